@@ -1,0 +1,65 @@
+# Squall.  `make help` lists the targets.  No configure step: pkg-config finds the libraries, `make deps` installs them on Debian 12 and later.
+BUILD ?= release
+OUT   ?= build
+B     := $(OUT)/$(BUILD)
+CC    ?= gcc
+PKGS   := libpcap libndpi libconfuse libxxhash libzstd zlib jansson sqlite3
+ROOMS  := base capture smtpdissect stats
+VERSION := 0.1
+
+WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wcast-qual -Wvla -Wno-format-nonliteral
+CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2
+CFLAGS_debug   := -O0 -g3
+CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS_tsan    := -O1 -g -fsanitize=thread
+CFLAGS_cov     := -O0 -g --coverage
+CFLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ifeq ($(BUILD),fuzz)
+override CC := clang
+endif
+CFLAGS ?= -g
+ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -DSQUALL_VERSION='"$(VERSION)"' -I. $(WARN) $(if $(CI),-Werror) -fstack-protector-strong -fPIE \
+              $(CFLAGS) $(CFLAGS_$(BUILD)) $(PKG_CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(filter -fsanitize=address$(,)undefined -fsanitize=thread --coverage -fsanitize=fuzzer-no-link$(,)address$(,)undefined,$(CFLAGS_$(BUILD))) $(LDFLAGS)
+, := ,
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+ROOM_SRC := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
+MAIN_SRC := $(wildcard *.c)
+OBJ      := $(ROOM_SRC:%.c=$(B)/%.o)
+MAIN_OBJ := $(MAIN_SRC:%.c=$(B)/%.o)
+# right to left: each room may use those before it
+LIBS     := $(B)/stats.a $(B)/smtpdissect.a $(B)/capture.a $(B)/base.a
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+all: $(B)/squall ## build the program (build/release/squall)
+
+$(B)/squall: $(MAIN_OBJ) $(LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(MAIN_OBJ) $(LIBS) $(PKG_LIBS) -lm
+
+$(B)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+define room_archive
+$(B)/$(1).a: $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_archive,$(r))))
+
+include tests/tests.mk
+
+clean: ## remove what was built
+	rm -rf $(OUT)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: all clean help
+-include $(OBJ:.o=.d) $(MAIN_OBJ:.o=.d)

@@ -1,0 +1,46 @@
+/* Addresses and ports of the two ends of a connection, and the two sides of it. */
+#ifndef SQUALL_BASE_ENDPOINT_H
+#define SQUALL_BASE_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/span.h"
+
+/* Which side of a connection sent something.  The client is the side that opened the connection. */
+enum side { CLIENT = 0, SERVER = 1 };
+
+static inline enum side side_other(enum side s)
+{
+    return s == CLIENT ? SERVER : CLIENT;
+}
+
+/* IPv6 in network order; IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2).  All zero: unknown. */
+struct address {
+    uint8_t b[16];
+};
+
+struct endpoint {
+    struct address address;
+    uint16_t port; /* host order */
+};
+
+#define ADDRESS_TEXT 46 /* bytes, with the NUL: longest IPv6 text */
+
+struct address address_v4(const uint8_t b[4]);
+struct address address_v6(const uint8_t b[16]);
+bool address_is_v4(struct address a);
+bool address_known(struct address a); /* false: all zero */
+/* "10.1.0.10" or RFC 5952 text into `to`; returns `to`. */
+char *address_text(struct address a, char to[ADDRESS_TEXT]);
+/* Dotted quad, IPv6 text, with or without brackets and "IPv6:" (RFC 5321 4.1.3); false: none of these. */
+bool address_parse(struct span text, struct address *a);
+
+static inline bool address_equal(struct address a, struct address b)
+{
+    return memcmp(a.b, b.b, sizeof a.b) == 0;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* The one place that calls xxhash. */
+#define XXH_INLINE_ALL
+#include "base/hash.h"
+
+#include <sys/random.h>
+#include <xxhash.h>
+
+static uint64_t the_seed = 0x5175616c6c21ULL; /* until hash_seed*(): only unit tests see this */
+
+void hash_seed(uint64_t seed)
+{
+    the_seed = seed;
+}
+
+void hash_seed_random(void)
+{
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed)
+        the_seed = seed;
+}
+
+uint64_t hash_bytes(const void *p, size_t n)
+{
+    return XXH3_64bits_withSeed(p, n, the_seed);
+}
+
+uint64_t hash_nocase(struct span s)
+{
+    uint8_t folded[1024]; /* longer text is hashed piece by piece, each piece mixed with those before it */
+    uint64_t sum = 0;
+    do {
+        size_t n = s.n < sizeof folded ? s.n : sizeof folded;
+        for (size_t i = 0; i < n; i++)
+            folded[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (uint8_t)(s.p[i] | 0x20) : s.p[i];
+        uint64_t piece = XXH3_64bits_withSeed(folded, n, the_seed);
+        sum = sum ? hash_pair(sum, piece) : piece;
+        s = span_from(s, n);
+    } while (s.n);
+    return sum;
+}
+
+uint64_t hash_pair(uint64_t a, uint64_t b)
+{
+    uint64_t both[2] = {a, b};
+    return XXH3_64bits_withSeed(both, sizeof both, the_seed);
+}

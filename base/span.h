@@ -1,0 +1,50 @@
+/* A piece of somebody else's memory: text or bytes as they stood on the wire.  Passed by value, never NUL-terminated, borrowed:
+ * valid until the call that received it returns, unless the struct that holds it says otherwise. */
+#ifndef SQUALL_BASE_SPAN_H
+#define SQUALL_BASE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct span {
+    const uint8_t *p; /* may be NULL only when n is 0 */
+    size_t n;         /* bytes */
+};
+
+static inline struct span span_of(const void *p, size_t n)
+{
+    return (struct span){p, n};
+}
+
+/* A NUL-terminated string's text; NULL gives the empty span. */
+static inline struct span span_text(const char *s)
+{
+    return (struct span){(const uint8_t *)s, s ? strlen(s) : 0};
+}
+
+static inline struct span span_from(struct span s, size_t at) /* what remains from byte `at` on; empty past the end */
+{
+    return at < s.n ? (struct span){s.p + at, s.n - at} : (struct span){NULL, 0};
+}
+
+static inline struct span span_head(struct span s, size_t n) /* the first n bytes, or all there are */
+{
+    return (struct span){s.p, n < s.n ? n : s.n};
+}
+
+static inline bool span_equal(struct span a, struct span b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+bool span_equal_nocase(struct span a, struct span b);         /* ASCII case folded */
+bool span_starts_nocase(struct span s, const char *prefix);   /* ASCII case folded */
+bool span_contains_nocase(struct span s, const char *needle); /* ASCII case folded; the empty needle is in every span */
+struct span span_trim(struct span s);                         /* without SP, HTAB, CR, LF at either end */
+
+/* Copies at most size-1 bytes and a NUL into `to`; returns `to`.  For text that people read, never for comparing. */
+char *span_copy(struct span s, char *to, size_t size);
+
+#endif

@@ -1,0 +1,37 @@
+/* Everything capture/ counts, declared once: the struct, /metrics, the status page and squall(1) follow from this table. */
+#ifndef SQUALL_CAPTURE_COUNTERS_H
+#define SQUALL_CAPTURE_COUNTERS_H
+
+#include <stdint.h>
+
+#define CAPTURE_COUNTERS(X)                                                                              \
+    X(packets, "packets read")                                                                           \
+    X(bytes, "bytes of these packets as captured")                                                       \
+    X(kernel_drops, "packets the kernel dropped for want of ring space")                                 \
+    X(interface_drops, "packets the network card dropped")                                               \
+    X(undecodable, "packets with a broken or unknown header on the way to TCP")                          \
+    X(cut, "packets cut short by the snap length")                                                       \
+    X(vlan, "packets with at least one VLAN tag")                                                        \
+    X(tunnelled, "packets taken out of a tunnel")                                                        \
+    X(not_tcp, "decoded packets that are not TCP")                                                       \
+    X(fragments, "IP fragments")                                                                         \
+    X(fragments_lost, "IP datagrams never completed")                                                    \
+    X(flows, "TCP connections seen")                                                                     \
+    X(flows_evicted, "TCP connections given up for want of room")                                        \
+    X(one_sided_flows, "TCP connections with payload of which only one direction is mirrored")           \
+    X(detected_flows, "connections found to be SMTP on other ports")                                     \
+    X(duplicates, "packets that the mirror showed again")                                                \
+    X(retransmissions, "segments sent again")                                                            \
+    X(reordered, "segments that came early and were held")                                               \
+    X(overlap_differs, "retransmitted segments whose bytes differ; the first copy stands")               \
+    X(gaps, "holes in a direction of a connection")                                                      \
+    X(gap_bytes, "bytes in these holes")                                                                 \
+    X(reassembly_full, "early segments dropped because the bound on held bytes was reached")
+
+struct capture_counters {
+#define X(name, doc) uint64_t name;
+    CAPTURE_COUNTERS(X)
+#undef X
+};
+
+#endif

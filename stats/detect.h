@@ -1,0 +1,34 @@
+/* What each detector is given and what it looks like.  stats.c runs them in a fixed order over every transaction.  Private to stats/. */
+#ifndef SQUALL_STATS_DETECT_H
+#define SQUALL_STATS_DETECT_H
+
+#include "stats/incident.h"
+
+struct message; /* stats/ledger.h: the record of one message key */
+struct ledger;
+
+struct observation { /* a transaction, twins left out, with what the ledger made of it */
+    const struct transaction *t;
+    uint64_t key;            /* of the message, after joins; 0 when t is no message */
+    uint64_t thread;         /* of the thread root; 0: none */
+    uint32_t deliveries;     /* recipients accepted, when t is a message */
+    uint32_t redeliveries;   /* of them, to recipients who had it at that server */
+    struct message *message; /* NULL: no message, or seen once and kept in short form */
+    int64_t now;             /* t->end */
+};
+
+struct detector {
+    void *(*make)(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger); /* NULL: out of memory */
+    void (*drop)(void *self);
+    void (*observe)(void *self, const struct observation *o);            /* may be NULL, as the next three */
+    void (*session)(void *self, const struct session_record *r);
+    void (*mirror)(void *self, const struct mirror_view *m, int64_t now);
+    void (*tick)(void *self, int64_t now);                               /* once a second of packet time */
+};
+
+extern const struct detector route_detector;     /* reinjection, forwarding-loop, list-loop: one rule book, one incident a message */
+extern const struct detector elsewhere_detector; /* reinjection-elsewhere */
+extern const struct detector autoreply_detector, bounce_detector, replyall_detector, resend_detector, burst_detector, mailbomb_detector,
+    encrypted_detector, exposure_detector, mirror_detector;
+
+#endif

@@ -1,0 +1,35 @@
+/* The life of incidents: opened (watched, nobody told), raised, updated, acknowledged, cleared; one id each, kept for good.
+ * Detectors decide, this file keeps the books: hysteresis, ids, who is told what and when.  Private to stats/. */
+#ifndef SQUALL_STATS_INCIDENT_H
+#define SQUALL_STATS_INCIDENT_H
+
+#include "stats/settings.h"
+#include "stats/stats.h"
+
+struct incidents;
+struct incidents *incidents_new(const struct stats_settings *settings, const struct stats_sink *sink, struct stats_counters *counters);
+void incidents_free(struct incidents *all);
+
+/* The incident about `key` (message key, thread, address hash... together with the family of kinds it can become), or NULL. */
+struct storm *incident_find(struct incidents *all, uint64_t key);
+/* Finds or opens one; a new one is watched only.  NULL: the bound is reached and every slot holds an open storm. */
+struct storm *incident_open(struct incidents *all, uint64_t key, enum storm_kind kind, int64_t first_seen);
+/* Raises a watched incident or lifts a raised one (severity never falls while it lasts); tells the sink when something that matters changed: raised,
+ * severity, kind, number of re-injectors or loopers.  `why`: one sentence. */
+void incident_raise(struct incidents *all, struct storm *s, enum storm_severity severity, int64_t now, const char *why, ...) __attribute__((format(printf, 5, 6)));
+void incident_touch(struct incidents *all, struct storm *s, int64_t now);           /* fresh evidence: puts off the all-clear */
+void incident_tell(struct incidents *all, struct storm *s, int64_t now);            /* numbers matter now (reproduction, forecast): STORM_UPDATED */
+void incident_kind(struct incidents *all, struct storm *s, enum storm_kind kind, int64_t now); /* a stronger kind takes over; the id stays */
+void incident_join(struct incidents *all, struct storm *into, struct storm *from, int64_t now); /* two keys turn out to be one storm: hosts, counts, `from`'s key; the earlier id stays */
+void incident_drop(struct incidents *all, struct storm *s);                          /* a watched one that came to nothing */
+void incident_event(struct storm *s, int64_t now, const char *what, ...) __attribute__((format(printf, 3, 4))); /* a line of the timeline */
+struct storm_host *incident_host(struct storm *s, struct address address, const char *name, bool on_wire); /* finds or adds; NULL: hosts_more counted */
+/* Keeps the first STORM_EVIDENCE pieces. */
+void incident_evidence(struct storm_host *h, const struct storm_evidence *e);
+bool incident_raised(const struct storm *s);                                          /* not merely watched */
+void incident_tick(struct incidents *all, int64_t now);                               /* clears what has been quiet long enough */
+bool incident_acknowledge(struct incidents *all, const char *id, const char *who, int64_t now);
+size_t incident_count(const struct incidents *all);                                   /* raised ones, cleared too */
+const struct storm *incident_at(const struct incidents *all, size_t i);              /* by raising time */
+
+#endif

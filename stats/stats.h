@@ -1,0 +1,52 @@
+/* The stats room's door.  In: transactions and session records, and the time.  Out: counts, and storms as they are raised, updated, cleared.
+ * Driven by packet time alone: the same input gives the same storms, live or from a file.  One thread writes. */
+#ifndef SQUALL_STATS_H
+#define SQUALL_STATS_H
+
+#include "base/config.h"
+#include "smtpdissect/smtp.h"
+#include "stats/counters.h"
+#include "stats/storm.h"
+
+struct stats_settings; /* stats/settings.h: a section a kind, thresholds by name */
+extern const struct setting stats_settings_list[];
+extern const size_t stats_settings_count;
+
+enum storm_change { STORM_RAISED, STORM_UPDATED, STORM_CLEARED };
+struct stats_sink {
+    void (*storm)(void *user, const struct storm *s, enum storm_change change);
+    void *user;
+};
+
+struct stats;
+struct stats *stats_new(const struct stats_settings *settings, const struct stats_sink *sink); /* sink may be NULL; NULL: out of memory */
+void stats_free(struct stats *s);
+void stats_transaction(struct stats *s, const struct transaction *t);
+void stats_session(struct stats *s, const struct session_record *r);
+
+struct mirror_view { /* what capture/ knows of the mirror's health, as running totals */
+    double copies;
+    uint64_t packets, kernel_drops, flows, one_sided_flows, gaps;
+};
+void stats_mirror(struct stats *s, const struct mirror_view *m, int64_t now);
+void stats_tick(struct stats *s, int64_t now);   /* time passes: forecasts, clearing */
+void stats_finish(struct stats *s, int64_t now); /* the capture ends: what is still open is told one last time, not cleared */
+
+const struct stats_counters *stats_counters(const struct stats *s);
+
+struct message_row { /* of the table of messages; texts as in struct storm */
+    char message_id[STORM_TEXT_SIZE], from[STORM_TEXT_SIZE], subject[STORM_TEXT_SIZE];
+    uint64_t audience, copies, deliveries, recipients, redeliveries, sources;
+    int64_t first, last;
+};
+/* The `most` messages with most redeliveries, then deliveries, then earliest; returns how many were written. */
+size_t stats_top(const struct stats *s, struct message_row *rows, size_t most);
+/* Storms, oldest first, cleared ones too (bounded; the history has all).  The pointer is good until the next call that takes a non-const stats. */
+size_t stats_storm_count(const struct stats *s);
+const struct storm *stats_storm(const struct stats *s, size_t i);
+bool stats_acknowledge(struct stats *s, const char *id, const char *who, int64_t now); /* false: no such open storm */
+
+/* Is this transaction a twin (the same one seen twice by the mirror)?  Answer of the last stats_transaction(). */
+bool stats_last_was_twin(const struct stats *s);
+
+#endif
