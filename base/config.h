@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/log.h"
 
@@ -35,16 +36,19 @@ struct setting {
 };
 
 struct setting_group { /* one room's settings */
-    const char *about;   /* heading in the manual page */
+    const char *about;   /* heading in the sample file */
     const struct setting *list;
     size_t count;
     void *values;        /* the room's struct */
+    const char *titled;  /* NULL, or the name of a section that may stand several times, each with a title: interface "eth1" { ... }; then every */
+    void *(*add)(void *values, const char *title); /* such section fills the struct add() gives; NULL: one too many */
 };
 
 /* Writes every default.  Asserts that the tables are right. */
 void config_defaults(const struct setting_group *groups, size_t count);
 /* Reads FILE over the defaults.  False: *why holds "FILE:LINE: what is wrong; what to do". */
 bool config_read(const char *path, const struct setting_group *groups, size_t count, struct reason *why);
-void config_free(const struct setting_group *groups, size_t count); /* the texts */
+/* A complete squall.conf with every setting commented out: its doc, unit and default. */
+void config_sample(const struct setting_group *groups, size_t count, FILE *to);
 
 #endif
