@@ -5,21 +5,6 @@
 
 static const uint8_t MAPPED[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-struct address address_v4(const uint8_t b[4])
-{
-    struct address a;
-    memcpy(a.b, MAPPED, sizeof MAPPED);
-    memcpy(a.b + 12, b, 4);
-    return a;
-}
-
-struct address address_v6(const uint8_t b[16])
-{
-    struct address a;
-    memcpy(a.b, b, sizeof a.b);
-    return a;
-}
-
 bool address_is_v4(struct address a)
 {
     return memcmp(a.b, MAPPED, sizeof MAPPED) == 0;

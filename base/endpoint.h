@@ -29,8 +29,19 @@ struct endpoint {
 
 #define ADDRESS_TEXT 46 /* bytes, with the NUL: longest IPv6 text */
 
-struct address address_v4(const uint8_t b[4]);
-struct address address_v6(const uint8_t b[16]);
+static inline struct address address_v4(const uint8_t b[4])
+{
+    struct address a = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, b[0], b[1], b[2], b[3]}};
+    return a;
+}
+
+static inline struct address address_v6(const uint8_t b[16])
+{
+    struct address a;
+    memcpy(a.b, b, sizeof a.b);
+    return a;
+}
+
 bool address_is_v4(struct address a);
 bool address_known(struct address a); /* false: all zero */
 /* "10.1.0.10" or RFC 5952 text into `to`; returns `to`. */

@@ -1,0 +1,64 @@
+/* From a frame to a TCP segment.  Knows link layers, tags, tunnels, IP and its fragments.  Everything odd is a counter. */
+#ifndef SQUALL_CAPTURE_DECODE_H
+#define SQUALL_CAPTURE_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "capture/bytes.h"
+#include "capture/counters.h"
+#include "capture/packet.h"
+
+struct decoder;
+/* fragments: IP datagrams put together at once.  The counters are the caller's and outlive the decoder.  NULL: out of memory. */
+struct decoder *decode_new(size_t fragments, struct capture_counters *counters);
+void decode_free(struct decoder *d);
+
+/* The whole of decode.c, link.c, tunnel.c and fragment.c; callers use decode_frame(). */
+bool decode_any(struct decoder *d, const struct frame *f, struct packet *out);
+
+/* A TCP header of 20 bytes or more, its payload's true length known, into the packet. */
+static inline void decode_tcp_fields(struct packet *out, const uint8_t *tcp, size_t header, size_t captured, size_t length)
+{
+    out->tcp = span_of(tcp, header);
+    out->payload = span_of(tcp + header, captured);
+    out->length = (uint32_t)length;
+    out->from.port = be16(tcp);
+    out->to.port = be16(tcp + 2);
+    out->seq = be32(tcp + 4);
+    out->ack = be32(tcp + 8);
+    out->flags = tcp[13] & 0x3f;
+    out->window = be16(tcp + 14);
+    out->checksum = be16(tcp + 16);
+}
+
+static inline void decode_ip4_fields(struct packet *out, const uint8_t *ip, size_t captured)
+{
+    out->ip = span_of(ip, captured);
+    out->ip_id = be16(ip + 4);
+    out->ttl = ip[8];
+    out->from.address = address_v4(ip + 12);
+    out->to.address = address_v4(ip + 16);
+}
+
+/* True: *out is a TCP segment.  False: nothing for the flow table (not TCP, a fragment of more to come, broken); counted.
+ * The straight way, an untagged whole frame of Ethernet, IPv4 without options and TCP, is here to be inlined; all else is decode_any(). */
+static inline bool decode_frame(struct decoder *d, const struct frame *f, struct packet *out)
+{
+    enum { ETHERNET = 14, IPV4 = 20, TCP = 20 };
+    const uint8_t *ip = f->p + ETHERNET, *tcp = ip + IPV4;
+    if (f->link != LINK_ETHERNET || f->captured < ETHERNET + IPV4 + TCP || be16(f->p + 12) != 0x0800 || ip[0] != 0x45 || ip[9] != 6 ||
+        (be16(ip + 6) & 0x3fff) != 0)
+        return decode_any(d, f, out);
+    size_t total = be16(ip + 2), header = (size_t)(tcp[12] >> 4) * 4;
+    if (total > f->captured - ETHERNET || header < TCP || IPV4 + header > total)
+        return decode_any(d, f, out);
+    out->time = f->time;
+    out->frame = f;
+    out->tunnel = 0;
+    decode_ip4_fields(out, ip, total);
+    decode_tcp_fields(out, tcp, header, total - IPV4 - header, total - IPV4 - header);
+    return true;
+}
+
+#endif
