@@ -5,6 +5,8 @@
 #include "stats/incident.h"
 
 struct message; /* stats/ledger.h: the record of one message key */
+struct copy;
+struct delivery;
 struct ledger;
 
 struct observation { /* a transaction, twins left out, with what the ledger made of it */
@@ -14,6 +16,9 @@ struct observation { /* a transaction, twins left out, with what the ledger made
     uint32_t deliveries;     /* recipients accepted, when t is a message */
     uint32_t redeliveries;   /* of them, to recipients who had it at that server */
     struct message *message; /* NULL: no message, or seen once and kept in short form */
+    const struct copy *copy; /* this transaction in message's list; NULL: no message, short form, or over the bound */
+    const struct delivery *made; /* each accepted recipient and what the ledger made of it; NULL with message NULL */
+    uint32_t made_count;
     int64_t now;             /* t->end */
 };
 

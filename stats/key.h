@@ -1,0 +1,22 @@
+/* The message key: by what two transactions are known to carry the same mail.  See key.c for how keys are made and joined. */
+#ifndef SQUALL_STATS_KEY_H
+#define SQUALL_STATS_KEY_H
+
+#include "smtpdissect/transaction.h"
+
+struct key { /* of one transaction; every part is a hash, 0: there is none */
+    uint64_t id;          /* canonical Message-ID */
+    uint64_t fingerprint; /* From, Date, Subject and body start */
+    uint64_t join;        /* fingerprint with thread root, audience and the oldest Received line: equal in copies whose id a server rewrote */
+    uint64_t join_origin; /* the same for a copy that has no Received line yet, made from whoever sent it */
+    uint64_t thread;      /* canonical id of the thread root: References, In-Reply-To, else the mail's own */
+    uint64_t own;         /* what the mail is filed under when nothing else knows it: id, else fingerprint, else this transaction alone */
+    bool by_id;           /* own is the id */
+};
+
+struct key key_of(const struct transaction *t);
+uint64_t key_id(struct span message_id); /* hash of a Message-ID, brackets or not, domain case folded; 0: empty */
+/* The id is one that software puts on all its mails ("systemmessage"), not one a mail has for itself. */
+bool key_is_constant(struct span message_id);
+
+#endif
