@@ -45,13 +45,19 @@ struct capture_settings {
     int64_t reorder;            /* ns within which a late packet may still come before a hole is called a gap */
     int64_t fragments;          /* IP datagrams being put together */
     int64_t ring_bytes;         /* recent frames kept for evidence; 0: none */
-    int64_t buffer;             /* kernel ring of an interface, bytes */
-    int64_t snaplen;            /* bytes */
-    int64_t poll;               /* ns a kernel block may wait */
-    bool promiscuous;
 };
 extern const struct setting capture_settings_list[];
 extern const size_t capture_settings_count;
+
+struct interface_settings { /* one mirror port: section interface "eth1" { ... } */
+    char name[64];
+    int64_t buffer;             /* kernel ring, bytes */
+    int64_t snaplen;            /* bytes */
+    int64_t poll;               /* ns a kernel block may wait before it is handed over */
+    bool promiscuous;
+};
+extern const struct setting interface_settings_list[];
+extern const size_t interface_settings_count;
 
 struct capture;
 struct capture *capture_new(const struct capture_settings *settings, const struct capture_sink *sink); /* NULL: out of memory */
@@ -61,7 +67,7 @@ void capture_free(struct capture *c);
  * before was delivered.  *status: 0, or the sysexits code that INTERFACES.md names (65, 66, 77). */
 bool capture_files(struct capture *c, const char *const paths[], size_t count, struct reason *why, int *status);
 /* Opens interfaces; then capture_poll() handles what came within `timeout` ns (false: an interface is gone, *why). */
-bool capture_interface(struct capture *c, const char *name, struct reason *why, int *status);
+bool capture_interface(struct capture *c, const struct interface_settings *i, struct reason *why, int *status);
 bool capture_poll(struct capture *c, int64_t timeout, struct reason *why);
 void capture_stop(struct capture *c);                /* async-signal-safe: capture_files and capture_poll return soon */
 void capture_finish(struct capture *c, int64_t now); /* ends every flow; INT64_MIN: at the last packet's time */
