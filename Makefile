@@ -2,10 +2,13 @@
 BUILD ?= release
 OUT   ?= build
 B     := $(OUT)/$(BUILD)
-CC    ?= gcc
+ifeq ($(origin CC),default)
+CC    := gcc
+endif
 PKGS   := libpcap libndpi libconfuse libxxhash libzstd zlib jansson sqlite3
 ROOMS  := base capture smtpdissect stats
 VERSION := 0.1
+prefix  ?= /usr/local
 
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wcast-qual -Wvla -Wno-format-nonliteral
 CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2
@@ -53,6 +56,23 @@ $(B)/$(1).a: $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_archive,$(r))))
 
+deps: ## install with apt what is missing to build
+	$(Q)packaging/deps.sh build
+
+run: deps ## install what is missing, build, and read the capture of a real storm
+	$(Q)$(MAKE) --no-print-directory all
+	$(B)/squall read tests/pcaps/storms/a60.pcap.zst
+
+install: all ## into $(DESTDIR)$(prefix)
+	install -D -m 755 $(B)/squall $(DESTDIR)$(prefix)/bin/squall
+	install -D -m 644 doc/squall.1 $(DESTDIR)$(prefix)/share/man/man1/squall.1
+	install -D -m 644 README.md $(DESTDIR)$(prefix)/share/doc/squall/README.md
+	install -D -m 644 squall.conf $(DESTDIR)$(prefix)/share/doc/squall/squall.conf
+
+uninstall: ## what install put there
+	rm -f $(DESTDIR)$(prefix)/bin/squall $(DESTDIR)$(prefix)/share/man/man1/squall.1
+	rm -rf $(DESTDIR)$(prefix)/share/doc/squall
+
 include tests/tests.mk
 
 clean: ## remove what was built
@@ -61,5 +81,5 @@ clean: ## remove what was built
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-.PHONY: all clean help
+.PHONY: all clean help deps run install uninstall
 -include $(OBJ:.o=.d) $(MAIN_OBJ:.o=.d)

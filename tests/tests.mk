@@ -1,12 +1,93 @@
-# Everything `make check` runs.  A unit test is tests/unit/NAME_test.c: cmocka, linked with the rooms.
-UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*_test.c))
+# Every kind of test is a target of its own (`make corpus`, `make BUILD=asan unit`); `make check` runs them all and adds up.
+# A unit test is tests/unit/NAME_test.c: cmocka, linked with the rooms.  A fuzz harness is tests/fuzz/NAME_fuzz.c.
+UNIT  := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*_test.c))
+TOOL  := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
+SCRIPT := $(patsubst %.c,$(B)/%,$(wildcard tests/script/script.c))
+FUZZ  := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+PCAPS := $(patsubst tests/pcaps/src/%.dialogue,$(B)/tests/pcaps/%.pcap,$(wildcard tests/pcaps/src/*.dialogue))
+STORMS := $(wildcard tests/pcaps/storms/*.pcap.zst)
+SMOKE_SECONDS ?= 60
+FUZZ_SECONDS  ?= 1800
+# libndpi keeps memory it allocated once for all; nothing else may leak
+export ASAN_OPTIONS := detect_stack_use_after_return=1
+export UBSAN_OPTIONS := print_stacktrace=1
 
-$(B)/tests/unit/%: tests/unit/%.c $(LIBS)
+# the tools that write captures know nothing of the rooms they test
+WRITER := $(B)/tests/tools/dialogue $(B)/tests/tools/morph
+$(WRITER): $(B)/%: %.c $(B)/base.a
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MT $@ -o $@ $< $(B)/base.a $(PKG_LIBS)
+
+$(UNIT) $(filter-out $(WRITER),$(TOOL)) $(SCRIPT): $(B)/%: %.c $(LIBS)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(LIBS) $(PKG_LIBS) -lcmocka -lm
--include $(UNIT:%=%.d)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MT $@ -o $@ $< $(LIBS) $(PKG_LIBS) $(if $(findstring /unit/,$@),-lcmocka) -lm
+
+$(FUZZ:%=$(B)/tests/fuzz/%): $(B)/tests/fuzz/%: tests/fuzz/%_fuzz.c $(LIBS)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -MMD -MP -MT $@ -o $@ $< $(LIBS) $(PKG_LIBS) -lm
+
+$(PCAPS): $(B)/tests/pcaps/%.pcap: tests/pcaps/src/%.dialogue $(B)/tests/tools/dialogue
+	$(Q)mkdir -p $(@D)
+	$(Q)$(B)/tests/tools/dialogue $< $@
+-include $(UNIT:%=%.d) $(TOOL:%=%.d) $(SCRIPT:%=%.d) $(FUZZ:%=$(B)/tests/fuzz/%.d)
 
 unit: $(UNIT) ## unit tests
-	$(Q)set -e; for t in $(UNIT); do echo "$$t"; $$t; done
-.PHONY: unit
+	$(Q)tests/run-unit $(UNIT)
+
+script: $(SCRIPT) ## detector scenarios, tests/script/*.storm
+	$(Q)$(SCRIPT) $(wildcard tests/script/*.storm)
+
+pcaps: $(B)/squall $(PCAPS) ## dialogues made into packets, against their .expect
+	$(Q)tests/run-pcaps $(B)/squall $(B)/tests/pcaps
+
+corpus: $(B)/squall ## the public captures of ../shared/corpus
+	$(Q)tests/run-corpus $(B)/squall
+
+storms: $(B)/squall ## storms recorded with real mail servers: ours, and those of ../shared/storms
+	$(Q)tests/run-storms $(B)/squall
+
+split: $(B)/tests/tools/split $(PCAPS) ## a stream in any cuts gives the same transactions
+	$(Q)tests/run-split $(B)/tests/tools/split $(PCAPS)
+
+metamorphic: $(B)/squall $(B)/tests/tools/morph $(PCAPS) ## doubled, reordered, tagged, translated and thinned captures
+	$(Q)tests/run-metamorphic $(B)/squall $(B)/tests/tools/morph $(PCAPS)
+
+valgrind: $(B)/squall $(PCAPS) ## memory errors and leaks on a sample of captures
+	$(Q)tests/run-valgrind $(B)/squall $(PCAPS)
+
+cli: $(B)/squall $(PCAPS) ## what a wrong option, a missing or broken file answers; make install
+	$(Q)tests/run-cli $(B)/squall
+
+headers includes lines cppcheck tidy: ## (each) a lint
+	$(Q)CC="$(CC)" CFLAGS='$(ALL_CFLAGS)' tests/lint/$@
+
+LINTS := headers includes lines cppcheck tidy
+lint: $(LINTS) ## headers alone, include direction, lines, cppcheck, clang-tidy
+
+smoke-%: $(B)/tests/fuzz/%
+	$(Q)tests/run-fuzz $< $(SMOKE_SECONDS) $(B)/fuzz/$*
+fuzz: ## every harness for FUZZ_SECONDS, two at a time
+	$(Q)$(MAKE) --no-print-directory -k -j2 BUILD=fuzz SMOKE_SECONDS=$(FUZZ_SECONDS) $(FUZZ:%=smoke-%)
+
+build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(PCAPS))
+
+# `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
+RELEASE_STEPS := tidy metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
+ASAN_STEPS    := corpus storms unit script pcaps split
+STEPS := $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
+BUILDS := release-build-all asan-build-all fuzz-build-all
+RESULTS = $(OUT)/results
+check: ## everything, under 15 minutes on two cores; last line: N passed, N failed
+	$(Q)packaging/deps.sh check
+	$(Q)rm -rf $(OUT)/check/results
+	$(Q)$(MAKE) --no-print-directory -k -j2 CI=1 BUILD=release OUT=$(OUT)/check check-steps
+	$(Q)tests/summary $(OUT)/check/results $(BUILDS) $(STEPS)
+check-steps: $(STEPS:%=step-%)
+$(STEPS:%=step-%): | $(BUILDS:%=step-%)
+step-%:
+	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
+
+.PHONY: unit script pcaps corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz build-all check check-steps
