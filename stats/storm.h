@@ -101,6 +101,7 @@ struct storm {
     enum storm_severity severity, peak_severity;
     enum storm_state state;
     char message_id[STORM_TEXT_SIZE], thread[STORM_TEXT_SIZE], subject[STORM_TEXT_SIZE], from[STORM_TEXT_SIZE]; /* "": not applicable */
+    char victim[STORM_TEXT_SIZE]; /* bounce-storm, mailbomb, autoreply-loop: the address or domain that suffers; else "" */
     int64_t first_seen, raised, updated, cleared; /* cleared: TIME_UNKNOWN while it lasts */
     uint64_t copies, deliveries, redeliveries, recipients, bytes;
     uint64_t audience, audience_domains;

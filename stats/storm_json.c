@@ -117,9 +117,10 @@ static json_t *blast_json(const struct storm *s)
 
 json_t *storm_json(const struct storm *s)
 {
-    json_t *o = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", text(s->id), "kind", storm_kind_text(s->kind), "severity",
+    json_t *o = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", text(s->id), "kind", storm_kind_text(s->kind), "severity",
                           storm_severity_text(s->severity), "peak_severity", storm_severity_text(s->peak_severity), "state", storm_state_text(s->state),
-                          "message_id", text(s->message_id), "thread", text(s->thread), "subject", text(s->subject), "from", text(s->from), "first_seen",
+                          "message_id", text(s->message_id), "thread", text(s->thread), "subject", text(s->subject), "from", text(s->from), "victim",
+                          text(s->victim), "first_seen",
                           moment(s->first_seen), "raised", moment(s->raised), "updated", moment(s->updated), "cleared", moment(s->cleared));
     json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "copies", count(s->copies), "deliveries", count(s->deliveries),
                                 "redeliveries", count(s->redeliveries), "recipients", count(s->recipients), "blast_radius", blast_json(s), "reproduction",
@@ -309,6 +310,7 @@ struct storm *storm_json_parse(const json_t *o, struct reason *why)
     take_text(o, "thread", s->thread, sizeof s->thread);
     take_text(o, "subject", s->subject, sizeof s->subject);
     take_text(o, "from", s->from, sizeof s->from);
+    take_text(o, "victim", s->victim, sizeof s->victim);
     s->first_seen = take_moment(o, "first_seen");
     s->raised = take_moment(o, "raised");
     s->updated = take_moment(o, "updated");
