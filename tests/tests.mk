@@ -58,8 +58,8 @@ metamorphic: $(B)/squall $(B)/tests/tools/morph $(PCAPS) ## doubled, reordered, 
 valgrind: $(B)/squall $(PCAPS) ## memory errors and leaks on a sample of captures
 	$(Q)tests/run-valgrind $(B)/squall $(PCAPS)
 
-cli: $(B)/squall $(PCAPS) ## what a wrong option, a missing or broken file answers; make install
-	$(Q)tests/run-cli $(B)/squall
+cli: $(B)/squall $(B)/tests/tools/morph $(PCAPS) ## what a wrong option, a missing or broken file answers; make install
+	$(Q)tests/run-cli $(B)/squall $(B)/tests/pcaps
 
 headers includes lines cppcheck tidy: ## (each) a lint
 	$(Q)CC="$(CC)" CFLAGS='$(ALL_CFLAGS)' tests/lint/$@
