@@ -13,6 +13,7 @@ struct decoder;
 /* fragments: IP datagrams put together at once.  The counters are the caller's and outlive the decoder.  NULL: out of memory. */
 struct decoder *decode_new(size_t fragments, struct capture_counters *counters);
 void decode_free(struct decoder *d);
+void decode_finish(struct decoder *d); /* the capture is over: datagrams still being put together are lost, and counted */
 
 /* The whole of decode.c, link.c, tunnel.c and fragment.c; callers use decode_frame(). */
 bool decode_any(struct decoder *d, const struct frame *f, struct packet *out);
@@ -46,9 +47,10 @@ static inline void decode_ip4_fields(struct packet *out, const uint8_t *ip, size
 static inline bool decode_frame(struct decoder *d, const struct frame *f, struct packet *out)
 {
     enum { ETHERNET = 14, IPV4 = 20, TCP = 20 };
+    if (f->link != LINK_ETHERNET || f->captured < ETHERNET + IPV4 + TCP)
+        return decode_any(d, f, out);
     const uint8_t *ip = f->p + ETHERNET, *tcp = ip + IPV4;
-    if (f->link != LINK_ETHERNET || f->captured < ETHERNET + IPV4 + TCP || be16(f->p + 12) != 0x0800 || ip[0] != 0x45 || ip[9] != 6 ||
-        (be16(ip + 6) & 0x3fff) != 0)
+    if (be16(f->p + 12) != 0x0800 || ip[0] != 0x45 || ip[9] != 6 || (be16(ip + 6) & 0x3fff) != 0)
         return decode_any(d, f, out);
     size_t total = be16(ip + 2), header = (size_t)(tcp[12] >> 4) * 4;
     if (total > f->captured - ETHERNET || header < TCP || IPV4 + header > total)

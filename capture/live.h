@@ -11,8 +11,8 @@
 #include "capture/frame.h"
 
 struct live;
-/* NULL: *why, and *status: 77 not permitted, 66 no such interface, 69 it is not to be had (down, unknown link type, no memory for the ring). */
-struct live *live_open(const char *interface, const struct capture_settings *settings, struct reason *why, int *status);
+/* NULL: *why, and *status: 77 not permitted, 66 no such interface, 69 not to be had (down, unknown link type, no memory for the ring). */
+struct live *live_open(const struct interface_settings *settings, struct reason *why, int *status);
 void live_close(struct live *l);
 int live_descriptor(const struct live *l); /* for poll(2): readable when frames wait */
 /* Hands every frame that waits now to take(); never blocks.  The frame is valid during the call.  Returns how many there were, -1: the

@@ -30,6 +30,7 @@ size_t source_read(struct source *s, struct frame *frames, size_t most); /* 0: t
 bool source_result(const struct source *s, struct reason *why, int *status);
 /* Bytes of the files read so far, and of all of them; *total is 0 when one of them has no length (a pipe). */
 void source_progress(const struct source *s, uint64_t *done, uint64_t *total);
+void source_stop(struct source *s); /* async-signal-safe: source_read() ends soon, and the files count as whole */
 void source_close(struct source *s);
 
 #endif
