@@ -7,11 +7,11 @@
 struct key { /* of one transaction; every part is a hash, 0: there is none */
     uint64_t id;          /* canonical Message-ID */
     uint64_t fingerprint; /* From, Date, Subject and body start */
-    uint64_t join;        /* fingerprint with thread root, audience and the oldest Received line: equal in copies whose id a server rewrote */
+    uint64_t join;        /* From, Date, body, thread root, audience and the oldest Received line: equal in copies whose id a server rewrote */
     uint64_t join_origin; /* the same for a copy that has no Received line yet, made from whoever sent it */
     uint64_t thread;      /* canonical id of the thread root: References, In-Reply-To, else the mail's own */
-    uint64_t own;         /* what the mail is filed under when nothing else knows it: id, else fingerprint, else this transaction alone */
-    bool by_id;           /* own is the id */
+    uint64_t nameless;    /* what the mail is filed under when its id says nothing: fingerprint, else this transaction alone */
+    bool by_id;           /* there is an id, and not one of those known to say nothing */
 };
 
 struct key key_of(const struct transaction *t);

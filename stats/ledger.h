@@ -1,6 +1,7 @@
-/* The ledger: what became of each mail, by message key.  A mail seen once, to one recipient and with a small audience, costs at most 64 bytes
- * (short form, no struct message); everything else, and whatever is seen a second time, has a full record.  Private to stats/; the records are
- * read-only to all but ledger.c.  Pointers into a record (copies, nodes, hosts, texts) are good until the next ledger_deliver(). */
+/* The ledger: what became of each mail, by message key. A mail seen once, to one recipient and with a small audience, costs at most 64
+ * bytes (short form, no struct message); everything else, and whatever is seen a second time, has a full record. Private to stats/; the
+ * records are read-only to all but ledger.c. Pointers into a record (copies, nodes, hosts, texts) are good until the next
+ * ledger_deliver(). */
 #ifndef SQUALL_STATS_LEDGER_H
 #define SQUALL_STATS_LEDGER_H
 
@@ -16,7 +17,7 @@
 #define LEDGER_HOSTS 1024
 #define LEDGER_RECIPIENTS 65536  /* recipient hashes kept with their copies */
 #define LEDGER_TEXTS 262144      /* bytes */
-#define LEDGER_TEXT_SIZE 128     /* one text, with its NUL; controls and broken UTF-8 replaced */
+#define LEDGER_TEXT_SIZE 256     /* one text, with its NUL; controls and broken UTF-8 replaced */
 #define LEDGER_AUDIENCE_FULL 8   /* a mail with so large an audience has a full record from its first copy on */
 #define LEDGER_HOPS_FULL 8       /* as has one that has come through so many hops */
 
@@ -64,7 +65,7 @@ struct message_host { /* a host on the wire and this message */
 struct message { /* the record of one key */
     uint64_t key;
     uint64_t thread;             /* of the thread root; 0: none */
-    uint64_t fingerprint;        /* From, Date, Subject and body start; 0: too little to go by */
+    uint64_t fingerprint;        /* of the first copy kept in full: From, Date, Subject and body start; 0: too little to go by */
     uint32_t id, from, subject;  /* texts; message_text() */
     uint64_t from_hash;
     int64_t date;                /* of the Date field */
@@ -109,9 +110,12 @@ struct ledger_entry { /* what became of one transaction */
 };
 
 struct ledger;
-struct ledger *ledger_new(int64_t memory, uint64_t *evicted); /* bytes; *evicted counts records forgotten.  NULL: out of memory */
+/* `memory`: bytes of all records, beside a sixteenth for their names; *evicted counts those forgotten for want of room. `remember`: ns
+ * after which a mail without a new copy is forgotten though there be room. NULL: out of memory. */
+struct ledger *ledger_new(int64_t memory, int64_t remember, uint64_t *evicted);
 void ledger_free(struct ledger *l);
 /* t->message, no twin. */
+void ledger_tick(struct ledger *l, int64_t now);
 struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t, const struct key *k);
 
 struct message *ledger_find(const struct ledger *l, uint64_t key);    /* the full record, also by a joined key; NULL: none */
@@ -119,9 +123,7 @@ void ledger_pin(struct ledger *l, struct message *m, bool pinned);    /* a storm
 size_t ledger_full(const struct ledger *l);                           /* records */
 size_t ledger_short(const struct ledger *l);
 size_t ledger_bytes(const struct ledger *l);                          /* of both */
-/* Full records, the latest touched first: ledger_newest(), then message_older() until NULL. */
-struct message *ledger_newest(const struct ledger *l);
-struct message *message_older(const struct message *m);
+struct message *ledger_each(const struct ledger *l, const struct message *after); /* full records in no certain order; after NULL: the first */
 
 const char *message_text(const struct message *m, uint32_t text);     /* "" for 0 */
 uint64_t message_recipients(const struct message *m);                 /* distinct; exact to LEDGER_PEOPLE, beyond it the rest with HLL_ERROR */

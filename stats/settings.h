@@ -7,7 +7,7 @@
 
 struct stats_settings {
     int64_t memory;       /* bytes for message records; coldest go first, a storm's never */
-    int64_t remember;     /* a message seen once is remembered at least so long while there is room */
+    int64_t remember;     /* a message without a new copy is forgotten after this long, even while there is room; a storm's is not */
     int64_t quiet;        /* a storm clears after this long without evidence, or two generations when that is longer */
     int64_t storms;       /* incidents kept in memory */
     struct {

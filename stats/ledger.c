@@ -1,0 +1,450 @@
+/* In: accepted transactions with their keys, from stats.c; twins are out. Out: what each of them was to its mail (ledger_entry), for the
+ * detectors.
+ *
+ * A mail seen once by one recipient lies in short form (glimpse.c), 64 bytes; every other has a full record (message.c), found by its
+ * names: its id, ids joined to it later, its join hashes (key.c). Both together keep to a budget of bytes: what was touched longest ago
+ * goes first. Records of storms are pinned: at most 4 MiB each, as many as there may be storms.
+ *
+ * An id under which a mail comes whose Date and From or Subject are others than those filed is found out to be no id: from then on mails
+ * that bear it are filed by fingerprint. Where the first of them was in short form, a few bits of the three decide, and it is given up. */
+#include "stats/ledger.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "stats/memory.h"
+#include "stats/message.h"
+
+#define FIRST_FULL 64          /* the first mails of a run have full records: a short capture then shows them all by name */
+#define NAMES_SHARE 256        /* bytes of budget a name */
+#define CONSTANTS 1024         /* ids known to say nothing; past it all are forgotten and found out again */
+#define ROSTER_TRIES 64        /* short forms given up to make room for one address */
+
+struct name {
+    uint64_t alias;
+    struct record *record; /* NULL: empty */
+};
+
+struct list { /* of records, newest first */
+    struct record *newest, *oldest;
+};
+
+struct ledger {
+    size_t memory, full_bytes, full_count;
+    int64_t remember;
+    uint64_t *evicted;
+    uint64_t filed;             /* mails seen in all */
+    struct roster *roster;
+    struct glimpses *glimpses;
+    struct name *names;         /* open addressing, linear */
+    uint32_t names_size, names_count;
+    struct list cold, pinned;
+    uint64_t *constant;         /* a table of 2 * CONSTANTS; 0: empty */
+    uint32_t constant_count;
+    struct delivery *made;
+    size_t made_room;
+};
+
+struct ledger *ledger_new(int64_t memory, int64_t remember, uint64_t *evicted)
+{
+    struct ledger *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->memory = (size_t)memory;
+    l->remember = remember;
+    l->evicted = evicted;
+    size_t shorts = l->memory / GLIMPSE_COST, names = l->memory / NAMES_SHARE;
+    l->names_size = (uint32_t)(names < 1024 ? 1024 : names < UINT32_MAX ? names : UINT32_MAX);
+    l->roster = roster_new();
+    l->glimpses = glimpses_new((uint32_t)(shorts < INT32_MAX ? shorts : INT32_MAX));
+    l->names = memory_map(l->names_size * sizeof *l->names);
+    l->constant = calloc(2 * CONSTANTS, sizeof *l->constant);
+    if (!l->roster || !l->glimpses || !l->names || !l->constant) {
+        ledger_free(l);
+        return NULL;
+    }
+    return l;
+}
+
+static void list_free(struct list *list)
+{
+    for (struct record *r = list->newest, *older; r; r = older) {
+        older = r->older;
+        message_free(r);
+    }
+}
+
+void ledger_free(struct ledger *l)
+{
+    if (!l)
+        return;
+    list_free(&l->cold);
+    list_free(&l->pinned);
+    roster_free(l->roster);
+    glimpses_free(l->glimpses);
+    memory_unmap(l->names, l->names_size * sizeof *l->names);
+    free(l->constant);
+    free(l->made);
+    free(l);
+}
+
+/* --- lists --- */
+
+static void list_out(struct list *list, struct record *r)
+{
+    *(r->newer ? &r->newer->older : &list->newest) = r->older;
+    *(r->older ? &r->older->newer : &list->oldest) = r->newer;
+    r->newer = r->older = NULL;
+}
+
+static void list_in(struct list *list, struct record *r)
+{
+    r->older = list->newest;
+    r->newer = NULL;
+    *(list->newest ? &list->newest->newer : &list->oldest) = r;
+    list->newest = r;
+}
+
+void ledger_pin(struct ledger *l, struct message *m, bool pinned)
+{
+    if (m->pinned == pinned)
+        return;
+    list_out(pinned ? &l->cold : &l->pinned, m->own);
+    m->pinned = pinned;
+    list_in(pinned ? &l->pinned : &l->cold, m->own);
+}
+
+struct message *ledger_each(const struct ledger *l, const struct message *after)
+{
+    struct record *next = after ? after->own->older : l->pinned.newest;
+    if (!next && (!after || after->pinned))
+        next = l->cold.newest;
+    return next ? &next->m : NULL;
+}
+
+/* --- names --- */
+
+static uint32_t name_after(const struct ledger *l, uint32_t at)
+{
+    return at + 1 < l->names_size ? at + 1 : 0;
+}
+
+static uint32_t name_distance(const struct ledger *l, uint32_t from, uint32_t to)
+{
+    return to >= from ? to - from : to + l->names_size - from;
+}
+
+static uint32_t name_place(const struct ledger *l, uint64_t alias)
+{
+    uint32_t at = memory_place(alias, l->names_size);
+    while (l->names[at].record && l->names[at].alias != alias)
+        at = name_after(l, at);
+    return at;
+}
+
+static struct record *name_find(const struct ledger *l, uint64_t alias)
+{
+    return alias ? l->names[name_place(l, alias)].record : NULL;
+}
+
+static void name_drop(struct ledger *l, uint64_t alias, const struct record *of)
+{
+    uint32_t gap = name_place(l, alias);
+    if (l->names[gap].record != of)
+        return;
+    for (uint32_t at = name_after(l, gap); l->names[at].record; at = name_after(l, at)) { /* Knuth, 6.4, algorithm R */
+        uint32_t from_home = name_distance(l, memory_place(l->names[at].alias, l->names_size), at);
+        if (from_home >= name_distance(l, gap, at)) {
+            l->names[gap] = l->names[at];
+            gap = at;
+        }
+    }
+    l->names[gap].record = NULL;
+    l->names_count--;
+}
+
+/* The first to have a name keeps it. */
+static void name_add(struct ledger *l, uint64_t alias, struct record *r)
+{
+    if (alias == 0 || l->names_count >= l->names_size / 4 * 3)
+        return;
+    uint32_t at = name_place(l, alias);
+    size_t before = r->bytes;
+    if (l->names[at].record || !message_alias(r, alias))
+        return;
+    l->full_bytes += r->bytes - before;
+    l->names[at] = (struct name){alias, r};
+    l->names_count++;
+}
+
+struct message *ledger_find(const struct ledger *l, uint64_t key)
+{
+    struct record *r = name_find(l, key);
+    return r ? &r->m : NULL;
+}
+
+/* --- forgetting --- */
+
+static void forget_record(struct ledger *l, struct record *r)
+{
+    list_out(r->m.pinned ? &l->pinned : &l->cold, r);
+    for (uint32_t i = 0; i < r->alias_count; i++)
+        name_drop(l, r->aliases[i], r);
+    l->full_bytes -= r->bytes;
+    l->full_count--;
+    message_free(r);
+}
+
+static void forget_glimpse(struct ledger *l, const struct glimpse *g)
+{
+    uint32_t client = g->client, server = g->server;
+    glimpse_drop(l->glimpses, g->key);
+    roster_release(l->roster, client);
+    roster_release(l->roster, server);
+}
+
+size_t ledger_bytes(const struct ledger *l)
+{
+    return l->full_bytes + (size_t)glimpses_count(l->glimpses) * GLIMPSE_COST;
+}
+
+/* Gives up the coldest until the budget is kept; never `kept`, which is in use. */
+static void forget_coldest(struct ledger *l, const struct record *kept)
+{
+    while (ledger_bytes(l) > l->memory || l->names_count >= l->names_size / 4 * 3) {
+        const struct glimpse *g = glimpse_oldest(l->glimpses);
+        struct record *r = l->cold.oldest;
+        if (r == kept)
+            r = NULL;
+        bool names_scarce = ledger_bytes(l) <= l->memory;
+        if (g && !names_scarce && (!r || g->data_end <= r->m.last))
+            forget_glimpse(l, g);
+        else if (r)
+            forget_record(l, r);
+        else
+            return;
+        ++*l->evicted;
+    }
+}
+
+void ledger_tick(struct ledger *l, int64_t now)
+{
+    const struct glimpse *g;
+    while ((g = glimpse_oldest(l->glimpses)) && now - g->data_end > l->remember)
+        forget_glimpse(l, g);
+    while (l->cold.oldest && now - l->cold.oldest->m.last > l->remember)
+        forget_record(l, l->cold.oldest);
+}
+
+/* --- ids that say nothing --- */
+
+static bool constant_known(const struct ledger *l, uint64_t id)
+{
+    uint32_t at = (uint32_t)id;
+    for (; l->constant[at % (2 * CONSTANTS)]; at++)
+        if (l->constant[at % (2 * CONSTANTS)] == id)
+            return true;
+    return false;
+}
+
+static bool constant_add(struct ledger *l, uint64_t id) /* false: it was there */
+{
+    if (constant_known(l, id))
+        return false;
+    if (l->constant_count == CONSTANTS) {
+        memset(l->constant, 0, 2 * CONSTANTS * sizeof *l->constant);
+        l->constant_count = 0;
+    }
+    uint32_t at = (uint32_t)id;
+    while (l->constant[at % (2 * CONSTANTS)])
+        at++;
+    l->constant[at % (2 * CONSTANTS)] = id;
+    l->constant_count++;
+    return true;
+}
+
+/* Six bits of Date (0: none), five of From, five of Subject. */
+static uint16_t stamps_of(const struct header *h)
+{
+    uint64_t date = h->date == TIME_UNKNOWN ? 0 : hash_pair((uint64_t)h->date, 0) % 63 + 1;
+    return (uint16_t)(date << 10 | (h->from_hash & 31) << 5 | (hash_bytes(h->subject.p, h->subject.n) & 31));
+}
+
+/* Does an id mean another mail here than there?  A list may change From and Subject, never Date; an id without "@" is believed even less. */
+static bool another(bool date, bool from_or_subject, struct span id)
+{
+    return date && (from_or_subject || memchr(id.p, '@', id.n) == NULL);
+}
+
+static bool record_is_another(const struct record *r, const struct header *h)
+{
+    bool date = r->m.date != TIME_UNKNOWN && h->date != TIME_UNKNOWN && r->m.date != h->date;
+    return another(date, r->m.from_hash != h->from_hash || r->subject_hash != hash_bytes(h->subject.p, h->subject.n), h->message_id);
+}
+
+static bool glimpse_is_another(const struct glimpse *g, const struct header *h)
+{
+    uint16_t a = g->stamps, b = stamps_of(h);
+    bool date = a >> 10 && b >> 10 && a >> 10 != b >> 10;
+    return another(date, (a & 1023) != (b & 1023), h->message_id);
+}
+
+/* --- deliveries --- */
+
+static bool worth_a_record(const struct ledger *l, const struct transaction *t, uint32_t deliveries)
+{
+    const struct header *h = &t->header;
+    return deliveries != 1 || h->audience_count >= LEDGER_AUDIENCE_FULL || h->hop_count >= LEDGER_HOPS_FULL || h->marks || l->filed <= FIRST_FULL;
+}
+
+static void glimpse_make(struct ledger *l, const struct transaction *t, uint64_t key, uint64_t recipient)
+{
+    const struct header *h = &t->header;
+    int64_t data_end = t->data_end == TIME_UNKNOWN ? t->end : t->data_end;
+    int64_t before = (data_end - t->mail_time) / 1000000, after = (t->end - data_end) / 1000;
+    struct glimpse g = {
+        .key = key, .recipient = recipient, .connection = t->connection, .data_end = data_end,
+        .client = roster_hold(l->roster, t->client.address), .server = roster_hold(l->roster, t->server.address),
+        .bytes = (uint32_t)(t->bytes < UINT32_MAX ? t->bytes : UINT32_MAX),
+        .end_after = (uint32_t)(after < 0 ? 0 : after < UINT32_MAX ? after : UINT32_MAX),
+        .mail_before = (uint16_t)(before < 0 ? 0 : before < UINT16_MAX ? before : UINT16_MAX),
+        .stamps = stamps_of(h), .chain = (uint16_t)chain_fold(h->hops, h->hop_count),
+        .hops = (uint8_t)h->hop_count, .audience = (uint8_t)h->audience_count,
+    };
+    glimpse_add(l->glimpses, &g);
+}
+
+static void make_room_for_glimpse(struct ledger *l)
+{
+    for (int i = 0; i < ROSTER_TRIES; i++) {
+        if (!glimpses_full(l->glimpses) && roster_count(l->roster) + 2 <= ROSTER_HOSTS)
+            return;
+        const struct glimpse *g = glimpse_oldest(l->glimpses);
+        if (!g)
+            return;
+        forget_glimpse(l, g);
+        ++*l->evicted;
+    }
+}
+
+/* A new record, not yet in the books. */
+static struct record *record_make(struct ledger *l, const struct transaction *t, const struct key *k, uint64_t key)
+{
+    struct record *r = message_new(key, t);
+    if (!r)
+        return NULL;
+    r->m.thread = k->thread;
+    r->m.fingerprint = k->fingerprint;
+    l->full_count++;
+    l->full_bytes += r->bytes;
+    list_in(&l->cold, r);
+    return r;
+}
+
+static struct record *record_from_glimpse(struct ledger *l, const struct transaction *t, const struct key *k, const struct glimpse *g)
+{
+    struct record *r = record_make(l, t, k, g->key);
+    if (!r)
+        return NULL;
+    size_t before = r->bytes;
+    message_recall(r, g, roster_address(l->roster, g->client), roster_address(l->roster, g->server), t);
+    l->full_bytes += r->bytes - before;
+    forget_glimpse(l, g);
+    return r;
+}
+
+static struct record *joined(const struct ledger *l, const struct transaction *t, const struct key *k)
+{
+    struct record *r = name_find(l, k->join);
+    return r || t->header.hop_count == 0 ? r : name_find(l, k->join_origin);
+}
+
+static bool made_widen(struct ledger *l, size_t need)
+{
+    if (need <= l->made_room)
+        return true;
+    struct delivery *p = realloc(l->made, need * sizeof *p);
+    if (!p)
+        return false;
+    l->made = p;
+    l->made_room = need;
+    return true;
+}
+
+struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t, const struct key *k)
+{
+    assert(t->message);
+    struct ledger_entry e = {0};
+    uint64_t recipient = 0;
+    for (size_t i = 0; i < t->recipient_count; i++)
+        if (recipient_accepted(t, &t->recipients[i])) {
+            e.deliveries++;
+            recipient = t->recipients[i].hash;
+        }
+    bool by_id = k->by_id && !constant_known(l, k->id);
+    if (k->id && !k->by_id)
+        e.new_id = constant_add(l, k->id);
+    struct record *r = NULL;
+    const struct glimpse *g = NULL;
+    if (by_id) {
+        r = name_find(l, k->id);
+        g = r ? NULL : glimpse_find(l->glimpses, k->id);
+        if (r ? record_is_another(r, &t->header) : g && glimpse_is_another(g, &t->header)) {
+            constant_add(l, k->id);
+            if (r)
+                name_add(l, r->m.fingerprint, r);
+            by_id = false;
+        }
+        e.new_id = by_id && !r && !g;
+    }
+    e.key = by_id ? k->id : k->nameless;
+    if (!by_id) {
+        r = name_find(l, e.key);
+        g = r ? NULL : glimpse_find(l->glimpses, e.key);
+    }
+    if (!r && !g && (r = joined(l, t, k))) {
+        name_add(l, e.key, r);
+        r->m.ids += by_id;
+    } else if (!r && g) {
+        r = record_from_glimpse(l, t, k, g);
+    } else if (!r) {
+        l->filed++;
+        if (worth_a_record(l, t, e.deliveries)) {
+            r = record_make(l, t, k, e.key);
+        } else {
+            make_room_for_glimpse(l);
+            if (!glimpses_full(l->glimpses))
+                glimpse_make(l, t, e.key, recipient);
+        }
+    }
+    if (r && made_widen(l, t->recipient_count)) {
+        if (r->alias_count == 0) {
+            name_add(l, e.key, r);
+            r->m.ids += by_id;
+        }
+        name_add(l, k->join, r);
+        if (t->header.hop_count == 0)
+            name_add(l, k->join_origin, r);
+        size_t before = r->bytes;
+        message_add(r, t, l->made, &e);
+        e.key = r->m.key;
+        l->full_bytes += r->bytes - before;
+        if (!r->m.pinned && l->cold.newest != r) {
+            list_out(&l->cold, r);
+            list_in(&l->cold, r);
+        }
+    }
+    forget_coldest(l, r);
+    return e;
+}
+
+size_t ledger_full(const struct ledger *l)
+{
+    return l->full_count;
+}
+
+size_t ledger_short(const struct ledger *l)
+{
+    return glimpses_count(l->glimpses);
+}

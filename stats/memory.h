@@ -1,0 +1,27 @@
+/* Large tables: address space taken once, pages only when they are first written. */
+#ifndef SQUALL_STATS_MEMORY_H
+#define SQUALL_STATS_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+static inline void *memory_map(size_t bytes) /* zeroed; NULL: refused */
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static inline void memory_unmap(void *p, size_t bytes)
+{
+    if (p)
+        munmap(p, bytes);
+}
+
+/* A place in a table of `size` for a hash, whatever the size (Lemire 2019, "Fast random integer generation in an interval"). */
+static inline uint32_t memory_place(uint64_t hash, uint32_t size)
+{
+    return (uint32_t)(((hash >> 32) * size) >> 32);
+}
+
+#endif

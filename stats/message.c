@@ -1,0 +1,649 @@
+/* In: the accepted transactions of one mail, from the ledger. Out: the mail's record, which the detectors read: who had it from whom by
+ * which chain, which delivery is one too many and whose copy is to blame.
+ *
+ * A delivery to recipient r at server s beside another one there is a redelivery, charged to the copy with the longer chain, whichever
+ * came first. So each pair (r, s) has a holder, the delivery with the shortest chain so far; a later one with as long or a longer chain
+ * is charged to its own client; one with a shorter chain takes the hold, and the former holder is charged.
+ *
+ * The arrays of a record grow by doubling, up to the bounds in ledger.h: a few calls of realloc in the life of a mail that is seen again
+ * or goes to several people, none for a mail seen once by one recipient. */
+#include "stats/message.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+
+#define IN_AUDIENCE UINT64_C(1)
+#define REACHED UINT64_C(2)
+#define WHAT (IN_AUDIENCE | REACHED)
+#define NO_COPY UINT16_MAX
+#define NO_HOST UINT16_MAX
+#define CUT_CHAIN 0x8000u /* marks the identity of a chain that is not in the tree */
+
+_Static_assert(LEDGER_COPIES < NO_COPY && LEDGER_HOSTS < NO_HOST && LEDGER_NODES < CUT_CHAIN, "they fit 16 bits of a pair");
+
+/* Room for at least `need` of `size` bytes in *array, at most `most`; new room is zeroed. */
+static bool grow(struct record *r, void *array, uint32_t *room, uint32_t need, uint32_t most, size_t size)
+{
+    if (need <= *room)
+        return true;
+    if (need > most)
+        return false;
+    uint32_t wish = *room ? *room * 2 : 2;
+    while (wish < need)
+        wish *= 2;
+    if (wish > most)
+        wish = most;
+    void *old;
+    memcpy(&old, array, sizeof old);
+    void *p = realloc(old, wish * size);
+    if (!p)
+        return false;
+    memset((char *)p + *room * size, 0, (wish - *room) * size);
+    memcpy(array, &p, sizeof p);
+    r->bytes += (wish - *room) * size;
+    *room = wish;
+    return true;
+}
+
+/* --- places: a hash table from tags to indexes --- */
+
+static uint32_t tag_of(uint64_t hash)
+{
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
+/* The values under `tag`, one after the other from *at = tag on; 0: no more. */
+static uint32_t places_next(const struct places *p, uint32_t tag, uint32_t *at)
+{
+    if (p->room == 0)
+        return 0;
+    for (;; (*at)++) {
+        const struct place *e = &p->entry[*at & (p->room - 1)];
+        if (e->value == 0)
+            return 0;
+        if (e->tag == tag) {
+            (*at)++;
+            return e->value;
+        }
+    }
+}
+
+static void places_set(struct places *p, uint32_t tag, uint32_t value)
+{
+    uint32_t at = tag;
+    while (p->entry[at & (p->room - 1)].value)
+        at++;
+    p->entry[at & (p->room - 1)] = (struct place){tag, value};
+}
+
+static bool places_put(struct record *r, struct places *p, uint32_t tag, uint32_t value)
+{
+    if ((p->count + 1) * 4 > p->room * 3) {
+        struct places wider = {.room = p->room ? p->room * 2 : 8, .count = p->count};
+        wider.entry = calloc(wider.room, sizeof *wider.entry);
+        if (!wider.entry)
+            return false;
+        for (uint32_t i = 0; i < p->room; i++)
+            if (p->entry[i].value)
+                places_set(&wider, p->entry[i].tag, p->entry[i].value);
+        r->bytes += (wider.room - p->room) * sizeof *p->entry;
+        free(p->entry);
+        *p = wider;
+    }
+    places_set(p, tag, value);
+    p->count++;
+    return true;
+}
+
+/* --- texts --- */
+
+static uint32_t text_keep(struct record *r, struct span wire)
+{
+    if (wire.n == 0)
+        return 0;
+    char clean[LEDGER_TEXT_SIZE];
+    log_clean(wire, clean, sizeof clean);
+    uint32_t n = (uint32_t)strlen(clean);
+    uint32_t tag = tag_of(hash_bytes(clean, n)), at = tag, found;
+    while ((found = places_next(&r->words, tag, &at)))
+        if (strcmp(r->texts + found, clean) == 0)
+            return found;
+    uint32_t start = r->texts_used ? r->texts_used : 1; /* text 0 is the empty one */
+    if (!grow(r, &r->texts, &r->texts_room, start + n + 1, LEDGER_TEXTS, 1) || !places_put(r, &r->words, tag, start))
+        return 0;
+    memcpy(r->texts + start, clean, n + 1);
+    r->texts_used = start + n + 1;
+    return start;
+}
+
+const char *message_text(const struct message *m, uint32_t text)
+{
+    return text ? m->own->texts + text : "";
+}
+
+/* --- people: who stands in the audience, who was reached --- */
+
+static uint64_t person_key(uint64_t hash)
+{
+    return hash & ~WHAT ? hash & ~WHAT : WHAT + 1;
+}
+
+static uint64_t *person_place(const struct record *r, uint64_t hash)
+{
+    uint64_t key = person_key(hash);
+    uint32_t at = (uint32_t)(key >> 32);
+    for (;; at++) {
+        uint64_t *p = &r->people[at & (r->people_room - 1)];
+        if (*p == 0 || (*p & ~WHAT) == key)
+            return p;
+    }
+}
+
+static bool people_widen(struct record *r, uint32_t for_many)
+{
+    uint32_t room = r->people_room ? r->people_room : 8;
+    while (for_many > room / 4 * 3)
+        room *= 2;
+    if (room == r->people_room)
+        return true;
+    uint64_t *old = r->people;
+    uint32_t old_room = r->people_room;
+    uint64_t *wider = calloc(room, sizeof *wider);
+    if (!wider)
+        return false;
+    r->people = wider;
+    r->people_room = room;
+    r->bytes += (room - old_room) * sizeof *wider;
+    for (uint32_t i = 0; i < old_room; i++)
+        if (old[i])
+            *person_place(r, old[i]) = old[i];
+    free(old);
+    return true;
+}
+
+/* What was known of the address before; adds `what`.  *kept false: over the bound. */
+static uint64_t person_mark(struct record *r, uint64_t hash, uint64_t what, bool *kept)
+{
+    *kept = people_widen(r, r->people_count + 1 < LEDGER_PEOPLE ? r->people_count + 1 : LEDGER_PEOPLE);
+    if (!r->people)
+        return 0;
+    uint64_t *p = person_place(r, hash);
+    if (*p == 0) {
+        *kept = *kept && r->people_count < LEDGER_PEOPLE;
+        if (!*kept)
+            return 0;
+        r->people_count++;
+        *p = person_key(hash) | what;
+        return 0;
+    }
+    *kept = true;
+    uint64_t before = *p & WHAT;
+    *p |= what;
+    return before;
+}
+
+static uint64_t person_is(const struct record *r, uint64_t hash)
+{
+    return r->people ? *person_place(r, hash) & WHAT : 0;
+}
+
+bool message_in_audience(const struct message *m, uint64_t recipient)
+{
+    return person_is(m->own, recipient) & IN_AUDIENCE;
+}
+
+bool message_reached(const struct message *m, uint64_t recipient)
+{
+    return person_is(m->own, recipient) & REACHED;
+}
+
+uint64_t message_recipients(const struct message *m)
+{
+    return m->own->recipients_known + (m->own->beyond ? hll_count(m->own->beyond) : 0);
+}
+
+bool message_recipients_exact(const struct message *m)
+{
+    return m->own->beyond == NULL;
+}
+
+static void person_reached(struct record *r, uint64_t recipient)
+{
+    bool kept;
+    uint64_t before = person_mark(r, recipient, REACHED, &kept);
+    if (kept) {
+        r->recipients_known += !(before & REACHED);
+        return;
+    }
+    if (!r->beyond) {
+        r->beyond = calloc(1, sizeof *r->beyond);
+        if (!r->beyond)
+            return;
+        r->bytes += sizeof *r->beyond;
+    }
+    hll_add(r->beyond, recipient);
+}
+
+/* --- pairs: a recipient at a server --- */
+
+static uint64_t pair_key(uint64_t recipient, struct address server)
+{
+    uint64_t key = hash_pair(recipient, hash_bytes(server.b, sizeof server.b));
+    return key ? key : 1;
+}
+
+static struct pair *pair_place(const struct record *r, uint64_t key)
+{
+    uint32_t at = (uint32_t)key;
+    for (;; at++) {
+        struct pair *p = &r->pairs[at & (r->pair_room - 1)];
+        if (p->recipient_at == 0 || p->recipient_at == key)
+            return p;
+    }
+}
+
+static const struct pair *pair_find(const struct record *r, uint64_t recipient, struct address server)
+{
+    if (r->pair_room == 0)
+        return NULL;
+    const struct pair *p = pair_place(r, pair_key(recipient, server));
+    return p->recipient_at ? p : NULL;
+}
+
+/* Finds or adds; NULL: over the bound. */
+static struct pair *pair_open(struct record *r, uint64_t recipient, struct address server)
+{
+    if ((r->pair_count + 1) * 4 > r->pair_room * 3 && r->pair_count < LEDGER_PAIRS) {
+        struct pair *old = r->pairs;
+        uint32_t old_room = r->pair_room, room = old_room ? old_room * 2 : 4;
+        struct pair *wider = calloc(room, sizeof *wider);
+        if (wider) {
+            r->pairs = wider;
+            r->pair_room = room;
+            r->bytes += (room - old_room) * sizeof *wider;
+            for (uint32_t i = 0; i < old_room; i++)
+                if (old[i].recipient_at)
+                    *pair_place(r, old[i].recipient_at) = old[i];
+            free(old);
+        } else if (r->pair_count + 1 >= old_room) {
+            return NULL; /* one place stays empty, or searches would not end */
+        }
+    }
+    uint64_t key = pair_key(recipient, server);
+    struct pair *p = pair_place(r, key);
+    if (p->recipient_at == 0) {
+        if (r->pair_count >= LEDGER_PAIRS)
+            return NULL;
+        *p = (struct pair){.recipient_at = key};
+        r->pair_count++;
+    }
+    return p;
+}
+
+uint32_t message_copies_at(const struct message *m, uint64_t recipient, struct address server)
+{
+    const struct pair *p = pair_find(m->own, recipient, server);
+    return p ? p->count : 0;
+}
+
+/* --- hosts --- */
+
+static uint32_t host_index(const struct record *r, struct address a) /* 0: not there, else index + 1 */
+{
+    uint32_t tag = tag_of(hash_bytes(a.b, sizeof a.b)), at = tag, found;
+    while ((found = places_next(&r->addresses, tag, &at)))
+        if (address_equal(r->m.hosts[found - 1].address, a))
+            return found;
+    return 0;
+}
+
+struct message_host *message_host(const struct message *m, struct address host)
+{
+    uint32_t found = host_index(m->own, host);
+    return found ? &m->hosts[found - 1] : NULL;
+}
+
+/* Index + 1 of the host; 0: over the bound. */
+static uint32_t host_open(struct record *r, struct address a, struct span name, bool as_client)
+{
+    struct message *m = &r->m;
+    uint32_t found = host_index(r, a);
+    if (found == 0) {
+        if (!grow(r, &m->hosts, &r->host_room, m->host_count + 1, LEDGER_HOSTS, sizeof *m->hosts) ||
+            !places_put(r, &r->addresses, tag_of(hash_bytes(a.b, sizeof a.b)), m->host_count + 1))
+            return 0;
+        found = ++m->host_count;
+        m->hosts[found - 1] = (struct message_host){.address = a, .first_in = TIME_UNKNOWN, .first_out = TIME_UNKNOWN, .last_out = TIME_UNKNOWN,
+                                                    .least_hops_out = UINT32_MAX};
+    }
+    struct message_host *h = &m->hosts[found - 1];
+    if (name.n && (h->helo == 0 || (as_client && h->copies_out == 0))) /* what it calls itself is worth more than its greeting */
+        h->helo = text_keep(r, name);
+    return found;
+}
+
+/* --- chains: a tree of Received lines --- */
+
+uint64_t chain_fold(const struct hop *hops, size_t count)
+{
+    uint64_t fold = count;
+    for (size_t i = 0; i < count; i++)
+        fold = hash_pair(fold, hops[i].hash);
+    return fold;
+}
+
+static uint32_t node_child(const struct record *r, uint32_t parent, uint64_t line)
+{
+    uint32_t tag = tag_of(line) + parent, at = tag, found;
+    while ((found = places_next(&r->children, tag, &at)))
+        if (r->m.nodes[found].hash == line && r->m.nodes[found].parent == parent)
+            return found;
+    return 0;
+}
+
+/* A new node under `parent`; `hop` NULL: only known to exist.  0: over the bound. */
+static uint32_t node_add(struct record *r, uint32_t parent, const struct hop *hop)
+{
+    struct message *m = &r->m;
+    uint32_t at = m->node_count;
+    if (!grow(r, &m->nodes, &r->node_room, at + 1, LEDGER_NODES, sizeof *m->nodes))
+        return 0;
+    struct chain_node *n = &m->nodes[at];
+    *n = (struct chain_node){.parent = parent, .depth = m->nodes[parent].depth + 1, .date = TIME_UNKNOWN};
+    if (hop) {
+        if (!places_put(r, &r->children, tag_of(hop->hash) + parent, at))
+            return 0;
+        n->hash = hop->hash;
+        n->from = text_keep(r, hop->from);
+        n->by = text_keep(r, hop->by);
+        n->with = text_keep(r, hop->with);
+        n->note = text_keep(r, hop->with_note);
+        n->from_address = hop->from_address;
+        n->date = hop->date;
+    }
+    m->nodes[parent].children++;
+    m->node_count++;
+    return at;
+}
+
+/* Follows the chain from the root, adding what is missing when `add`; the last node reached.  *whole: it is the chain's last line. */
+static uint32_t chain_walk(struct record *r, const struct hop *hops, size_t count, bool add, bool *whole)
+{
+    uint32_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t next = node_child(r, at, hops[i].hash);
+        if (next == 0 && add)
+            next = node_add(r, at, &hops[i]);
+        if (next == 0) {
+            *whole = false;
+            return at;
+        }
+        at = next;
+    }
+    *whole = true;
+    return at;
+}
+
+uint32_t message_hop(const struct message *m, const struct copy *copy, uint32_t depth)
+{
+    uint32_t at = copy->tail;
+    if (depth == 0 || depth > m->nodes[at].depth)
+        return 0;
+    while (m->nodes[at].depth > depth)
+        at = m->nodes[at].parent;
+    return at;
+}
+
+uint32_t message_common(const struct message *m, const struct copy *a, const struct copy *b)
+{
+    uint32_t x = a->tail, y = b->tail;
+    while (x != y) {
+        if (m->nodes[x].depth >= m->nodes[y].depth)
+            x = m->nodes[x].parent;
+        else
+            y = m->nodes[y].parent;
+    }
+    return m->nodes[x].depth;
+}
+
+/* --- copies --- */
+
+struct arrival { /* a copy while its recipients are being entered */
+    struct address client, server;
+    uint32_t number;            /* of the message's copies, from 1 */
+    uint32_t client_host, server_host; /* index + 1; 0: over the bound */
+    uint32_t copy;              /* index + 1; 0: over the bound */
+    uint32_t hops;
+    uint16_t chain;
+};
+
+/* Enters one delivery: who had it, and whose copy is one too many. */
+static void deliver(struct record *r, const struct arrival *a, uint64_t recipient, struct delivery *d)
+{
+    struct message *m = &r->m;
+    *d = (struct delivery){.recipient = recipient, .chains = 1, .copies = 1};
+    d->in_audience = message_in_audience(m, recipient);
+    d->taken = pair_find(r, recipient, a->client) != NULL;
+    person_reached(r, recipient);
+    m->deliveries++;
+    if (a->copy) {
+        struct copy *c = &m->copy_list[a->copy - 1];
+        c->deliveries++;
+        if (grow(r, &m->recipients, &r->recipient_room, m->recipient_count + 1, LEDGER_RECIPIENTS, sizeof *m->recipients)) {
+            m->recipients[m->recipient_count++] = recipient;
+            c->recipients_kept++;
+        }
+    }
+    if (a->server_host)
+        m->hosts[a->server_host - 1].in++;
+    if (a->client_host) {
+        struct message_host *h = &m->hosts[a->client_host - 1];
+        h->out++;
+        h->out_taken += d->taken;
+        h->out_audience += !d->taken && d->in_audience;
+        h->out_others += !d->taken && !d->in_audience;
+    }
+    struct pair *p = pair_open(r, recipient, a->server);
+    if (!p)
+        return;
+    struct pair now = *p;
+    bool twice = now.count && now.last == a->number; /* the same address twice in one envelope gets one copy */
+    uint8_t hops = (uint8_t)(a->hops < UINT8_MAX ? a->hops : UINT8_MAX);
+    now.last = a->number;
+    if (!twice && now.count < UINT16_MAX)
+        now.count++;
+    if (!twice && (now.chains == 0 || (now.chains < 3 && a->chain != now.chain[0] && (now.chains == 1 || a->chain != now.chain[1])))) {
+        if (now.chains < 2)
+            now.chain[now.chains] = a->chain;
+        now.chains++;
+    }
+    d->copies = now.count;
+    d->chains = now.chains;
+    d->had_it = !twice && now.count > 1;
+    uint16_t copy = a->copy ? (uint16_t)(a->copy - 1) : NO_COPY, host = a->client_host ? (uint16_t)(a->client_host - 1) : NO_HOST;
+    uint16_t guilty_copy = copy, guilty_host = host;
+    bool takes_hold = now.count == 1 || hops < now.holder_hops;
+    if (takes_hold) {
+        guilty_copy = now.holder_copy;
+        guilty_host = now.holder_host;
+        now.holder_copy = copy;
+        now.holder_host = host;
+        now.holder_hops = hops;
+    }
+    if (d->had_it) {
+        m->redeliveries++;
+        if (guilty_copy != NO_COPY)
+            m->copy_list[guilty_copy].redeliveries++;
+        if (guilty_host != NO_HOST) {
+            m->hosts[guilty_host].redeliveries++;
+            d->charged = m->hosts[guilty_host].address;
+        } else if (!takes_hold) {
+            d->charged = a->client;
+        }
+    }
+    if (m->most_copies < now.count)
+        m->most_copies = now.count;
+    *p = now;
+}
+
+/* Opens a copy: hosts, the list, the totals.  Times and texts are the caller's to fill in. */
+static struct copy *copy_open(struct record *r, struct arrival *a, struct span helo, struct span greeting, int64_t data_end)
+{
+    struct message *m = &r->m;
+    a->number = (uint32_t)++m->copies;
+    a->client_host = host_open(r, a->client, helo, true);
+    a->server_host = host_open(r, a->server, greeting, false);
+    if (a->client_host) {
+        struct message_host *h = &m->hosts[a->client_host - 1];
+        m->sources += h->copies_out == 0;
+        h->copies_out++;
+        h->first_out = h->first_out == TIME_UNKNOWN || data_end < h->first_out ? data_end : h->first_out;
+        h->last_out = data_end > h->last_out ? data_end : h->last_out;
+        h->least_hops_out = a->hops < h->least_hops_out ? a->hops : h->least_hops_out;
+    }
+    if (a->server_host) {
+        struct message_host *h = &m->hosts[a->server_host - 1];
+        h->copies_in++;
+        h->first_in = h->first_in == TIME_UNKNOWN || data_end < h->first_in ? data_end : h->first_in;
+    }
+    if (!grow(r, &m->copy_list, &r->copy_room, m->copy_count + 1, LEDGER_COPIES, sizeof *m->copy_list))
+        return NULL;
+    a->copy = ++m->copy_count;
+    struct copy *c = &m->copy_list[a->copy - 1];
+    *c = (struct copy){.client = a->client, .server = a->server, .hops = a->hops, .recipients_at = m->recipient_count};
+    return c;
+}
+
+void message_add(struct record *r, const struct transaction *t, struct delivery *made, struct ledger_entry *e)
+{
+    struct message *m = &r->m;
+    const struct header *h = &t->header;
+    struct arrival a = {.client = t->client.address, .server = t->server.address, .hops = (uint32_t)h->hop_count};
+    int64_t data_end = t->data_end == TIME_UNKNOWN ? t->end : t->data_end;
+    struct copy *c = copy_open(r, &a, t->helo, t->greeting, data_end);
+    bool whole;
+    uint32_t tail = chain_walk(r, h->hops, h->hop_count, c != NULL, &whole);
+    a.chain = (uint16_t)(whole ? tail : CUT_CHAIN | (chain_fold(h->hops, h->hop_count) & (CUT_CHAIN - 1)));
+    if (c) {
+        c->connection = t->connection;
+        c->mail_time = t->mail_time;
+        c->data_end = data_end;
+        c->end = t->end;
+        c->tail = tail;
+        c->helo = text_keep(r, t->helo);
+        c->greeting = text_keep(r, t->greeting);
+        c->marks = h->marks;
+        c->delivered_to = (uint32_t)h->delivered_to_count;
+        c->bytes = t->bytes;
+        m->nodes[tail].copies += whole;
+    }
+    uint64_t redeliveries = m->redeliveries;
+    e->made_count = 0;
+    for (size_t i = 0; i < t->recipient_count; i++)
+        if (recipient_accepted(t, &t->recipients[i]))
+            deliver(r, &a, t->recipients[i].hash, &made[e->made_count++]);
+    m->bytes += t->bytes;
+    m->first = m->first == TIME_UNKNOWN || t->end < m->first ? t->end : m->first;
+    m->last = t->end > m->last ? t->end : m->last;
+    e->message = m;
+    e->copy = c;
+    e->made = made;
+    e->deliveries = e->made_count;
+    e->redeliveries = (uint32_t)(m->redeliveries - redeliveries);
+}
+
+void message_recall(struct record *r, const struct glimpse *g, struct address client, struct address server, const struct transaction *second)
+{
+    struct message *m = &r->m;
+    const struct header *h = &second->header;
+    struct arrival a = {.client = client, .server = server, .hops = g->hops};
+    struct copy *c = copy_open(r, &a, (struct span){NULL, 0}, (struct span){NULL, 0}, g->data_end);
+    bool extends = g->hops <= h->hop_count && (uint16_t)chain_fold(h->hops, g->hops) == g->chain, whole = true;
+    uint32_t tail = 0;
+    if (extends)
+        tail = chain_walk(r, h->hops, g->hops, true, &whole);
+    else
+        for (uint32_t i = 0; i < g->hops && whole; i++) {
+            uint32_t next = node_add(r, tail, NULL);
+            whole = next != 0;
+            tail = whole ? next : tail;
+        }
+    a.chain = (uint16_t)(whole ? tail : CUT_CHAIN);
+    int64_t end = g->data_end + (int64_t)g->end_after * 1000;
+    if (c) {
+        c->connection = g->connection;
+        c->mail_time = g->data_end - (int64_t)g->mail_before * 1000000;
+        c->data_end = g->data_end;
+        c->end = end;
+        c->tail = tail;
+        c->bytes = g->bytes;
+        m->nodes[tail].copies += whole;
+    }
+    struct delivery made;
+    deliver(r, &a, g->recipient, &made);
+    m->bytes += g->bytes;
+    m->first = m->last = end;
+    m->short_first = true;
+}
+
+/* --- life --- */
+
+struct record *message_new(uint64_t key, const struct transaction *t)
+{
+    struct record *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    const struct header *h = &t->header;
+    struct message *m = &r->m;
+    m->own = r;
+    m->key = key;
+    m->from_hash = h->from_hash;
+    m->date = h->date;
+    r->subject_hash = hash_bytes(h->subject.p, h->subject.n);
+    m->audience = h->audience_count;
+    m->first = m->last = TIME_UNKNOWN;
+    r->bytes = sizeof *r;
+    if (!grow(r, &m->nodes, &r->node_room, 1, LEDGER_NODES, sizeof *m->nodes)) {
+        message_free(r);
+        return NULL;
+    }
+    m->nodes[0] = (struct chain_node){.date = TIME_UNKNOWN};
+    m->node_count = 1;
+    m->id = text_keep(r, h->message_id);
+    m->from = text_keep(r, h->from);
+    m->subject = text_keep(r, h->subject);
+    bool kept = h->audience != NULL;
+    for (size_t i = 0; i < h->audience_count && kept; i++)
+        person_mark(r, h->audience[i].address, IN_AUDIENCE, &kept);
+    return r;
+}
+
+void message_free(struct record *r)
+{
+    if (!r)
+        return;
+    free(r->m.copy_list);
+    free(r->m.nodes);
+    free(r->m.hosts);
+    free(r->m.recipients);
+    free(r->aliases);
+    free(r->people);
+    free(r->pairs);
+    free(r->children.entry);
+    free(r->words.entry);
+    free(r->addresses.entry);
+    free(r->texts);
+    free(r->beyond);
+    free(r);
+}
+
+bool message_alias(struct record *r, uint64_t alias)
+{
+    if (!grow(r, &r->aliases, &r->alias_room, r->alias_count + 1, LEDGER_COPIES, sizeof *r->aliases))
+        return false;
+    r->aliases[r->alias_count++] = alias;
+    return true;
+}

@@ -1,0 +1,59 @@
+/* The full record of one mail: how ledger.c makes it and puts copies into it.  What may be read of it stands in ledger.h. */
+#ifndef SQUALL_STATS_MESSAGE_H
+#define SQUALL_STATS_MESSAGE_H
+
+#include "stats/glimpse.h"
+#include "stats/ledger.h"
+
+struct pair { /* a recipient at a server */
+    uint64_t recipient_at;   /* hash of both; 0: empty */
+    uint32_t last;           /* number of the copy that came last */
+    uint16_t count;          /* deliveries, saturating */
+    uint16_t chain[2];       /* of the first two that differ */
+    uint16_t holder_copy;    /* whose delivery is the one that is no redelivery: the shortest chain so far; NO_COPY: over the bound */
+    uint16_t holder_host;    /* its client; NO_HOST: over the bound */
+    uint8_t holder_hops, chains;
+};
+
+struct places {              /* where things with a hash stand in some array: open addressing */
+    struct place {
+        uint32_t tag, value; /* of the hash; index + 1, 0: empty */
+    } *entry;
+    uint32_t room, count;
+};
+
+struct record {
+    struct message m;                /* first: a message is its record */
+    struct record *newer, *older;    /* by last copy; of the pinned ones: by time of pinning */
+    uint64_t subject_hash;
+    uint64_t *aliases;               /* under which the ledger finds it */
+    uint32_t alias_count, alias_room;
+    uint64_t *people;                /* set of addresses; the two low bits say what they are */
+    uint32_t people_count, people_room, recipients_known;
+    struct pair *pairs;
+    uint32_t pair_count, pair_room;
+    struct places children;          /* nodes by parent and line */
+    struct places words;             /* texts by what they say */
+    struct places addresses;         /* hosts by address */
+    char *texts;
+    uint32_t texts_used, texts_room;
+    uint32_t copy_room, node_room, host_room, recipient_room;
+    struct hll *beyond;              /* recipients past the bound of people; NULL: none yet */
+    size_t bytes;                    /* all of this */
+};
+
+struct record *message_new(uint64_t key, const struct transaction *t); /* NULL: out of memory */
+void message_free(struct record *r);
+/* A copy that was kept in short form; `second` is the transaction that comes next. */
+void message_recall(struct record *r, const struct glimpse *g, struct address client, struct address server, const struct transaction *second);
+/* Puts an accepted transaction into the record.  made[] has room for each of its recipients; *e gets copy, made_count, deliveries, redeliveries. */
+void message_add(struct record *r, const struct transaction *t, struct delivery *made, struct ledger_entry *e);
+bool message_alias(struct record *r, uint64_t alias);                  /* notes it; false: over the bound or out of memory */
+uint64_t chain_fold(const struct hop *hops, size_t count);             /* one hash for a chain */
+
+static inline bool recipient_accepted(const struct transaction *t, const struct recipient *r)
+{
+    return t->message && r->code / 100 == 2 && r->final_code / 100 == 2;
+}
+
+#endif

@@ -1,0 +1,119 @@
+/* In: addresses of the ends of transactions.  Out: small numbers for them, to the short forms of the ledger (stats/glimpse.c). */
+#include "stats/roster.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "stats/memory.h"
+
+#define INDEX_SIZE (ROSTER_HOSTS / 2 * 3)
+
+struct entry {
+    struct address address;
+    uint32_t holders;
+    uint32_t next_free; /* while nobody holds it */
+};
+
+struct roster {
+    struct entry *entry;  /* [0] stands for "unknown" */
+    uint32_t *index;      /* open addressing, linear; 0: empty */
+    uint32_t used, count; /* entries ever used; held now */
+    uint32_t free;        /* first of the list of free ones */
+};
+
+struct roster *roster_new(void)
+{
+    struct roster *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->entry = memory_map((ROSTER_HOSTS + 1) * sizeof *r->entry);
+    r->index = memory_map(INDEX_SIZE * sizeof *r->index);
+    if (!r->entry || !r->index) {
+        roster_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+void roster_free(struct roster *r)
+{
+    if (!r)
+        return;
+    memory_unmap(r->entry, (ROSTER_HOSTS + 1) * sizeof *r->entry);
+    memory_unmap(r->index, INDEX_SIZE * sizeof *r->index);
+    free(r);
+}
+
+static uint32_t home(struct address a)
+{
+    return memory_place(hash_bytes(a.b, sizeof a.b), INDEX_SIZE);
+}
+
+static uint32_t after(uint32_t at)
+{
+    return at + 1 < INDEX_SIZE ? at + 1 : 0;
+}
+
+/* Where `a` stands in the index, or the empty place where it would. */
+static uint32_t place(const struct roster *r, struct address a)
+{
+    uint32_t at = home(a);
+    while (r->index[at] && !address_equal(r->entry[r->index[at]].address, a))
+        at = after(at);
+    return at;
+}
+
+uint32_t roster_hold(struct roster *r, struct address a)
+{
+    uint32_t at = place(r, a), number = r->index[at];
+    if (number == 0) {
+        if (r->count == ROSTER_HOSTS)
+            return 0;
+        if (r->free) {
+            number = r->free;
+            r->free = r->entry[number].next_free;
+        } else {
+            number = ++r->used;
+        }
+        r->entry[number] = (struct entry){.address = a};
+        r->index[at] = number;
+        r->count++;
+    }
+    assert(r->entry[number].holders < UINT32_MAX);
+    r->entry[number].holders++;
+    return number;
+}
+
+void roster_release(struct roster *r, uint32_t number)
+{
+    if (number == 0)
+        return;
+    struct entry *e = &r->entry[number];
+    assert(e->holders > 0);
+    if (--e->holders)
+        return;
+    /* Deletion by moving back what stands too far from its home (Knuth, 6.4, algorithm R): no tombstones, ever. */
+    uint32_t gap = place(r, e->address);
+    for (uint32_t at = after(gap); r->index[at]; at = after(at)) {
+        uint32_t from_home = (at + INDEX_SIZE - home(r->entry[r->index[at]].address)) % INDEX_SIZE;
+        if (from_home >= (at + INDEX_SIZE - gap) % INDEX_SIZE) {
+            r->index[gap] = r->index[at];
+            gap = at;
+        }
+    }
+    r->index[gap] = 0;
+    e->next_free = r->free;
+    r->free = number;
+    r->count--;
+}
+
+struct address roster_address(const struct roster *r, uint32_t number)
+{
+    return r->entry[number].address;
+}
+
+uint32_t roster_count(const struct roster *r)
+{
+    return r->count;
+}

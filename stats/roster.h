@@ -1,0 +1,17 @@
+/* Numbers for addresses, so that a mail seen once can name its two hosts in eight bytes.  A number lives while somebody holds it. */
+#ifndef SQUALL_STATS_ROSTER_H
+#define SQUALL_STATS_ROSTER_H
+
+#include "base/endpoint.h"
+
+#define ROSTER_HOSTS (1u << 20) /* at once; 32 MiB when all are there */
+
+struct roster;
+struct roster *roster_new(void); /* NULL: out of memory */
+void roster_free(struct roster *r);
+uint32_t roster_hold(struct roster *r, struct address a); /* one holder more; 0: no room */
+void roster_release(struct roster *r, uint32_t number);    /* 0 may be given */
+struct address roster_address(const struct roster *r, uint32_t number); /* of 0: all zero */
+uint32_t roster_count(const struct roster *r);
+
+#endif

@@ -1,0 +1,207 @@
+/* In: transactions and session records from smtpdissect/, the mirror's health from capture/, and the time. Out: counts, and storms to the
+ * sink. The path of a transaction: key -> twin (left out here, everywhere) -> ledger -> each detector, in the order below. Storms change
+ * inside the detectors, by way of incident.c, which also holds them. */
+#include "stats/stats.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "stats/detect.h"
+#include "stats/ledger.h"
+#include "stats/twin.h"
+
+/* The rule book on routes first: what it calls a storm, the others need not explain. */
+static const struct detector *const detectors[] = {
+    &route_detector, &elsewhere_detector, &autoreply_detector, &bounce_detector, &replyall_detector, &resend_detector,
+    &burst_detector, &mailbomb_detector, &encrypted_detector, &exposure_detector, &mirror_detector,
+};
+#define DETECTORS (sizeof detectors / sizeof detectors[0])
+
+struct stats {
+    struct stats_settings settings;
+    struct stats_sink sink;
+    struct stats_counters counters;
+    struct twins *twins;
+    struct ledger *ledger;
+    struct incidents *incidents;
+    void *self[DETECTORS];
+    bool last_was_twin;
+};
+
+static void sink_nothing(void *user, const struct storm *s, enum storm_change change)
+{
+    (void)user;
+    (void)s;
+    (void)change;
+}
+
+struct stats *stats_new(const struct stats_settings *settings, const struct stats_sink *sink)
+{
+    struct stats *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->settings = *settings;
+    s->sink = sink && sink->storm ? *sink : (struct stats_sink){.storm = sink_nothing};
+    s->twins = twins_new();
+    s->ledger = ledger_new(s->settings.memory, s->settings.remember, &s->counters.keys_evicted);
+    s->incidents = incidents_new(&s->settings, &s->sink, &s->counters);
+    if (!s->twins || !s->ledger || !s->incidents)
+        goto fail;
+    for (size_t i = 0; i < DETECTORS; i++) {
+        s->self[i] = detectors[i]->make(&s->settings, s->incidents, s->ledger);
+        if (!s->self[i])
+            goto fail;
+    }
+    return s;
+fail:
+    stats_free(s);
+    return NULL;
+}
+
+void stats_free(struct stats *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < DETECTORS; i++)
+        if (s->self[i])
+            detectors[i]->drop(s->self[i]);
+    incidents_free(s->incidents);
+    ledger_free(s->ledger);
+    twins_free(s->twins);
+    free(s);
+}
+
+/* What t adds to the counts, but for `transactions` itself; and to the ledger. */
+static void count(struct stats *s, const struct transaction *t, const struct key *k, struct observation *o)
+{
+    struct stats_counters *c = &s->counters;
+    if (t->uncertain) {
+        c->uncertain++;
+        return;
+    }
+    for (size_t i = 0; i < t->recipient_count; i++)
+        c->rejected_recipients += t->recipients[i].code && t->recipients[i].code / 100 != 2;
+    if (!t->message)
+        return;
+    struct ledger_entry e = ledger_deliver(s->ledger, t, k);
+    c->messages++;
+    c->recipients += e.deliveries;
+    c->message_ids += e.new_id;
+    c->redeliveries += e.redeliveries;
+    o->key = e.key;
+    o->deliveries = e.deliveries;
+    o->redeliveries = e.redeliveries;
+    o->message = e.message;
+    o->copy = e.copy;
+    o->made = e.made;
+    o->made_count = e.made_count;
+}
+
+void stats_transaction(struct stats *s, const struct transaction *t)
+{
+    struct key k = key_of(t);
+    enum twin twin = twin_check(s->twins, t, &k);
+    s->last_was_twin = twin == TWIN_COUNTED;
+    s->counters.twins += twin != TWIN_NONE;
+    if (twin == TWIN_COUNTED)
+        return;
+    struct observation o = {.t = t, .thread = k.thread, .now = t->end};
+    if (twin == TWIN_BETTER)
+        s->counters.uncertain--; /* it stood for this one; `transactions` has it already */
+    else
+        s->counters.transactions++;
+    count(s, t, &k, &o);
+    for (size_t i = 0; i < DETECTORS; i++)
+        if (detectors[i]->observe)
+            detectors[i]->observe(s->self[i], &o);
+}
+
+void stats_session(struct stats *s, const struct session_record *r)
+{
+    for (size_t i = 0; i < DETECTORS; i++)
+        if (detectors[i]->session)
+            detectors[i]->session(s->self[i], r);
+}
+
+void stats_mirror(struct stats *s, const struct mirror_view *m, int64_t now)
+{
+    for (size_t i = 0; i < DETECTORS; i++)
+        if (detectors[i]->mirror)
+            detectors[i]->mirror(s->self[i], m, now);
+}
+
+void stats_tick(struct stats *s, int64_t now)
+{
+    for (size_t i = 0; i < DETECTORS; i++)
+        if (detectors[i]->tick)
+            detectors[i]->tick(s->self[i], now);
+    incident_tick(s->incidents, now);
+    ledger_tick(s->ledger, now);
+}
+
+void stats_finish(struct stats *s, int64_t now)
+{
+    stats_tick(s, now);
+    incident_finish(s->incidents, now);
+}
+
+const struct stats_counters *stats_counters(const struct stats *s)
+{
+    return &s->counters;
+}
+
+/* Most redeliveries, then most deliveries, then the earliest; the id decides what is still equal, for the order of the ledger is none. */
+static bool ranks_before(const struct message *a, const struct message *b)
+{
+    if (a->redeliveries != b->redeliveries)
+        return a->redeliveries > b->redeliveries;
+    if (a->deliveries != b->deliveries)
+        return a->deliveries > b->deliveries;
+    if (a->first != b->first)
+        return a->first < b->first;
+    return strcmp(message_text(a, a->id), message_text(b, b->id)) < 0;
+}
+
+size_t stats_top(const struct stats *s, struct message_row *rows, size_t most)
+{
+    const struct message **best = calloc(most + 1, sizeof *best);
+    size_t n = 0;
+    for (const struct message *m = best ? ledger_each(s->ledger, NULL) : NULL; m; m = ledger_each(s->ledger, m)) {
+        size_t at = n < most ? n++ : most;
+        for (; at > 0 && ranks_before(m, best[at - 1]); at--)
+            best[at] = best[at - 1];
+        best[at] = m;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct message *m = best[i];
+        rows[i] = (struct message_row){
+            .audience = m->audience, .copies = m->copies, .deliveries = m->deliveries, .recipients = message_recipients(m),
+            .redeliveries = m->redeliveries, .sources = m->sources, .first = m->first, .last = m->last,
+        };
+        span_copy(span_text(message_text(m, m->id)), rows[i].message_id, sizeof rows[i].message_id);
+        span_copy(span_text(message_text(m, m->from)), rows[i].from, sizeof rows[i].from);
+        span_copy(span_text(message_text(m, m->subject)), rows[i].subject, sizeof rows[i].subject);
+    }
+    free(best);
+    return n;
+}
+
+size_t stats_storm_count(const struct stats *s)
+{
+    return incident_count(s->incidents);
+}
+
+const struct storm *stats_storm(const struct stats *s, size_t i)
+{
+    return incident_at(s->incidents, i);
+}
+
+bool stats_acknowledge(struct stats *s, const char *id, const char *who, int64_t now)
+{
+    return incident_acknowledge(s->incidents, id, who, now);
+}
+
+bool stats_last_was_twin(const struct stats *s)
+{
+    return s->last_was_twin;
+}

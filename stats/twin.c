@@ -1,0 +1,154 @@
+/* In: each transaction with its keys, from stats.c. Out: whether the mirror has shown this very one before.
+ *
+ * Twins are on different connections and overlap in time. Where the mirror shows a port's both directions or two VLANs, all four
+ * addresses and ports are the same; no two live connections can have that in common, so nothing else need agree but the envelope, and not
+ * even that when loss has touched one of the two. On the two sides of a NAT an address differs; there envelope, HELO, replies, and of a
+ * message key and chain must agree, and begin and end within TWIN_SKEW. The side a NAT leaves alone keeps its port as well: the same
+ * client to the same server from another port is another transaction (a second delivery while the first still waits for its reply, RFC
+ * 1047).
+ *
+ * A next hop is none: its chain is longer. A resend is none: it does not overlap, or comes from another port. */
+#include "stats/twin.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "stats/message.h"
+
+#define BUCKETS (TWIN_MEMORY * 2)
+
+struct seen {
+    uint64_t number;              /* running; its place in the ring is number % TWIN_MEMORY; 0: empty */
+    uint64_t connection;
+    struct endpoint client, server;
+    uint64_t quadruple;           /* hash of the four */
+    uint64_t envelope;            /* of reverse-path, HELO and recipients */
+    uint64_t replies;             /* of what was answered to them */
+    uint64_t content;             /* of key and chain; 0: no content */
+    int64_t mail_time, end;
+    uint64_t same_envelope, same_quadruple; /* the one before in the bucket */
+    bool uncertain;
+};
+
+struct twins {
+    struct seen ring[TWIN_MEMORY];
+    uint64_t envelopes[BUCKETS], quadruples[BUCKETS]; /* number of the last in each; 0: none */
+    uint64_t count;
+};
+
+struct twins *twins_new(void)
+{
+    return calloc(1, sizeof(struct twins));
+}
+
+void twins_free(struct twins *w)
+{
+    free(w);
+}
+
+static uint64_t endpoint_hash(struct endpoint e)
+{
+    return hash_pair(hash_bytes(e.address.b, sizeof e.address.b), e.port);
+}
+
+static struct seen seen_make(const struct transaction *t, const struct key *k)
+{
+    struct seen s = {.connection = t->connection, .client = t->client, .server = t->server, .mail_time = t->mail_time, .end = t->end,
+                     .uncertain = t->uncertain};
+    s.quadruple = hash_pair(endpoint_hash(t->client), endpoint_hash(t->server));
+    s.envelope = hash_pair(hash_nocase(t->helo), hash_bytes(t->reverse_path.p, t->reverse_path.n));
+    s.replies = hash_pair(t->code, t->recipient_count);
+    for (size_t i = 0; i < t->recipient_count; i++) {
+        s.envelope = hash_pair(s.envelope, t->recipients[i].hash);
+        s.replies = hash_pair(s.replies, (uint64_t)t->recipients[i].code << 16 | t->recipients[i].final_code);
+    }
+    if (t->bytes || k->id) {
+        uint64_t name = k->id ? k->id : k->fingerprint ? k->fingerprint : t->bytes;
+        s.content = hash_pair(name, chain_fold(t->header.hops, t->header.hop_count));
+    }
+    return s;
+}
+
+static bool near(int64_t a, int64_t b)
+{
+    return a - b <= TWIN_SKEW && b - a <= TWIN_SKEW;
+}
+
+static bool same_endpoint(struct endpoint a, struct endpoint b)
+{
+    return a.port == b.port && address_equal(a.address, b.address);
+}
+
+static bool overlap(const struct seen *a, const struct seen *b)
+{
+    return a->connection != b->connection && a->mail_time <= b->end && b->mail_time <= a->end;
+}
+
+static bool same_content(const struct seen *a, const struct seen *b)
+{
+    bool loss = a->uncertain || b->uncertain;
+    return (loss || (a->replies == b->replies)) && (a->content == b->content || (loss && (!a->content || !b->content)));
+}
+
+/* The mirror shows the wire twice: everything is equal, and nothing else can be. */
+static bool wire_twin(const struct seen *a, const struct seen *b)
+{
+    if (a->quadruple != b->quadruple || !same_endpoint(a->client, b->client) || !same_endpoint(a->server, b->server) || !overlap(a, b))
+        return false;
+    return a->uncertain || b->uncertain || (a->envelope == b->envelope && same_content(a, b));
+}
+
+static bool nat_twin(const struct seen *a, const struct seen *b)
+{
+    bool client = address_equal(a->client.address, b->client.address), server = address_equal(a->server.address, b->server.address);
+    if ((client && server) || (client && a->client.port != b->client.port) || (server && a->server.port != b->server.port))
+        return false;
+    return a->envelope == b->envelope && overlap(a, b) && near(a->mail_time, b->mail_time) && near(a->end, b->end) && same_content(a, b);
+}
+
+static struct seen *seen_at(struct twins *w, uint64_t number)
+{
+    struct seen *s = &w->ring[number % TWIN_MEMORY];
+    return number && s->number == number ? s : NULL;
+}
+
+static struct seen *twin_of(struct twins *w, const struct seen *one)
+{
+    /* Ends come in order of time: past the first that ended too early none can match. */
+    uint64_t number = w->quadruples[one->quadruple % BUCKETS];
+    for (struct seen *s = seen_at(w, number); s && s->end >= one->mail_time; s = seen_at(w, s->same_quadruple))
+        if (wire_twin(s, one))
+            return s;
+    number = w->envelopes[one->envelope % BUCKETS];
+    for (struct seen *s = seen_at(w, number); s && one->end - s->end <= TWIN_SKEW; s = seen_at(w, s->same_envelope))
+        if (nat_twin(s, one))
+            return s;
+    return NULL;
+}
+
+static void seen_keep(struct twins *w, struct seen *one)
+{
+    one->number = ++w->count;
+    uint64_t *envelope = &w->envelopes[one->envelope % BUCKETS], *quadruple = &w->quadruples[one->quadruple % BUCKETS];
+    one->same_envelope = *envelope;
+    one->same_quadruple = *quadruple;
+    *envelope = *quadruple = one->number;
+    w->ring[one->number % TWIN_MEMORY] = *one;
+}
+
+enum twin twin_check(struct twins *w, const struct transaction *t, const struct key *k)
+{
+    struct seen one = seen_make(t, k);
+    struct seen *first = twin_of(w, &one);
+    if (!first) {
+        seen_keep(w, &one);
+        return TWIN_NONE;
+    }
+    if (!first->uncertain || t->uncertain)
+        return TWIN_COUNTED;
+    first->uncertain = false; /* from here on a third one is compared with what is whole */
+    first->envelope = one.envelope;
+    first->replies = one.replies;
+    first->content = one.content;
+    return TWIN_BETTER;
+}

@@ -1,0 +1,21 @@
+/* Twins: the same transaction seen twice because of where the mirror sits (both directions of a port, two VLANs, both sides of a NAT). */
+#ifndef SQUALL_STATS_TWIN_H
+#define SQUALL_STATS_TWIN_H
+
+#include "stats/key.h"
+
+#define TWIN_MEMORY 32768                 /* transactions looked back; twins end microseconds apart */
+#define TWIN_SKEW (100 * 1000 * 1000)     /* ns by which the far side of a NAT may begin or end earlier or later */
+
+enum twin {
+    TWIN_NONE,
+    TWIN_COUNTED,   /* a twin of one that has been counted: leave it out */
+    TWIN_BETTER,    /* its twin was broken by loss, this one is whole: count this one in its place */
+};
+
+struct twins;
+struct twins *twins_new(void); /* NULL: out of memory */
+void twins_free(struct twins *w);
+enum twin twin_check(struct twins *w, const struct transaction *t, const struct key *k); /* and remembers t */
+
+#endif
