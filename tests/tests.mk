@@ -72,7 +72,17 @@ smoke-%: $(B)/tests/fuzz/%
 fuzz: ## every harness for FUZZ_SECONDS, two at a time
 	$(Q)$(MAKE) --no-print-directory -k -j2 BUILD=fuzz SMOKE_SECONDS=$(FUZZ_SECONDS) $(FUZZ:%=smoke-%)
 
-build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(PCAPS))
+BENCH := $(addprefix $(B)/tests/bench/,generate bare measure)
+$(BENCH): $(B)/%: %.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MT $@ -o $@ $< -lpcap
+bench: $(B)/squall $(BENCH) ## wall time against a bare pcap loop (KINDS="mixed small", RUNS, BYTES)
+	$(Q)tests/bench/run $(B)/squall $(B)/tests/bench $(KINDS)
+
+lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespaces and compare with their logs (root)
+	$(Q)tests/lab/run $(B)/squall
+
+build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(BENCH) $(PCAPS))
 
 # `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
 RELEASE_STEPS := tidy metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
@@ -90,4 +100,4 @@ $(STEPS:%=step-%): | $(BUILDS:%=step-%)
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: unit script pcaps corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz build-all check check-steps
+.PHONY: unit script pcaps corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench lab build-all check check-steps
