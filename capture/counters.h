@@ -10,11 +10,11 @@
     X(kernel_drops, "packets the kernel dropped for want of ring space")                                 \
     X(interface_drops, "packets the network card dropped")                                               \
     X(undecodable, "packets with a broken or unknown header on the way to TCP")                          \
-    X(bad_link, "of these: broken or unknown link layers")                                               \
-    X(bad_ip, "of these: broken IP headers, fragments that fit nowhere")                                 \
-    X(bad_tcp, "of these: TCP headers broken or cut off")                                                \
-    X(bad_tunnel, "of these: broken tunnel headers")                                                     \
-    X(too_deep, "of these: more headers inside one another than are followed")                           \
+    X(bad_link, "undecodable: broken or unknown link layer")                                             \
+    X(bad_ip, "undecodable: broken IP header, or a fragment that fits nowhere")                          \
+    X(bad_tcp, "undecodable: TCP header broken or cut off")                                              \
+    X(bad_tunnel, "undecodable: broken tunnel header")                                                   \
+    X(too_deep, "undecodable: more headers inside one another than are followed")                        \
     X(not_ip, "packets that carry no IP: ARP, spanning tree and the like")                               \
     X(cut, "packets cut short by the snap length")                                                       \
     X(vlan, "packets with at least one VLAN tag")                                                        \
@@ -22,7 +22,7 @@
     X(not_tcp, "decoded packets that are not TCP")                                                       \
     X(fragments, "IP fragments")                                                                         \
     X(fragments_lost, "IP datagrams never completed")                                                    \
-    X(fragments_overlapping, "IP fragments over others: of IPv4 the first stands, of IPv6 the datagram is dropped")\
+    X(fragments_overlapping, "IP fragments over others: IPv4 keeps the first, IPv6 drops the datagram")  \
     X(datagrams, "IP datagrams put together from fragments")                                             \
     X(unsized, "IP packets whose length was left to the sending card (TSO)")                             \
     X(flows, "TCP connections seen")                                                                     \

@@ -224,7 +224,7 @@ static size_t least(uint32_t type)
     }
 }
 
-/* The type and length of the block at `at`, BLOCK_LEAST bytes of which are there; of a section header also the byte order.  False: wrong[]. */
+/* Type and length of the block at `at`, BLOCK_LEAST bytes of which are there; of a section header also the byte order.  False: wrong[]. */
 static bool look_at_block(struct reader *r, uint32_t *type, uint32_t *total)
 {
     const uint8_t *b = input_bytes(&r->in);
