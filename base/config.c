@@ -63,6 +63,8 @@ static const char *expected(enum setting_type type)
         return "a text";
     case SETTING_PORTS:
         return "ports from 1 to 65535, such as {25, 587}";
+    case SETTING_TEXTS:
+        return "a list of texts such as {\"one\", \"two\"}";
     }
     return "";
 }
@@ -102,6 +104,11 @@ static bool set_number(const struct setting *s, char *field, const char *text, s
     return true;
 }
 
+static bool is_list(const struct setting *s)
+{
+    return s->type == SETTING_PORTS || s->type == SETTING_TEXTS;
+}
+
 /* One value, as text, into its field of the room's struct. */
 static bool set_value(const struct setting *s, void *values, const char *text, struct reason *why)
 {
@@ -117,9 +124,10 @@ static bool set_value(const struct setting *s, void *values, const char *text, s
     case SETTING_RATIO:
         return set_number(s, field, text, why);
     case SETTING_PORTS:
-        break; /* a list: add_port */
+    case SETTING_TEXTS:
+        break; /* lists: add_item */
     }
-    assert(s->type != SETTING_PORTS);
+    assert(!is_list(s));
     return false;
 }
 
@@ -134,15 +142,39 @@ static bool add_port(const struct setting *s, struct port_set *set, const char *
     return true;
 }
 
-/* A list as the tables write it: "25, 465, 587". */
-static void default_ports(const struct setting *s, struct port_set *set)
+static bool add_text(const struct setting *s, struct text_list *list, const char *text, struct reason *why)
 {
-    char text[128];
+    if (list->count == sizeof list->text / sizeof list->text[0])
+        return reason_say(why, "%s: more than %zu texts", s->name, list->count);
+    list->text[list->count] = strdup(text);
+    return list->text[list->count++] != NULL || reason_say(why, "%s: out of memory", s->name);
+}
+
+static bool add_item(const struct setting *s, void *field, const char *text, struct reason *why)
+{
+    return s->type == SETTING_PORTS ? add_port(s, field, text, why) : add_text(s, field, text, why);
+}
+
+static void empty_list(const struct setting *s, void *field)
+{
+    if (s->type == SETTING_PORTS) {
+        ((struct port_set *)field)->count = 0;
+        return;
+    }
+    struct text_list *list = field;
+    while (list->count)
+        free(list->text[--list->count]);
+}
+
+/* A list as the tables write it: "25, 465, 587". */
+static void default_list(const struct setting *s, void *field)
+{
+    char text[256];
     assert(strlen(s->fallback) < sizeof text);
     strcpy(text, s->fallback);
-    set->count = 0;
+    empty_list(s, field);
     for (char *rest = NULL, *one = strtok_r(text, ", ", &rest); one; one = strtok_r(NULL, ", ", &rest)) {
-        bool good = add_port(s, set, one, NULL);
+        bool good = add_item(s, field, one, NULL);
         assert(good);
     }
 }
@@ -151,8 +183,8 @@ static void group_defaults(const struct setting_group *g, void *values)
 {
     for (size_t i = 0; i < g->count; i++) {
         const struct setting *s = &g->list[i];
-        if (s->type == SETTING_PORTS) {
-            default_ports(s, (struct port_set *)(void *)((char *)values + s->offset));
+        if (is_list(s)) {
+            default_list(s, (char *)values + s->offset);
             continue;
         }
         bool good = set_value(s, values, s->fallback, NULL);
@@ -217,7 +249,8 @@ static int check_value(cfg_t *cfg, cfg_opt_t *opt)
     const char *last = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
     if (!last)
         return 0;
-    bool good = s->type == SETTING_PORTS ? add_port(s, &ports, last, &why) : s->type == SETTING_TEXT || set_value(&alone, &trial, last, &why);
+    bool any_text = s->type == SETTING_TEXT || s->type == SETTING_TEXTS;
+    bool good = s->type == SETTING_PORTS ? add_port(s, &ports, last, &why) : any_text || set_value(&alone, &trial, last, &why);
     if (!good)
         cfg_error(cfg, "%s", why.text);
     return good ? 0 : -1;
@@ -231,13 +264,13 @@ static bool take_values(cfg_t *cfg, const struct setting_group *g, const char *s
             continue;
         cfg_opt_t *opt = cfg_getopt(cfg, s->name);
         unsigned n = cfg_opt_size(opt);
-        if (n == 0 || (s->type != SETTING_PORTS && !cfg_opt_getnstr(opt, 0)))
+        if (n == 0 || (!is_list(s) && !cfg_opt_getnstr(opt, 0)))
             continue; /* not in the file */
-        if (s->type == SETTING_PORTS) {
-            struct port_set *set = (struct port_set *)(void *)((char *)values + s->offset);
-            set->count = 0;
+        if (is_list(s)) {
+            void *field = (char *)values + s->offset;
+            empty_list(s, field);
             for (unsigned v = 0; v < n; v++)
-                if (!add_port(s, set, cfg_opt_getnstr(opt, v), why))
+                if (!add_item(s, field, cfg_opt_getnstr(opt, v), why))
                     return false;
         } else if (!set_value(s, values, cfg_opt_getnstr(opt, 0), why))
             return false;
@@ -332,7 +365,7 @@ static void options_of(struct options *o, const struct setting_group *g, const c
         const struct setting *s = &g->list[i];
         if (!g->titled && (s->section && section ? strcmp(s->section, section) != 0 : s->section != section))
             continue;
-        if (s->type == SETTING_PORTS)
+        if (is_list(s))
             option_add(o, (cfg_opt_t)CFG_STR_LIST(s->name, NULL, CFGF_NODEFAULT));
         else
             option_add(o, (cfg_opt_t)CFG_STR(s->name, NULL, CFGF_NODEFAULT));
@@ -470,7 +503,7 @@ static bool bare_word(const struct setting *s)
 static void sample_line(const struct setting *s, const char *indent, FILE *to)
 {
     fprintf(to, "%s# %s\n", indent, s->doc);
-    if (s->type == SETTING_PORTS)
+    if (is_list(s))
         fprintf(to, "%s#%s = {%s}\n", indent, s->name, s->fallback);
     else if (bare_word(s))
         fprintf(to, "%s#%s = %s\n", indent, s->name, s->fallback);

@@ -18,10 +18,16 @@ enum setting_type {
     SETTING_RATIO,   /* double */
     SETTING_TEXT,    /* char *, NULL when empty */
     SETTING_PORTS,   /* struct port_set */
+    SETTING_TEXTS,   /* struct text_list */
 };
 
 struct port_set {
     uint16_t port[32];
+    size_t count;
+};
+
+struct text_list {
+    char *text[32];
     size_t count;
 };
 

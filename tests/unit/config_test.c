@@ -18,6 +18,7 @@ struct port_like {
     char *text;
     struct port_set ports;
     int64_t inner;
+    struct text_list words;
 };
 static const struct setting list[] = {
     {NULL, "loud", SETTING_BOOL, offsetof(struct port_like, loud), "true", 0, 0, "Says more."},
@@ -28,6 +29,7 @@ static const struct setting list[] = {
     {NULL, "text", SETTING_TEXT, offsetof(struct port_like, text), "", 0, 0, "Name."},
     {NULL, "ports", SETTING_PORTS, offsetof(struct port_like, ports), "25, 587", 0, 0, "Ports."},
     {"deep", "inner", SETTING_COUNT, offsetof(struct port_like, inner), "3", 0, 9, "Inside."},
+    {"deep", "words", SETTING_TEXTS, offsetof(struct port_like, words), "", 0, 0, "Words."},
 };
 
 struct card {
@@ -94,7 +96,7 @@ static void values(void **state)
 {
     (void)state;
     assert_string_equal(try("loud = off\ncount=100\nsize = \"1 GiB\"\ntime = 90\nratio = 1\ntext = \"caf\xc3\xa9\" # why not\nports = {1, 65535}\n"
-                            "deep { inner = 9 }\ncard \"a\" { buffer = 5 }\ncard \"b\" { }\n"),
+                            "deep { inner = 9 words = {\"a b\", c} }\ncard \"a\" { buffer = 5 }\ncard \"b\" { }\n"),
                         "");
     assert_false(v.loud);
     assert_int_equal(v.count, 100);
@@ -104,6 +106,8 @@ static void values(void **state)
     assert_int_equal(v.ports.count, 2);
     assert_int_equal(v.ports.port[1], 65535);
     assert_int_equal(v.inner, 9);
+    assert_int_equal(v.words.count, 2);
+    assert_string_equal(v.words.text[0], "a b");
     assert_int_equal(cards.count, 2);
     assert_string_equal(cards.card[0].title, "a");
     assert_int_equal(cards.card[0].size, 5);
