@@ -1,0 +1,285 @@
+/* In: a packet's endpoints.  Out: its connection's record, to track.c.  Open addressing over slots of eight bytes, so that one cache line
+ * answers most questions; records lie in one array and never move.  Both are reserved at start and become memory as they are used. */
+#include "capture/flow.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+#define WHEEL_SECONDS 4096 /* power of two; longer waits come early and are sent round again */
+#define WHEEL_HEAD 0x80000000u /* in due_prev: the rest is the bucket this flow is first in */
+#define NO_FLOW 0u             /* flow indexes count from 1 */
+
+struct slot {
+    uint32_t hash, flow; /* flow 0: vacant */
+};
+
+struct flow_table {
+    struct slot *slots;
+    struct flow *flows; /* [0] is never used */
+    uint32_t mask;      /* slots - 1 */
+    uint32_t most, made;
+    uint32_t vacant;    /* first of the records given back, linked by due_next */
+    uint32_t on_wheel;
+    int64_t second;     /* everything due up to here was taken */
+    bool started;       /* second means something */
+    uint32_t wheel[WHEEL_SECONDS];
+};
+
+static_assert(sizeof(struct flow) == 128, "two cache lines");
+
+/* Zeroed memory that costs nothing until it is touched, in huge pages where the system has them: on large tables most of the time
+ * goes into cache and TLB misses. */
+static void *table_memory(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    madvise(p, bytes, MADV_HUGEPAGE); /* a wish: without them it only takes longer */
+    return p;
+}
+
+static size_t slots_bytes(const struct flow_table *t)
+{
+    return ((size_t)t->mask + 1) * sizeof *t->slots;
+}
+
+static size_t flows_bytes(const struct flow_table *t)
+{
+    return ((size_t)t->most + 1) * sizeof *t->flows;
+}
+
+struct flow_table *flow_table_new(size_t most)
+{
+    assert(most > 0 && most < WHEEL_HEAD / 2);
+    struct flow_table *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->most = (uint32_t)most;
+    t->mask = 1;
+    while (t->mask < 2 * t->most) /* at most half full */
+        t->mask = t->mask * 2 + 1;
+    t->slots = table_memory(slots_bytes(t));
+    t->flows = table_memory(flows_bytes(t));
+    if (!t->slots || !t->flows) {
+        flow_table_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+    if (!t)
+        return;
+    if (t->slots)
+        munmap(t->slots, slots_bytes(t));
+    if (t->flows)
+        munmap(t->flows, flows_bytes(t));
+    free(t);
+}
+
+uint32_t flow_hash(const struct packet *p)
+{
+    struct {
+        struct endpoint low, high;
+        uint32_t tunnel;
+    } key;
+    static_assert(sizeof key == 2 * sizeof(struct endpoint) + sizeof(uint32_t), "no padding is hashed");
+    bool in_order = memcmp(&p->from, &p->to, sizeof p->from) <= 0;
+    key.low = in_order ? p->from : p->to;
+    key.high = in_order ? p->to : p->from;
+    key.tunnel = p->tunnel;
+    return (uint32_t)hash_bytes(&key, sizeof key);
+}
+
+void flow_prefetch(const struct flow_table *t, uint32_t hash)
+{
+    __builtin_prefetch(&t->slots[hash & t->mask]);
+}
+
+void flow_prefetch_record(const struct flow_table *t, uint32_t hash)
+{
+    const struct slot *s = &t->slots[hash & t->mask];
+    if (s->flow == NO_FLOW)
+        return;
+    const struct flow *f = &t->flows[s->flow];
+    __builtin_prefetch(f, 1);
+    __builtin_prefetch(&f->last, 1);
+}
+
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+struct flow *flow_find(const struct flow_table *t, const struct packet *p, uint32_t hash, enum side *from)
+{
+    for (uint32_t i = hash & t->mask; t->slots[i].flow != NO_FLOW; i = (i + 1) & t->mask) {
+        if (t->slots[i].hash != hash)
+            continue;
+        struct flow *f = &t->flows[t->slots[i].flow];
+        if (f->tunnel != p->tunnel)
+            continue;
+        for (enum side s = CLIENT; s <= SERVER; s++)
+            if (same_endpoint(&f->side[s], &p->from) && same_endpoint(&f->side[side_other(s)], &p->to)) {
+                *from = s;
+                return f;
+            }
+    }
+    return NULL;
+}
+
+static uint32_t index_of(const struct flow_table *t, const struct flow *f)
+{
+    return (uint32_t)(f - t->flows);
+}
+
+struct flow *flow_add(struct flow_table *t, const struct packet *p, uint32_t hash, enum side from)
+{
+    uint32_t index = t->vacant;
+    if (index != NO_FLOW)
+        t->vacant = t->flows[index].due_next;
+    else if (t->made < t->most)
+        index = ++t->made;
+    else
+        return NULL;
+    uint32_t i = hash & t->mask;
+    while (t->slots[i].flow != NO_FLOW)
+        i = (i + 1) & t->mask;
+    t->slots[i] = (struct slot){hash, index};
+    struct flow *f = &t->flows[index];
+    *f = (struct flow){.tunnel = p->tunnel, .hash = hash};
+    f->side[from] = p->from;
+    f->side[side_other(from)] = p->to;
+    return f;
+}
+
+static void slot_remove(struct flow_table *t, uint32_t hash, uint32_t flow)
+{
+    uint32_t i = hash & t->mask;
+    while (t->slots[i].flow != flow)
+        i = (i + 1) & t->mask;
+    /* what follows moves up, so that no search ends too early */
+    for (uint32_t j = (i + 1) & t->mask; t->slots[j].flow != NO_FLOW; j = (j + 1) & t->mask)
+        if (((j - t->slots[j].hash) & t->mask) >= ((j - i) & t->mask)) {
+            t->slots[i] = t->slots[j];
+            i = j;
+        }
+    t->slots[i].flow = NO_FLOW;
+}
+
+static void wheel_leave(struct flow_table *t, struct flow *f)
+{
+    if (f->due_prev == NO_FLOW)
+        return;
+    if (f->due_prev & WHEEL_HEAD)
+        t->wheel[f->due_prev & ~WHEEL_HEAD] = f->due_next;
+    else
+        t->flows[f->due_prev].due_next = f->due_next;
+    if (f->due_next != NO_FLOW)
+        t->flows[f->due_next].due_prev = f->due_prev;
+    f->due_prev = f->due_next = NO_FLOW;
+    t->on_wheel--;
+}
+
+void flow_remove(struct flow_table *t, struct flow *f)
+{
+    wheel_leave(t, f);
+    slot_remove(t, f->hash, index_of(t, f));
+    f->number = 0;
+    f->due_next = t->vacant;
+    t->vacant = index_of(t, f);
+}
+
+void flow_swap(struct flow *f)
+{
+    assert(!f->hold);
+    struct flow old = *f;
+    for (enum side s = CLIENT; s <= SERVER; s++) {
+        f->side[s] = old.side[side_other(s)];
+        f->next[s] = old.next[side_other(s)];
+        f->acked[s] = old.acked[side_other(s)];
+        f->fin[s] = old.fin[side_other(s)];
+    }
+    unsigned first = old.flags & 0x555u, second = old.flags & 0xaaau;
+    f->flags = (uint16_t)((old.flags & ~0xfffu) | first << 1 | second >> 1);
+}
+
+void flow_renew(struct flow *f)
+{
+    *f = (struct flow){.side = {f->side[CLIENT], f->side[SERVER]}, .tunnel = f->tunnel, .hash = f->hash, .due_next = f->due_next, .due_prev = f->due_prev};
+}
+
+void flow_due(struct flow_table *t, struct flow *f, int64_t when)
+{
+    wheel_leave(t, f);
+    int64_t second = when / NS_PER_SECOND + 1; /* never early */
+    if (!t->started) {
+        t->started = true;
+        t->second = second - 1;
+    }
+    if (second <= t->second)
+        second = t->second + 1;
+    if (second > t->second + WHEEL_SECONDS - 1)
+        second = t->second + WHEEL_SECONDS - 1;
+    uint32_t bucket = (uint32_t)(second % WHEEL_SECONDS), index = index_of(t, f);
+    f->due_next = t->wheel[bucket];
+    if (f->due_next != NO_FLOW)
+        t->flows[f->due_next].due_prev = index;
+    f->due_prev = WHEEL_HEAD | bucket;
+    t->wheel[bucket] = index;
+    t->on_wheel++;
+}
+
+struct flow *flow_take_due(struct flow_table *t, int64_t now)
+{
+    int64_t until = now / NS_PER_SECOND;
+    if (t->on_wheel == 0 || until < t->second) /* nobody waits, or the clock was set back: who comes early is sent round again */
+        t->second = until;
+    else if (until - t->second > WHEEL_SECONDS) /* once round is enough */
+        t->second = until - WHEEL_SECONDS;
+    for (; t->second < until; t->second++) {
+        uint32_t index = t->wheel[(t->second + 1) % WHEEL_SECONDS];
+        if (index == NO_FLOW)
+            continue;
+        wheel_leave(t, &t->flows[index]);
+        return &t->flows[index];
+    }
+    return NULL;
+}
+
+struct flow *flow_take_first(struct flow_table *t, int64_t *when)
+{
+    for (int64_t i = 1; i < WHEEL_SECONDS; i++) {
+        uint32_t index = t->wheel[(t->second + i) % WHEEL_SECONDS];
+        if (index == NO_FLOW)
+            continue;
+        wheel_leave(t, &t->flows[index]);
+        *when = (t->second + i) * NS_PER_SECOND;
+        return &t->flows[index];
+    }
+    return NULL;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct flow *const *x = a, *const *y = b;
+    return ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number);
+}
+
+struct flow **flow_all(struct flow_table *t, size_t *count)
+{
+    *count = 0;
+    struct flow **all = t->made ? malloc(t->made * sizeof(struct flow *)) : NULL;
+    if (!all)
+        return NULL;
+    for (uint32_t i = 1; i <= t->made; i++)
+        if (t->flows[i].number != 0)
+            all[(*count)++] = &t->flows[i];
+    qsort(all, *count, sizeof(struct flow *), by_number);
+    return all;
+}

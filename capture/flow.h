@@ -1,0 +1,81 @@
+/* The flow table: one record a TCP connection, found by the packet's endpoints and tunnel; and the wheel that says whose time has come.
+ * The VLAN is no part of the key: a mirror of two VLANs shows one connection twice.  Private to capture/. */
+#ifndef SQUALL_CAPTURE_FLOW_H
+#define SQUALL_CAPTURE_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/endpoint.h"
+#include "capture/packet.h"
+
+enum flow_mode {
+    FLOW_NEW,       /* no payload yet: nobody has been asked */
+    FLOW_UNDECIDED, /* session is a struct detection: SMTP or not? */
+    FLOW_HANDED,    /* session is the sink's */
+    FLOW_IGNORED,   /* nobody wants it; its end is still watched */
+    FLOW_DONE,      /* ended; late packets find it for a while and start no new connection */
+};
+
+/* Of one side: shift left by the side. */
+enum flow_flag {
+    FLOW_BASE = 1 << 0,    /* the side was seen: next[] means something */
+    FLOW_ACKED = 1 << 2,   /* acked[] means something */
+    FLOW_SYN = 1 << 4,     /* its SYN was seen */
+    FLOW_FIN = 1 << 6,     /* fin[] means something */
+    FLOW_SHUT = 1 << 8,    /* everything up to its FIN was delivered */
+    FLOW_PAYLOAD = 1 << 10, /* payload or a gap was delivered */
+    FLOW_CERTAIN = 1 << 12, /* (of the flow) a SYN told who the client is */
+    FLOW_CLAIMED = 1 << 13, /* (of the flow) isn_claimed means something */
+};
+
+struct hold;
+/* Two cache lines: a packet in order touches the first for the key and the sequence, the second for who receives. */
+struct flow {
+    struct endpoint side[2];
+    uint32_t tunnel;
+    uint32_t next[2];      /* sequence number of the side's next byte to be delivered */
+    uint32_t acked[2];     /* highest acknowledgement of the side's bytes: what the other one has */
+    uint16_t flags;        /* enum flow_flag */
+    uint8_t mode;          /* enum flow_mode */
+    uint8_t unused;
+    uint32_t hash;
+
+    int64_t last;          /* ns, last packet */
+    void *session;         /* by mode */
+    struct hold *hold;     /* what came early; NULL nearly always */
+    uint64_t number;       /* connection number */
+    int64_t opened;        /* ns, first packet */
+    uint32_t fin[2];       /* sequence number of the side's FIN */
+    uint32_t isn;          /* of the client, when its SYN was seen */
+    uint32_t isn_claimed;  /* of a SYN that would start a new connection here, once something else confirms it */
+    uint32_t due_next, due_prev; /* the wheel's */
+};
+
+struct flow_table;
+struct flow_table *flow_table_new(size_t most); /* flows at once; NULL: out of memory */
+void flow_table_free(struct flow_table *t);
+
+uint32_t flow_hash(const struct packet *p); /* the same for both directions */
+void flow_prefetch(const struct flow_table *t, uint32_t hash);       /* the table's line */
+void flow_prefetch_record(const struct flow_table *t, uint32_t hash); /* later: the record's lines */
+/* NULL: not known.  *from: which side sent p. */
+struct flow *flow_find(const struct flow_table *t, const struct packet *p, uint32_t hash, enum side *from);
+/* A new one with p's sender as `from`, else cleared; not yet on the wheel.  NULL: the table is full. */
+struct flow *flow_add(struct flow_table *t, const struct packet *p, uint32_t hash, enum side from);
+void flow_remove(struct flow_table *t, struct flow *f); /* also from the wheel; f is gone */
+void flow_swap(struct flow *f);                         /* client becomes server; f has no hold */
+void flow_renew(struct flow *f);                        /* as flow_add() left it, where it stands on the wheel apart */
+
+/* The wheel, in full seconds of packet time.  A flow stands on it once; what has been told to wait longer than it can hold comes early. */
+void flow_due(struct flow_table *t, struct flow *f, int64_t when);
+/* Takes off the wheel the next flow that is due at `now`; NULL: none.  The caller ends it or sets it due again, later. */
+struct flow *flow_take_due(struct flow_table *t, int64_t now);
+/* Takes off the wheel the flow that is due first, *when that is; NULL: the wheel is empty. */
+struct flow *flow_take_first(struct flow_table *t, int64_t *when);
+
+/* Every flow in order of its connection number; *count of them.  The array is the caller's to free; NULL: none, or out of memory. */
+struct flow **flow_all(struct flow_table *t, size_t *count);
+
+#endif

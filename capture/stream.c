@@ -1,0 +1,540 @@
+/* In: the segments of a connection as they were captured.  Out: each side's bytes in order, its gaps, and the end, to track.c. */
+#include "capture/stream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/pool.h"
+
+#define PIECE_BYTES 2000       /* of one held piece, so that a piece with its head is 2 KiB and takes an Ethernet frame */
+#define HELD_MOST 2048u        /* pieces of one connection: more than a mail server's window */
+#define SEARCH_MOST 512u       /* pieces looked at to find an early segment's place; only an attack needs more */
+#define WINDOW (1 << 30)       /* RFC 7323: nothing in flight is farther away */
+#define JUMP_MOST (16 << 20)   /* bytes past all that is delivered or acknowledged that one segment is believed */
+#define RESET_WINDOW (1 << 20) /* a reset is believed this far ahead */
+#define UNPROVEN_ONE_SIDED 5   /* times `reorder`: the other direction is not mirrored, nothing will ever acknowledge */
+#define UNPROVEN 50            /* times `reorder`: the sender may still retransmit */
+
+struct piece {
+    struct piece *next;
+    int64_t came;       /* ns */
+    uint32_t seq, n;    /* n may exceed PIECE_BYTES when nothing was captured of it */
+    uint32_t ack;
+    uint32_t order;     /* of arrival, within its hold */
+    bool has_ack;
+    bool captured;      /* false: the snap length cut it off */
+    uint8_t bytes[PIECE_BYTES];
+};
+
+struct line { /* pieces of a side: ascending, disjoint, none before next[] */
+    struct piece *first, *last;
+    struct piece *hint; /* the last one put in: the next usually goes behind it */
+};
+
+struct hold {
+    struct hold *next, *prev;
+    struct flow *flow;
+    struct line line[2];
+    uint32_t pieces, order;
+    int64_t reset; /* ns: a reset came before what it follows, and stands at this time; 0: none */
+};
+
+struct streams {
+    struct pool *pieces, *holds;
+    struct hold *first; /* holds in use */
+    int64_t reorder, next_look;
+    const struct stream_receiver *receiver;
+    struct capture_counters *counters;
+};
+
+struct segment { /* what is left to be placed of a packet's payload */
+    uint32_t seq, n; /* n: as sent */
+    struct span bytes; /* as captured; less than n: the tail was cut off */
+    uint32_t ack;
+    bool has_ack;
+};
+
+static int32_t distance(uint32_t to, uint32_t from)
+{
+    return (int32_t)(to - from);
+}
+
+struct streams *stream_new(size_t bytes, int64_t reorder, const struct stream_receiver *receiver, struct capture_counters *counters)
+{
+    struct streams *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    size_t most = bytes / sizeof(struct piece);
+    *s = (struct streams){.pieces = pool_new(sizeof(struct piece), most), .holds = pool_new(sizeof(struct hold), most), .reorder = reorder,
+                          .next_look = INT64_MIN, .receiver = receiver, .counters = counters};
+    if (!s->pieces || !s->holds) {
+        stream_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void stream_free(struct streams *s)
+{
+    if (!s)
+        return;
+    pool_free(s->pieces);
+    pool_free(s->holds);
+    free(s);
+}
+
+/* ---- delivery */
+
+static void deliver(struct streams *s, struct flow *f, enum side from, struct span bytes, int64_t now)
+{
+    f->next[from] += (uint32_t)bytes.n;
+    f->flags |= (uint16_t)(FLOW_PAYLOAD << from);
+    s->receiver->bytes(s->receiver->user, f, from, bytes, now);
+}
+
+static void tell_gap(struct streams *s, struct flow *f, enum side from, uint32_t n, int64_t now)
+{
+    f->next[from] += n;
+    f->flags |= (uint16_t)(FLOW_PAYLOAD << from);
+    s->receiver->gap(s->receiver->user, f, from, n, now);
+}
+
+/* The first n bytes of a segment, which stand next in line. */
+static void deliver_head(struct streams *s, struct flow *f, enum side from, struct segment *g, uint32_t n, int64_t now)
+{
+    struct span head = span_head(g->bytes, n);
+    if (head.n)
+        deliver(s, f, from, head, now);
+    if (head.n < n)
+        tell_gap(s, f, from, n - (uint32_t)head.n, now);
+    g->seq += n;
+    g->n -= n;
+    g->bytes = span_from(g->bytes, n);
+}
+
+/* May bytes that stand next in their side's line be delivered, given what their segment acknowledges?  Not before the other side has
+ * said it: unless what the other side said itself waits for these very bytes and came first.  Then this is a retransmission of them; the
+ * acknowledgement is younger than the bytes. */
+static bool may_follow(const struct flow *f, enum side from, uint32_t ack, bool has_ack, uint32_t order)
+{
+    enum side other = side_other(from);
+    if (!has_ack || !(f->flags & FLOW_BASE << other) || distance(ack, f->next[other]) <= 0 || distance(ack, f->next[other]) > WINDOW)
+        return true;
+    const struct piece *waits = f->hold ? f->hold->line[other].first : NULL;
+    return waits && waits->seq == f->next[other] && waits->has_ack && distance(waits->ack, f->next[from]) > 0 &&
+           distance(order, waits->order) > 0;
+}
+
+/* ---- holding */
+
+static struct hold *hold_of(struct streams *s, struct flow *f)
+{
+    if (f->hold)
+        return f->hold;
+    struct hold *h = pool_get(s->holds);
+    if (!h)
+        return NULL;
+    *h = (struct hold){.flow = f, .next = s->first};
+    if (s->first)
+        s->first->prev = h;
+    s->first = h;
+    f->hold = h;
+    return h;
+}
+
+void stream_drop(struct streams *s, struct flow *f)
+{
+    struct hold *h = f->hold;
+    if (!h)
+        return;
+    for (enum side side = CLIENT; side <= SERVER; side++)
+        for (struct piece *p = h->line[side].first, *next; p; p = next) {
+            next = p->next;
+            pool_put(s->pieces, p);
+        }
+    if (h->next)
+        h->next->prev = h->prev;
+    if (h->prev)
+        h->prev->next = h->next;
+    else
+        s->first = h->next;
+    pool_put(s->holds, h);
+    f->hold = NULL;
+}
+
+static void unlink_first(struct streams *s, struct hold *h, enum side side)
+{
+    struct line *l = &h->line[side];
+    struct piece *p = l->first;
+    l->first = p->next;
+    if (l->hint == p)
+        l->hint = NULL;
+    if (!l->first)
+        l->last = NULL;
+    h->pieces--;
+    pool_put(s->pieces, p);
+}
+
+/* The last piece that begins at or before seq; NULL: none.  False: too far to look. */
+static bool find_place(const struct line *l, uint32_t seq, struct piece **before)
+{
+    *before = NULL;
+    if (!l->first || distance(l->first->seq, seq) > 0)
+        return true;
+    struct piece *p = l->first;
+    if (distance(l->last->seq, seq) <= 0)
+        p = l->last;
+    else if (l->hint && distance(l->hint->seq, seq) <= 0)
+        p = l->hint;
+    for (unsigned looked = 0; p->next && distance(p->next->seq, seq) <= 0; p = p->next)
+        if (++looked > SEARCH_MOST)
+            return false;
+    *before = p;
+    return true;
+}
+
+static void cut_front(struct segment *g, uint32_t n)
+{
+    g->seq += n;
+    g->n -= n;
+    g->bytes = span_from(g->bytes, n);
+}
+
+/* Bytes that are held already: the first copy stands. */
+static bool differs(const struct piece *held, const struct segment *g, uint32_t n)
+{
+    uint32_t at = g->seq - held->seq, same = n < g->bytes.n ? n : (uint32_t)g->bytes.n;
+    return held->captured && memcmp(held->bytes + at, g->bytes.p, same) != 0;
+}
+
+static struct piece *put_behind(struct streams *s, struct hold *h, enum side from, struct piece *before, struct segment *g, uint32_t n, int64_t now)
+{
+    struct piece *p = h->pieces < HELD_MOST ? pool_get(s->pieces) : NULL;
+    if (!p)
+        return NULL;
+    p->captured = g->bytes.n > 0;
+    if (p->captured) {
+        n = n < g->bytes.n ? n : (uint32_t)g->bytes.n;
+        n = n < PIECE_BYTES ? n : PIECE_BYTES;
+        memcpy(p->bytes, g->bytes.p, n);
+    }
+    p->came = now;
+    p->seq = g->seq;
+    p->n = n;
+    p->ack = g->ack;
+    p->has_ack = g->has_ack;
+    p->order = h->order;
+    struct line *l = &h->line[from];
+    p->next = before ? before->next : l->first;
+    if (before)
+        before->next = p;
+    else
+        l->first = p;
+    if (!p->next)
+        l->last = p;
+    l->hint = p;
+    h->pieces++;
+    cut_front(g, n);
+    return p;
+}
+
+/* Holds what is new of an early segment.  False: no room, or no place found; g is what is left of it. */
+static bool hold_segment(struct streams *s, struct flow *f, enum side from, struct segment *g, int64_t now)
+{
+    struct hold *h = hold_of(s, f);
+    struct piece *before;
+    if (!h || !find_place(&h->line[from], g->seq, &before))
+        return false;
+    h->order++;
+    bool any = false, other = false;
+    while (g->n) {
+        if (before && distance(before->seq + before->n, g->seq) > 0) {
+            uint32_t known = before->seq + before->n - g->seq;
+            known = known < g->n ? known : g->n;
+            other |= differs(before, g, known);
+            cut_front(g, known);
+            continue;
+        }
+        struct piece *after = before ? before->next : h->line[from].first;
+        uint32_t room = after && after->seq - g->seq < g->n ? after->seq - g->seq : g->n;
+        if (room == 0) {
+            before = after;
+            continue;
+        }
+        before = put_behind(s, h, from, before, g, room, now);
+        if (!before)
+            return false;
+        any = true;
+    }
+    s->counters->reordered += any;
+    s->counters->retransmissions += !any;
+    s->counters->overlap_differs += other;
+    return true;
+}
+
+/* ---- what becomes deliverable */
+
+static bool deliver_line(struct streams *s, struct flow *f, enum side from, int64_t now)
+{
+    struct hold *h = f->hold;
+    bool any = false;
+    for (struct piece *p; (p = h->line[from].first) && p->seq == f->next[from] && may_follow(f, from, p->ack, p->has_ack, p->order); any = true) {
+        if (p->captured)
+            deliver(s, f, from, span_of(p->bytes, p->n), now);
+        else
+            tell_gap(s, f, from, p->n, now);
+        unlink_first(s, h, from);
+    }
+    return any;
+}
+
+/* A side that has said all it said before its FIN is shut; its FIN takes one sequence number. */
+static bool shut(struct flow *f)
+{
+    bool any = false;
+    for (enum side s = CLIENT; s <= SERVER; s++)
+        if ((f->flags & (FLOW_FIN | FLOW_SHUT) << s) == FLOW_FIN << s && distance(f->next[s], f->fin[s]) >= 0) {
+            f->flags |= (uint16_t)(FLOW_SHUT << s);
+            f->next[s] = f->fin[s] + 1;
+            any = true;
+        }
+    return any;
+}
+
+static void deliver_lines(struct streams *s, struct flow *f, int64_t now)
+{
+    bool more = true;
+    while (more) {
+        more = deliver_line(s, f, CLIENT, now);
+        more |= deliver_line(s, f, SERVER, now);
+        more |= shut(f);
+    }
+}
+
+/* How long the first held piece of a side may wait. */
+static int64_t patience(const struct streams *s, const struct flow *f, enum side from, const struct piece *first)
+{
+    if (first->seq == f->next[from]) /* it waits for what it acknowledges */
+        return s->reorder;
+    if (f->flags & FLOW_ACKED << from && distance(f->acked[from], f->next[from]) > 0)
+        return s->reorder;
+    return s->reorder * (f->flags & FLOW_BASE << side_other(from) ? UNPROVEN : UNPROVEN_ONE_SIDED);
+}
+
+/* Gives up the hole that the longest waiting side waits for, if its time has come (or `at_once`).  False: it has not. */
+static bool give_up(struct streams *s, struct flow *f, bool at_once, int64_t now)
+{
+    struct hold *h = f->hold;
+    const struct piece *oldest = NULL;
+    enum side from = CLIENT;
+    for (enum side side = CLIENT; side <= SERVER; side++) {
+        const struct piece *p = h->line[side].first;
+        if (!p || (!at_once && now - p->came < patience(s, f, side, p)) || (oldest && distance(p->order, oldest->order) > 0))
+            continue;
+        oldest = p;
+        from = side;
+    }
+    if (!oldest)
+        return false;
+    if (oldest->seq != f->next[from]) {
+        tell_gap(s, f, from, oldest->seq - f->next[from], now);
+        return true;
+    }
+    enum side other = side_other(from);
+    const struct piece *beyond = h->line[other].first;
+    uint32_t until = oldest->ack;
+    if (beyond && distance(beyond->seq, until) < 0)
+        until = beyond->seq;
+    assert(distance(until, f->next[other]) > 0); /* else deliver_lines() would have delivered one of the two */
+    tell_gap(s, f, other, until - f->next[other], now);
+    return true;
+}
+
+static void over(struct streams *s, struct flow *f, enum end how, int64_t now)
+{
+    stream_drop(s, f);
+    s->receiver->over(s->receiver->user, f, how, now);
+}
+
+/* Delivers what can be, gives up what must be, and ends the connection when nothing more can come. */
+static void settle(struct streams *s, struct flow *f, int64_t now)
+{
+    bool reset = false;
+    if (f->hold) {
+        do
+            deliver_lines(s, f, now);
+        while (give_up(s, f, false, now));
+        reset = f->hold->reset && now >= f->hold->reset;
+        if (!f->hold->pieces && !f->hold->reset)
+            stream_drop(s, f);
+    } else {
+        shut(f);
+    }
+    bool closed = (f->flags & 3u * FLOW_SHUT) == 3u * FLOW_SHUT;
+    if (reset)
+        stream_flush(s, f, now);
+    if (reset || closed)
+        over(s, f, f->flags & 3u * FLOW_SHUT ? END_CLOSED : END_RESET, now);
+}
+
+static void flush_held(struct streams *s, struct flow *f, int64_t now)
+{
+    if (!f->hold)
+        return;
+    do
+        deliver_lines(s, f, now);
+    while (give_up(s, f, true, now));
+}
+
+void stream_flush(struct streams *s, struct flow *f, int64_t now)
+{
+    flush_held(s, f, now);
+    stream_drop(s, f);
+    for (enum side side = CLIENT; side <= SERVER; side++) {
+        if (!(f->flags & FLOW_BASE << side) || f->flags & FLOW_SHUT << side)
+            continue;
+        int32_t missing = 0;
+        if (f->flags & FLOW_FIN << side)
+            missing = distance(f->fin[side], f->next[side]);
+        else if (f->flags & FLOW_ACKED << side && distance(f->acked[side], f->next[side]) > 1) /* a single one is the FIN */
+            missing = distance(f->acked[side], f->next[side]);
+        if (missing > 0)
+            tell_gap(s, f, side, (uint32_t)missing, now);
+    }
+}
+
+void stream_tick(struct streams *s, int64_t now)
+{
+    if (now < s->next_look && now >= s->next_look - s->reorder)
+        return;
+    s->next_look = now + s->reorder / 4;
+    for (struct hold *h = s->first, *next; h; h = next) {
+        next = h->next;
+        settle(s, h->flow, now);
+    }
+}
+
+/* ---- one segment */
+
+static void learn_base(struct flow *f, enum side from, const struct packet *p)
+{
+    uint32_t first = p->seq + (p->flags & PACKET_SYN ? 1 : 0);
+    if (!(f->flags & FLOW_BASE << from)) {
+        f->flags |= (uint16_t)(FLOW_BASE << from);
+        f->next[from] = first;
+        /* in the middle of a connection: what the other side had acknowledged before is where this one was */
+        if (f->flags & FLOW_ACKED << from && distance(first, f->acked[from]) > 0 && distance(first, f->acked[from]) < JUMP_MOST)
+            f->next[from] = f->acked[from];
+    } else if (!(f->flags & (FLOW_PAYLOAD | FLOW_SYN) << from) && (p->length > 1 || p->flags & PACKET_SYN) &&
+               distance(f->next[from], first) > 0 && distance(f->next[from], first) < JUMP_MOST) {
+        f->next[from] = first; /* an earlier segment, seen later; a single byte is a keep-alive probe */
+    }
+    if (p->flags & PACKET_SYN)
+        f->flags |= (uint16_t)(FLOW_SYN << from);
+}
+
+static void learn_ack(struct flow *f, enum side from, const struct packet *p)
+{
+    enum side other = side_other(from);
+    if (!(p->flags & PACKET_ACK) || (f->flags & FLOW_BASE << other && distance(p->ack, f->next[other]) > WINDOW))
+        return;
+    if (!(f->flags & FLOW_ACKED << other) || distance(p->ack, f->acked[other]) > 0) {
+        f->acked[other] = p->ack;
+        f->flags |= (uint16_t)(FLOW_ACKED << other);
+    }
+}
+
+static bool believable(const struct flow *f, enum side from, uint32_t seq)
+{
+    uint32_t reached = f->next[from];
+    if (!(f->flags & FLOW_BASE << side_other(from)))
+        return distance(seq, reached) <= WINDOW; /* nobody acknowledges */
+    if (f->flags & FLOW_ACKED << from && distance(f->acked[from], reached) > 0)
+        reached = f->acked[from];
+    return distance(seq, reached) <= JUMP_MOST;
+}
+
+/* No room to hold a segment: its connection pays, with a hole. */
+static void make_way(struct streams *s, struct flow *f, enum side from, struct segment *g, int64_t now)
+{
+    if (f->hold)
+        deliver_lines(s, f, now);
+    const struct piece *first = f->hold ? f->hold->line[from].first : NULL;
+    if (first && distance(first->seq, g->seq) <= 0) {
+        give_up(s, f, true, now);
+        deliver_lines(s, f, now);
+    } else if (distance(g->seq, f->next[from]) >= 0) {
+        if (g->seq != f->next[from])
+            tell_gap(s, f, from, g->seq - f->next[from], now);
+        deliver_head(s, f, from, g, first && first->seq - g->seq < g->n ? first->seq - g->seq : g->n, now);
+    }
+    int32_t passed = distance(f->next[from], g->seq);
+    if (passed > 0)
+        cut_front(g, (uint32_t)passed < g->n ? (uint32_t)passed : g->n);
+}
+
+static void place(struct streams *s, struct flow *f, enum side from, struct segment g, int64_t now)
+{
+    int32_t early = distance(g.seq, f->next[from]);
+    if (early < 0) {
+        uint32_t old = (uint32_t)-early < g.n ? (uint32_t)-early : g.n;
+        if (!(early == -1 && g.n == 1)) /* a keep-alive probe */
+            s->counters->retransmissions++;
+        cut_front(&g, old);
+    } else if (!believable(f, from, g.seq)) {
+        return;
+    }
+    const struct piece *first = f->hold ? f->hold->line[from].first : NULL;
+    if (g.n && g.seq == f->next[from] && may_follow(f, from, g.ack, g.has_ack, f->hold ? f->hold->order + 1 : 0)) {
+        uint32_t room = first && first->seq - g.seq < g.n ? first->seq - g.seq : g.n;
+        deliver_head(s, f, from, &g, room, now);
+    }
+    while (g.n && !hold_segment(s, f, from, &g, now)) {
+        s->counters->reassembly_full++;
+        make_way(s, f, from, &g, now);
+    }
+}
+
+/* A reset counts when it stands where its sender is; at once when nothing that it follows is missing. */
+static void reset(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now)
+{
+    int32_t ahead = f->flags & FLOW_BASE << from ? distance(p->seq, f->next[from]) : 0;
+    bool refused = p->flags & PACKET_ACK && p->seq == 0 && !(f->flags & FLOW_PAYLOAD << from); /* answers a SYN: has no number of its own */
+    if (!refused && (ahead < -1 || ahead > RESET_WINDOW))
+        return;
+    bool complete = refused || (ahead <= 0 && !f->hold && may_follow(f, from, p->ack, p->flags & PACKET_ACK, 0));
+    if (!complete && hold_of(s, f)) {
+        if (!f->hold->reset)
+            f->hold->reset = now + s->reorder;
+        return;
+    }
+    stream_flush(s, f, now);
+    over(s, f, f->flags & 3u * FLOW_SHUT ? END_CLOSED : END_RESET, now);
+}
+
+void stream_segment(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now)
+{
+    if (!(p->flags & PACKET_RST))
+        learn_base(f, from, p);
+    learn_ack(f, from, p);
+    struct segment g = {.seq = p->seq + (p->flags & PACKET_SYN ? 1 : 0), .n = p->length, .bytes = p->payload, .ack = p->ack,
+                        .has_ack = p->flags & PACKET_ACK};
+    if (p->flags & PACKET_FIN && !(f->flags & FLOW_FIN << from) && distance(g.seq + g.n, f->next[from]) >= 0 &&
+        believable(f, from, g.seq + g.n)) {
+        f->flags |= (uint16_t)(FLOW_FIN << from);
+        f->fin[from] = g.seq + g.n;
+    }
+    if (p->flags & PACKET_RST) { /* what a reset carries is a word of its sender's kernel, not of the stream */
+        reset(s, f, from, p, now);
+        return;
+    }
+    if (f->mode == FLOW_IGNORED) {
+        stream_drop(s, f);
+        if (distance(g.seq + g.n, f->next[from]) > 0)
+            f->next[from] = g.seq + g.n;
+    } else if (g.n) {
+        place(s, f, from, g, now);
+    }
+    if (f->hold || f->flags & 3u * FLOW_FIN)
+        settle(s, f, now);
+}

@@ -1,0 +1,433 @@
+/* In: TCP segments, from capture.c.  Out: connections with their bytes, gaps and ends, to the sink.  Decides which connections are the same,
+ * who opened them, whom they are handed to, and when they are over. */
+#include "capture/track.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "capture/detect.h"
+#include "capture/flow.h"
+#include "capture/stream.h"
+#include "capture/twin.h"
+
+#define UNDECIDED_MOST 4096                /* connections on other ports whose first bytes are kept */
+#define LINGER (30 * NS_PER_SECOND)        /* an ended connection is remembered, for its late packets */
+#define UNANSWERED (75 * NS_PER_SECOND)    /* a lone SYN; its retransmissions come 1, 2, 4 ... 64 s apart */
+#define LATE_SYN (1u << 20)                /* bytes of a connection that may be captured before its SYN */
+#define SET_BACK (60 * NS_PER_SECOND)      /* packets may be so much out of order; more, and the clock was set back */
+#define EVICT_LOOKS 1024                   /* flows looked at to find the coldest */
+#define TICKS_MOST 604800                  /* seconds of silence told one by one: a week */
+
+struct tracker {
+    const struct capture_settings *settings;
+    const struct capture_sink *sink;
+    struct capture_counters *counters;
+    struct flow_table *table;
+    struct streams *streams;
+    struct detector *detector;
+    struct twins *twins;
+    int64_t first, now, next_second; /* ns */
+    uint64_t connections;
+    struct stream_receiver receiver;
+    uint64_t mail_port[65536 / 64]; /* bits */
+};
+
+static void receive_bytes(void *user, struct flow *f, enum side from, struct span bytes, int64_t now);
+static void receive_gap(void *user, struct flow *f, enum side from, uint64_t n, int64_t now);
+static void receive_over(void *user, struct flow *f, enum end how, int64_t now);
+
+struct tracker *track_new(const struct capture_settings *settings, const struct capture_sink *sink, struct capture_counters *counters)
+{
+    struct tracker *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->settings = settings;
+    t->sink = sink;
+    t->counters = counters;
+    t->first = t->now = t->next_second = TIME_UNKNOWN;
+    t->receiver = (struct stream_receiver){receive_bytes, receive_gap, receive_over, t};
+    t->table = flow_table_new((size_t)settings->flows);
+    t->streams = stream_new((size_t)settings->reassembly_bytes, settings->reorder, &t->receiver, counters);
+    t->detector = detect_new(UNDECIDED_MOST);
+    t->twins = twin_new();
+    if (!t->table || !t->streams || !t->detector || !t->twins) {
+        track_free(t);
+        return NULL;
+    }
+    for (size_t i = 0; i < settings->mail_ports.count; i++)
+        t->mail_port[settings->mail_ports.port[i] / 64] |= UINT64_C(1) << settings->mail_ports.port[i] % 64;
+    return t;
+}
+
+void track_free(struct tracker *t)
+{
+    if (!t)
+        return;
+    twin_free(t->twins);
+    detect_free(t->detector);
+    stream_free(t->streams);
+    flow_table_free(t->table);
+    free(t);
+}
+
+int64_t track_first(const struct tracker *t)
+{
+    return t->first;
+}
+
+int64_t track_now(const struct tracker *t)
+{
+    return t->now;
+}
+
+double track_copies(const struct tracker *t)
+{
+    return twin_copies(t->twins);
+}
+
+static bool mail_port(const struct tracker *t, uint16_t port)
+{
+    return t->mail_port[port / 64] >> port % 64 & 1;
+}
+
+/* ---- whom a connection is handed to */
+
+static void hand_over(struct tracker *t, struct flow *f)
+{
+    struct connection c = {.number = f->number, .side = {f->side[CLIENT], f->side[SERVER]}, .client_certain = f->flags & FLOW_CERTAIN,
+                           .tunnel = f->tunnel, .opened = f->opened};
+    f->session = t->sink->open(t->sink->user, &c);
+    f->mode = f->session ? FLOW_HANDED : FLOW_IGNORED;
+}
+
+/* First payload: to the sink, to detection, or to nobody. */
+static void admit(struct tracker *t, struct flow *f)
+{
+    bool mail = mail_port(t, f->side[SERVER].port) || (!(f->flags & FLOW_CERTAIN) && mail_port(t, f->side[CLIENT].port));
+    if (mail) {
+        hand_over(t, f);
+        return;
+    }
+    f->session = t->settings->detect_other_ports ? detect_begin(t->detector, f->flags & FLOW_CERTAIN) : NULL;
+    f->mode = f->session ? FLOW_UNDECIDED : FLOW_IGNORED;
+}
+
+static void sink_bytes(struct tracker *t, struct flow *f, enum side from, struct span bytes, int64_t now)
+{
+    t->sink->bytes(f->session, from, bytes, now);
+}
+
+static void sink_gap(struct tracker *t, struct flow *f, enum side from, uint64_t n, int64_t now)
+{
+    t->counters->gaps++;
+    t->counters->gap_bytes += n;
+    t->sink->gap(f->session, from, n, now);
+}
+
+struct replay {
+    struct tracker *tracker;
+    struct flow *flow;
+};
+
+static void replay_piece(void *user, enum side from, struct span bytes, int64_t time)
+{
+    const struct replay *r = user;
+    if (bytes.p)
+        sink_bytes(r->tracker, r->flow, from, bytes, time);
+    else
+        sink_gap(r->tracker, r->flow, from, bytes.n, time);
+}
+
+static void decide(struct tracker *t, struct flow *f, enum detect_verdict v)
+{
+    if (v == DETECT_UNDECIDED)
+        return;
+    struct detection *x = f->session;
+    f->session = NULL;
+    f->mode = FLOW_IGNORED;
+    if (v == DETECT_SMTP) {
+        t->counters->detected_flows++;
+        hand_over(t, f);
+        if (f->mode == FLOW_HANDED)
+            detect_replay(x, replay_piece, &(struct replay){t, f});
+    }
+    detect_end(t->detector, x);
+}
+
+static void receive_bytes(void *user, struct flow *f, enum side from, struct span bytes, int64_t now)
+{
+    struct tracker *t = user;
+    if (f->mode == FLOW_NEW)
+        admit(t, f);
+    if (f->mode == FLOW_UNDECIDED) {
+        enum detect_verdict v = detect_bytes(f->session, from, bytes, now);
+        if (v == DETECT_UNDECIDED)
+            return;
+        decide(t, f, v);
+    }
+    if (f->mode == FLOW_HANDED)
+        sink_bytes(t, f, from, bytes, now);
+}
+
+static void receive_gap(void *user, struct flow *f, enum side from, uint64_t n, int64_t now)
+{
+    struct tracker *t = user;
+    if (f->mode == FLOW_NEW)
+        admit(t, f);
+    if (f->mode == FLOW_UNDECIDED)
+        decide(t, f, detect_gap(f->session, from, n, now));
+    else if (f->mode == FLOW_HANDED)
+        sink_gap(t, f, from, n, now);
+}
+
+/* ---- its end */
+
+static void close_session(struct tracker *t, struct flow *f, enum end how, int64_t now)
+{
+    for (enum side s = CLIENT; s <= SERVER; s++)
+        if (f->flags & FLOW_PAYLOAD << s && !(f->flags & FLOW_BASE << side_other(s)))
+            t->counters->one_sided_flows++;
+    if (f->mode == FLOW_UNDECIDED)
+        decide(t, f, DETECT_OTHER);
+    if (f->mode == FLOW_HANDED)
+        t->sink->end(f->session, how, now);
+    f->session = NULL;
+    f->mode = FLOW_DONE;
+}
+
+static void receive_over(void *user, struct flow *f, enum end how, int64_t now)
+{
+    struct tracker *t = user;
+    close_session(t, f, how, now);
+    flow_due(t->table, f, now + LINGER);
+}
+
+static void end_flow(struct tracker *t, struct flow *f, enum end how, int64_t now)
+{
+    if (f->mode == FLOW_DONE)
+        return;
+    if (f->mode == FLOW_IGNORED)
+        stream_drop(t->streams, f);
+    else
+        stream_flush(t->streams, f, now);
+    close_session(t, f, how, now);
+}
+
+static int64_t lifetime(const struct tracker *t, const struct flow *f)
+{
+    if (f->mode == FLOW_DONE)
+        return LINGER;
+    bool answered = (f->flags & 3u * FLOW_BASE) == 3u * FLOW_BASE || f->flags & 3u * FLOW_PAYLOAD;
+    return answered || t->settings->idle < UNANSWERED ? t->settings->idle : UNANSWERED;
+}
+
+static void let_go_idle(struct tracker *t, int64_t now)
+{
+    for (struct flow *f; (f = flow_take_due(t->table, now));) {
+        int64_t until = f->last + lifetime(t, f);
+        if (until > now) {
+            flow_due(t->table, f, until);
+            continue;
+        }
+        end_flow(t, f, END_IDLE, now);
+        flow_remove(t->table, f);
+    }
+}
+
+/* Makes room: ended ones go first, then whoever has been silent longest, as exactly as so many looks can tell. */
+static void evict(struct tracker *t)
+{
+    int64_t due;
+    struct flow *f = flow_take_first(t->table, &due);
+    for (unsigned looked = 0; looked < EVICT_LOOKS && f->last + lifetime(t, f) > due; looked++) { /* it has spoken since */
+        flow_due(t->table, f, f->last + lifetime(t, f));
+        f = flow_take_first(t->table, &due);
+    }
+    if (f->mode != FLOW_DONE)
+        t->counters->flows_evicted++;
+    end_flow(t, f, END_EVICTED, t->now);
+    flow_remove(t->table, f);
+}
+
+void track_finish(struct tracker *t, int64_t now)
+{
+    size_t count;
+    struct flow **all = flow_all(t->table, &count);
+    for (size_t i = 0; i < count; i++) {
+        end_flow(t, all[i], END_OF_CAPTURE, now);
+        flow_remove(t->table, all[i]);
+    }
+    free(all);
+    int64_t due;
+    for (struct flow *f; (f = flow_take_first(t->table, &due));) { /* there was no memory to sort them */
+        end_flow(t, f, END_OF_CAPTURE, now);
+        flow_remove(t->table, f);
+    }
+}
+
+/* ---- time */
+
+static void second_passes(struct tracker *t, int64_t second)
+{
+    let_go_idle(t, second);
+    t->sink->tick(t->sink->user, second);
+}
+
+/* Time does not run back by what a mirror shuffles; it does when the clock was set back. */
+void track_time(struct tracker *t, int64_t time)
+{
+    if (t->now == TIME_UNKNOWN) {
+        t->first = time;
+    } else if (time <= t->now) {
+        if (t->now - time < SET_BACK)
+            return;
+    } else if (time < t->next_second) {
+        t->now = time;
+        return;
+    } else {
+        if (time - t->next_second > TICKS_MOST * NS_PER_SECOND)
+            t->next_second = time - TICKS_MOST * NS_PER_SECOND;
+        for (int64_t second = t->next_second - t->next_second % NS_PER_SECOND; second <= time; second += NS_PER_SECOND)
+            second_passes(t, second);
+    }
+    t->now = time;
+    t->next_second = time - time % NS_PER_SECOND + NS_PER_SECOND;
+}
+
+/* ---- who is who */
+
+/* Of a connection whose SYN was not seen: who looks like the client? */
+static enum side guess_sender(const struct tracker *t, const struct packet *p)
+{
+    bool from = mail_port(t, p->from.port), to = mail_port(t, p->to.port);
+    if (from != to)
+        return from ? SERVER : CLIENT;
+    if (p->payload.n >= 4) {
+        const uint8_t *c = p->payload.p;
+        if (c[0] >= '2' && c[0] <= '5' && c[1] >= '0' && c[1] <= '9' && c[2] >= '0' && c[2] <= '9' && (c[3] == ' ' || c[3] == '-'))
+            return SERVER;
+        if (span_starts_nocase(p->payload, "EHLO") || span_starts_nocase(p->payload, "HELO") || span_starts_nocase(p->payload, "LHLO"))
+            return CLIENT;
+    }
+    return p->from.port < p->to.port ? SERVER : CLIENT;
+}
+
+static bool opens(const struct packet *p) /* the client's SYN */
+{
+    return (p->flags & (PACKET_SYN | PACKET_ACK | PACKET_RST)) == PACKET_SYN;
+}
+
+static bool answers(const struct packet *p) /* the server's SYN */
+{
+    return (p->flags & (PACKET_SYN | PACKET_ACK | PACKET_RST)) == (PACKET_SYN | PACKET_ACK);
+}
+
+/* What a SYN of either side tells: who the client is, and its first sequence number. */
+static void learn_syn(struct flow *f, enum side *from, const struct packet *p)
+{
+    if (!opens(p) && !answers(p))
+        return;
+    if (*from != (opens(p) ? CLIENT : SERVER)) {
+        if (f->flags & FLOW_CERTAIN || f->hold || f->mode != FLOW_NEW)
+            return;
+        flow_swap(f);
+        *from = side_other(*from);
+    }
+    if (!(f->flags & FLOW_CERTAIN))
+        f->isn = opens(p) ? p->seq : p->ack - 1;
+    f->flags |= FLOW_CERTAIN;
+}
+
+static void begin(struct tracker *t, struct flow *f, enum side from, const struct packet *p)
+{
+    f->number = ++t->connections;
+    f->opened = f->last = t->now;
+    t->counters->flows++;
+    learn_syn(f, &from, p);
+    flow_due(t->table, f, t->now + lifetime(t, f));
+}
+
+/* A SYN may belong to a connection that was first seen without it: it was captured late. */
+static bool fits(const struct flow *f, enum side client, uint32_t isn)
+{
+    if (f->flags & FLOW_BASE << client)
+        return f->next[client] - (isn + 1) < LATE_SYN;
+    return !(f->flags & FLOW_ACKED << client) || f->acked[client] - (isn + 1) < LATE_SYN;
+}
+
+/* Does p begin a new connection between endpoints that have one?  Over one that lives, a SYN alone proves nothing, it may be forged or stray
+ * (RFC 5961, 4): it claims, and a second packet that fits it confirms. */
+static bool begins_anew(struct flow *f, enum side from, const struct packet *p)
+{
+    bool syn = opens(p) || answers(p);
+    if (!syn)
+        return f->flags & FLOW_CLAIMED && p->seq == f->isn_claimed + 1 && !(p->flags & PACKET_RST) && f->mode != FLOW_DONE;
+    uint32_t isn = opens(p) ? p->seq : p->ack - 1;
+    if (f->flags & FLOW_CERTAIN ? isn == f->isn : fits(f, opens(p) ? from : side_other(from), isn))
+        return false;
+    bool alive = f->mode != FLOW_DONE && f->flags & 3u * FLOW_PAYLOAD && !(f->flags & 3u * FLOW_FIN);
+    if (!alive || p->length || (f->flags & FLOW_CLAIMED && f->isn_claimed == isn))
+        return true;
+    f->isn_claimed = isn;
+    f->flags |= FLOW_CLAIMED;
+    return false;
+}
+
+static void begin_anew(struct tracker *t, struct flow *f, enum side *from, const struct packet *p)
+{
+    uint32_t isn = f->isn_claimed;
+    end_flow(t, f, f->flags & 3u * FLOW_SHUT ? END_CLOSED : END_RESET, t->now);
+    flow_renew(f);
+    enum side sender = answers(p) ? SERVER : CLIENT;
+    if (*from != sender) {
+        flow_swap(f);
+        *from = sender;
+    }
+    if (!(p->flags & PACKET_SYN)) { /* the SYN that claimed it is past */
+        f->flags = FLOW_CERTAIN;
+        f->isn = isn;
+    }
+    begin(t, f, sender, p);
+}
+
+static struct flow *add(struct tracker *t, const struct packet *p, uint32_t hash, enum side *from)
+{
+    *from = opens(p) ? CLIENT : answers(p) ? SERVER : guess_sender(t, p);
+    struct flow *f = flow_add(t->table, p, hash, *from);
+    if (!f) {
+        evict(t);
+        f = flow_add(t->table, p, hash, *from);
+    }
+    begin(t, f, *from, p);
+    return f;
+}
+
+uint32_t track_hash(const struct tracker *t, const struct packet *p)
+{
+    uint32_t hash = flow_hash(p);
+    flow_prefetch(t->table, hash);
+    return hash;
+}
+
+void track_packet(struct tracker *t, const struct packet *p, uint32_t hash)
+{
+    stream_tick(t->streams, t->now);
+    if (twin_seen(t->twins, p, hash, t->now)) {
+        t->counters->duplicates++;
+        return;
+    }
+    enum side from;
+    struct flow *f = flow_find(t->table, p, hash, &from);
+    if (!f)
+        f = add(t, p, hash, &from);
+    else if (begins_anew(f, from, p))
+        begin_anew(t, f, &from, p);
+    else if (f->mode == FLOW_DONE)
+        return;
+    else
+        learn_syn(f, &from, p);
+    f->last = t->now;
+    stream_segment(t->streams, f, from, p, t->now);
+    if (f->mode == FLOW_UNDECIDED && p->length)
+        decide(t, f, detect_packet(t->detector, f->session, p));
+}
