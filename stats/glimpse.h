@@ -27,7 +27,8 @@ struct glimpses *glimpses_new(uint32_t most); /* NULL: out of memory */
 void glimpses_free(struct glimpses *g);
 const struct glimpse *glimpse_find(const struct glimpses *g, uint64_t key); /* good until the next add or drop; NULL: none */
 void glimpse_add(struct glimpses *g, const struct glimpse *one);            /* its key is not there yet, and there is room */
-void glimpse_drop(struct glimpses *g, uint64_t key);                        /* if it is there; the roster numbers are the caller's to release */
+/* If it is there; its roster numbers are the caller's to release. */
+void glimpse_drop(struct glimpses *g, uint64_t key);
 const struct glimpse *glimpse_oldest(struct glimpses *g);                   /* NULL: none */
 bool glimpses_full(struct glimpses *g);
 uint32_t glimpses_count(const struct glimpses *g);

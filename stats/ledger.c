@@ -184,6 +184,14 @@ struct message *ledger_find(const struct ledger *l, uint64_t key)
     return r ? &r->m : NULL;
 }
 
+bool ledger_took(const struct ledger *l, uint64_t key, struct address server)
+{
+    const struct message *m = ledger_find(l, key);
+    const struct message_host *h = m ? message_host(m, server) : NULL;
+    const struct glimpse *g = m ? NULL : glimpse_find(l->glimpses, key);
+    return (h && h->copies_in > 0) || (g && address_equal(roster_address(l->roster, g->server), server));
+}
+
 /* --- forgetting --- */
 
 static void forget_record(struct ledger *l, struct record *r)
@@ -271,7 +279,7 @@ static uint16_t stamps_of(const struct header *h)
     return (uint16_t)(date << 10 | (h->from_hash & 31) << 5 | (hash_bytes(h->subject.p, h->subject.n) & 31));
 }
 
-/* Does an id mean another mail here than there?  A list may change From and Subject, never Date; an id without "@" is believed even less. */
+/* Does an id mean another mail here than there?  A list may change From and Subject, never Date; an id without "@" is believed less. */
 static bool another(bool date, bool from_or_subject, struct span id)
 {
     return date && (from_or_subject || memchr(id.p, '@', id.n) == NULL);
@@ -295,7 +303,8 @@ static bool glimpse_is_another(const struct glimpse *g, const struct header *h)
 static bool worth_a_record(const struct ledger *l, const struct transaction *t, uint32_t deliveries)
 {
     const struct header *h = &t->header;
-    return deliveries != 1 || h->audience_count >= LEDGER_AUDIENCE_FULL || h->hop_count >= LEDGER_HOPS_FULL || h->marks || l->filed <= FIRST_FULL;
+    return deliveries != 1 || h->audience_count >= LEDGER_AUDIENCE_FULL || h->hop_count >= LEDGER_HOPS_FULL || h->marks ||
+           l->filed <= FIRST_FULL;
 }
 
 static void glimpse_make(struct ledger *l, const struct transaction *t, uint64_t key, uint64_t recipient)

@@ -75,7 +75,7 @@ struct message { /* the record of one key */
     uint64_t most_copies;        /* that one recipient got at one server */
     uint64_t sources;            /* distinct clients */
     int64_t first, last;         /* final replies */
-    bool short_first;            /* copy 0 was remembered in short form: no texts, hops by number only where the next copy did not extend it */
+    bool short_first;            /* copy 0 was in short form: no texts; hops by number only, where the next copy did not extend it */
     bool pinned;                 /* of a storm: never evicted */
 
     struct copy *copy_list;      /* copy_count of them, the earliest */
@@ -119,14 +119,16 @@ void ledger_tick(struct ledger *l, int64_t now);
 struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t, const struct key *k);
 
 struct message *ledger_find(const struct ledger *l, uint64_t key);    /* the full record, also by a joined key; NULL: none */
+bool ledger_took(const struct ledger *l, uint64_t key, struct address server); /* it accepted a copy of the mail, whether kept in full or short form */
 void ledger_pin(struct ledger *l, struct message *m, bool pinned);    /* a storm's record is never evicted */
 size_t ledger_full(const struct ledger *l);                           /* records */
 size_t ledger_short(const struct ledger *l);
 size_t ledger_bytes(const struct ledger *l);                          /* of both */
-struct message *ledger_each(const struct ledger *l, const struct message *after); /* full records in no certain order; after NULL: the first */
+/* Full records in no certain order, the one after `after`; after NULL: the first. */
+struct message *ledger_each(const struct ledger *l, const struct message *after);
 
 const char *message_text(const struct message *m, uint32_t text);     /* "" for 0 */
-uint64_t message_recipients(const struct message *m);                 /* distinct; exact to LEDGER_PEOPLE, beyond it the rest with HLL_ERROR */
+uint64_t message_recipients(const struct message *m);                 /* distinct; exact to LEDGER_PEOPLE, the rest with HLL_ERROR */
 bool message_recipients_exact(const struct message *m);
 bool message_in_audience(const struct message *m, uint64_t recipient);
 bool message_reached(const struct message *m, uint64_t recipient);    /* somebody delivered to it, anywhere */

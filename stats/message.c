@@ -316,8 +316,9 @@ static uint32_t host_open(struct record *r, struct address a, struct span name, 
             !places_put(r, &r->addresses, tag_of(hash_bytes(a.b, sizeof a.b)), m->host_count + 1))
             return 0;
         found = ++m->host_count;
-        m->hosts[found - 1] = (struct message_host){.address = a, .first_in = TIME_UNKNOWN, .first_out = TIME_UNKNOWN, .last_out = TIME_UNKNOWN,
-                                                    .least_hops_out = UINT32_MAX};
+        m->hosts[found - 1] = (struct message_host){
+            .address = a, .first_in = TIME_UNKNOWN, .first_out = TIME_UNKNOWN, .last_out = TIME_UNKNOWN, .least_hops_out = UINT32_MAX,
+        };
     }
     struct message_host *h = &m->hosts[found - 1];
     if (name.n && (h->helo == 0 || (as_client && h->copies_out == 0))) /* what it calls itself is worth more than its greeting */
@@ -555,7 +556,8 @@ void message_add(struct record *r, const struct transaction *t, struct delivery 
     e->redeliveries = (uint32_t)(m->redeliveries - redeliveries);
 }
 
-void message_recall(struct record *r, const struct glimpse *g, struct address client, struct address server, const struct transaction *second)
+void message_recall(struct record *r, const struct glimpse *g, struct address client, struct address server,
+                    const struct transaction *second)
 {
     struct message *m = &r->m;
     const struct header *h = &second->header;

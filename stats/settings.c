@@ -14,16 +14,17 @@
 
 const struct setting stats_settings_list[] = {
     {"storms", "memory", SETTING_SIZE, AT(memory), "128 MiB", 1 << 20, 1e12,
-     "Memory for what is known of each mail: 64 bytes for one seen once, some 2,000 for others; the coldest are forgotten first, a storm's never; in bytes."},
+     "Memory for what is known of each mail: 64 bytes for one seen once; the coldest are forgotten first, a storm's never; in bytes."},
     {"storms", "remember", SETTING_SECONDS, AT(remember), "7 d", 60, 31536000,
      "A mail of which no new copy comes is forgotten after this time even while there is room, a storm's excepted; in seconds."},
     {"storms", "quiet", SETTING_SECONDS, AT(quiet), "30 min", 1, 604800,
      "A storm is over after this time without fresh evidence, or after two of its generations if that is longer; in seconds."},
-    {"storms", "kept", SETTING_COUNT, AT(storms), "500", 1, 100000, "Storms kept in memory, those that are over among them; the history has all."},
+    {"storms", "kept", SETTING_COUNT, AT(storms), "500", 1, 100000,
+     "Storms kept in memory, those that are over among them; the history has all."},
 
     ENABLED(reinjection, "Look for hosts that send a mail again to people who had it."),
     COUNT(reinjection, suspected_recipients, "10", "Recipients one host must have reached again, out of a mailbox, for a warning."),
-    RATIO(reinjection, lone_audience_share, "0.9", 0.1, 1, "Share of the audience that one host alone must have sent to for a major alarm ..."),
+    RATIO(reinjection, lone_audience_share, "0.9", 0.1, 1, "Share of the audience one host alone must have sent to for a major alarm ..."),
     RATIO(reinjection, lone_amplification, "10", 1, 1e6, "... having sent out this many times the recipients it took in."),
     COUNT(reinjection, critical_redeliveries, "100", "Redeliveries that make a storm critical."),
 

@@ -103,7 +103,8 @@ static bool nat_twin(const struct seen *a, const struct seen *b)
     bool client = address_equal(a->client.address, b->client.address), server = address_equal(a->server.address, b->server.address);
     if ((client && server) || (client && a->client.port != b->client.port) || (server && a->server.port != b->server.port))
         return false;
-    return a->envelope == b->envelope && overlap(a, b) && near(a->mail_time, b->mail_time) && near(a->end, b->end) && same_content(a, b);
+    bool ends = a->uncertain || b->uncertain || near(a->end, b->end);
+    return a->envelope == b->envelope && overlap(a, b) && near(a->mail_time, b->mail_time) && ends && same_content(a, b);
 }
 
 static struct seen *seen_at(struct twins *w, uint64_t number)
@@ -114,13 +115,16 @@ static struct seen *seen_at(struct twins *w, uint64_t number)
 
 static struct seen *twin_of(struct twins *w, const struct seen *one)
 {
-    /* Ends come in order of time: past the first that ended too early none can match. */
+    /* Ends come in order of time: past the first that ended too early none can match.  What loss has cut short is given up late. */
     uint64_t number = w->quadruples[one->quadruple % BUCKETS];
-    for (struct seen *s = seen_at(w, number); s && s->end >= one->mail_time; s = seen_at(w, s->same_quadruple))
+    int walked = 0;
+    for (struct seen *s = seen_at(w, number); s && s->end >= one->mail_time && walked++ < TWIN_WALK; s = seen_at(w, s->same_quadruple))
         if (wire_twin(s, one))
             return s;
     number = w->envelopes[one->envelope % BUCKETS];
-    for (struct seen *s = seen_at(w, number); s && one->end - s->end <= TWIN_SKEW; s = seen_at(w, s->same_envelope))
+    int64_t earliest = (one->uncertain ? one->mail_time : one->end) - TWIN_SKEW;
+    walked = 0;
+    for (struct seen *s = seen_at(w, number); s && s->end >= earliest && walked++ < TWIN_WALK; s = seen_at(w, s->same_envelope))
         if (nat_twin(s, one))
             return s;
     return NULL;
