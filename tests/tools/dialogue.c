@@ -109,9 +109,11 @@ static size_t link_header(uint8_t *f, const struct session *s, enum side from, b
     unsigned type = v4 ? 0x0800 : 0x86dd;
     switch (d.link) {
     case DLT_RAW: return 0;
-    case DLT_NULL: /* host order of the machine that captured */
-        memcpy(f, &(uint32_t){v4 ? 2 : 10}, 4);
+    case DLT_NULL: {
+        uint32_t family = v4 ? 2 : 30; /* host order of the machine that captured; 30: IPv6 of Darwin */
+        memcpy(f, &family, 4);
         return 4;
+    }
     case DLT_LINUX_SLL2:
         memset(f, 0, 20);
         wire_put16(f, type);
