@@ -353,7 +353,7 @@ static int put_storm(struct history *h, const char *id, json_t *object)
 /* One storm, wholly or not at all. */
 static int store_once(struct history *h, const struct storm *s)
 {
-    json_t *object = storm_json(s);
+    json_t *object = storm_json_bare(s);
     int rc = object ? run(h, SAVEPOINT) : SQLITE_NOMEM;
     if (rc == SQLITE_OK) {
         rc = put_storm(h, s->id, object);

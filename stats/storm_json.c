@@ -4,7 +4,10 @@
 #include "stats/storm_json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "stats/cure.h"
 
 #define LONGEST_TEXT (2 * STORM_TEXT_SIZE)
 
@@ -115,13 +118,13 @@ static json_t *blast_json(const struct storm *s)
                      count(s->audience), "audience_domains", count(s->audience_domains), "bytes", count(s->bytes), "peak_rate", measure(s->peak_rate));
 }
 
-json_t *storm_json(const struct storm *s)
+json_t *storm_json_bare(const struct storm *s)
 {
     json_t *o = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", text(s->id), "kind", storm_kind_text(s->kind), "severity",
                           storm_severity_text(s->severity), "peak_severity", storm_severity_text(s->peak_severity), "state", storm_state_text(s->state),
                           "message_id", text(s->message_id), "thread", text(s->thread), "subject", text(s->subject), "from", text(s->from), "victim",
-                          text(s->victim), "first_seen",
-                          moment(s->first_seen), "raised", moment(s->raised), "updated", moment(s->updated), "cleared", moment(s->cleared));
+                          text(s->victim), "first_seen", moment(s->first_seen), "raised", moment(s->raised), "updated", moment(s->updated), "cleared",
+                          moment(s->cleared));
     json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "copies", count(s->copies), "deliveries", count(s->deliveries),
                                 "redeliveries", count(s->redeliveries), "recipients", count(s->recipients), "blast_radius", blast_json(s), "reproduction",
                                 measure(s->reproduction), "generation_seconds", measure(s->generation), "forecast", forecast_json(s), "generations_left",
@@ -133,6 +136,40 @@ json_t *storm_json(const struct storm *s)
     }
     json_decref(numbers);
     json_decref(lists);
+    return o;
+}
+
+static json_t *remedy_json(const struct storm *s, enum cure_target target)
+{
+    char *file = NULL;
+    size_t n = 0;
+    FILE *to = open_memstream(&file, &n);
+    if (!to)
+        return NULL;
+    bool some = cure_write(s, target, to);
+    json_t *o = fclose(to) == 0 ? some ? json_stringn(file, n) : json_null() : NULL;
+    free(file);
+    return o;
+}
+
+static json_t *cure_json(const struct storm *s)
+{
+    json_t *o = json_pack("{s:s}", "advice", cure_advice(s));
+    for (int t = 0; o && t < CURE_TARGET_COUNT; t++)
+        if (json_object_set_new(o, cure_word((enum cure_target)t), remedy_json(s, (enum cure_target)t)) != 0) {
+            json_decref(o);
+            o = NULL;
+        }
+    return o;
+}
+
+json_t *storm_json(const struct storm *s)
+{
+    json_t *o = storm_json_bare(s);
+    if (o && json_object_set_new(o, "cure", cure_json(s)) != 0) {
+        json_decref(o);
+        o = NULL;
+    }
     return o;
 }
 

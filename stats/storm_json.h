@@ -11,8 +11,9 @@
 /* For json_dump*: numbers keep their digits through a round trip, names keep their order. */
 #define STORM_JSON_FLAGS JSON_REAL_PRECISION(9)
 
-json_t *storm_json(const struct storm *s); /* a new reference; NULL: out of memory */
-/* From storm_json()'s object; names it does not know are passed over.  NULL: *why.  The caller frees it with storm_json_free(). */
+json_t *storm_json(const struct storm *s);      /* a new reference, with the cure; NULL: out of memory */
+json_t *storm_json_bare(const struct storm *s); /* the same without what can be made from the rest: for the history */
+/* From either object; names it does not know are passed over.  NULL: *why.  The caller frees it with storm_json_free(). */
 struct storm *storm_json_parse(const json_t *object, struct reason *why);
 void storm_json_free(struct storm *s);
 
