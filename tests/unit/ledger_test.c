@@ -1,0 +1,469 @@
+/* The books of each mail: who had it, which delivery is one too many and whose; the tree of chains; short forms, bounds, forgetting. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "stats/glimpse.h"
+#include "stats/ledger.h"
+#include "tests/unit/post.h"
+
+#define MIB (INT64_C(1) << 20)
+#define DAY (86400 * NS_PER_SECOND)
+#define FIRST_FULL 64 /* of a run */
+
+static struct ledger *books;
+static uint64_t evicted;
+static struct post p;
+
+static int end(void **state)
+{
+    (void)state;
+    ledger_free(books);
+    books = NULL;
+    evicted = 0;
+    return 0;
+}
+
+static struct ledger_entry file(void)
+{
+    struct key k = key_of(&p.t);
+    return ledger_deliver(books, &p.t, &k);
+}
+
+static void mail(const char *id, uint32_t client, uint32_t server, double seconds, uint32_t first, uint32_t count)
+{
+    post_begin(&p, id, client, server, seconds);
+    post_audience(&p, 0, 20);
+    post_to(&p, first, count);
+}
+
+static void fill_the_first(void)
+{
+    for (uint32_t i = 0; i < FIRST_FULL; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "first%u@fill.example", i);
+        post_begin(&p, name, 900, 901, 0.001 * i);
+        post_to(&p, 1000 + i, 1);
+        file();
+    }
+    assert_int_equal(ledger_full(books), FIRST_FULL);
+}
+
+static void the_longer_chain_is_charged(void **state)
+{
+    (void)state;
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    mail("m@bank.example", 1, 50, 1, 0, 20); /* the bank to all; one Received line */
+    post_hop(&p, 1, 9);
+    struct ledger_entry e = file();
+    assert_true(e.new_id && e.message && e.copy && e.made_count == 20 && e.redeliveries == 0);
+    mail("m@bank.example", 2, 50, 2, 5, 15); /* X, five lines */
+    for (uint32_t i = 1; i <= 5; i++)
+        post_hop(&p, i, 9);
+    e = file();
+    assert_true(!e.new_id && e.deliveries == 15 && e.redeliveries == 15);
+    for (uint32_t i = 0; i < 15; i++)
+        assert_true(e.made[i].had_it && e.made[i].in_audience && !e.made[i].taken && e.made[i].copies == 2 && e.made[i].chains == 2 &&
+                    address_equal(e.made[i].charged, post_address(2)));
+    assert_int_equal(e.copy->redeliveries, 15);
+    const struct message *m = e.message;
+    assert_int_equal(message_host(m, post_address(1))->redeliveries, 0);
+    assert_int_equal(message_host(m, post_address(2))->redeliveries, 15);
+    assert_int_equal(message_host(m, post_address(2))->out_audience, 15);
+    assert_int_equal(message_host(m, post_address(50))->in, 35);
+    assert_true(m->copies == 2 && m->deliveries == 35 && m->redeliveries == 15 && m->sources == 2 && m->most_copies == 2);
+    assert_int_equal(message_recipients(m), 20);
+    assert_null(message_host(m, post_address(3)));
+}
+
+static void also_when_it_came_first(void **state)
+{
+    (void)state;
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    mail("m@bank.example", 2, 50, 1, 0, 10); /* the forwarder was faster than the bank's greylisted copy */
+    for (uint32_t i = 1; i <= 5; i++)
+        post_hop(&p, i, 9);
+    assert_int_equal(file().redeliveries, 0);
+    mail("m@bank.example", 1, 50, 2, 0, 10);
+    post_hop(&p, 1, 9);
+    struct ledger_entry e = file();
+    assert_int_equal(e.redeliveries, 10);
+    assert_true(address_equal(e.made[0].charged, post_address(2)));
+    assert_int_equal(message_host(e.message, post_address(1))->redeliveries, 0);
+    assert_int_equal(message_host(e.message, post_address(2))->redeliveries, 10);
+    assert_int_equal(e.message->copy_list[0].redeliveries, 10);
+    assert_int_equal(e.copy->redeliveries, 0);
+    mail("m@bank.example", 3, 50, 3, 0, 10); /* from now on the bank's copy is the measure */
+    post_hop(&p, 1, 9);
+    post_hop(&p, 8, 9);
+    e = file();
+    assert_true(e.redeliveries == 10 && address_equal(e.made[0].charged, post_address(3)) && e.made[0].chains == 3 && e.made[0].copies == 3);
+    mail("m@bank.example", 4, 50, 4, 0, 10); /* as long as the shortest: the later one */
+    post_hop(&p, 9, 9);
+    assert_true(address_equal(file().made[0].charged, post_address(4)));
+}
+
+static void what_is_no_redelivery(void **state)
+{
+    (void)state;
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    mail("m@bank.example", 1, 50, 1, 0, 5);
+    post_to(&p, 0, 5); /* the same address twice in one envelope */
+    struct ledger_entry e = file();
+    assert_true(e.deliveries == 10 && e.redeliveries == 0 && message_recipients(e.message) == 5 && e.message->most_copies == 1);
+    mail("m@bank.example", 50, 51, 2, 0, 5); /* the relay's next hop: another server */
+    post_hop(&p, 1, 9);
+    e = file();
+    assert_true(e.redeliveries == 0 && e.made[0].taken && message_recipients(e.message) == 5);
+    assert_true(message_host(e.message, post_address(50))->out_taken == 5 && message_host(e.message, post_address(50))->out_audience == 0);
+    mail("m@bank.example", 50, 52, 3, 100, 3); /* an alias: others, outside the audience */
+    post_hop(&p, 1, 9);
+    e = file();
+    assert_true(e.redeliveries == 0 && !e.made[0].in_audience);
+    assert_int_equal(message_host(e.message, post_address(50))->out_others, 3);
+    mail("m@bank.example", 1, 53, 4, 0, 5); /* refused, one and all but one */
+    for (size_t i = 0; i < 4; i++)
+        p.recipient[i].code = 550;
+    e = file();
+    assert_true(e.deliveries == 1 && e.made_count == 1 && e.made[0].recipient == post_person(4));
+    mail("m@bank.example", 1, 54, 5, 0, 5); /* LMTP: one of five in the end */
+    for (size_t i = 1; i < 5; i++)
+        p.recipient[i].final_code = 452;
+    assert_int_equal(file().deliveries, 1);
+    assert_int_equal(message_copies_at(e.message, post_person(0), post_address(54)), 1);
+    assert_int_equal(message_copies_at(e.message, post_person(1), post_address(54)), 0);
+    assert_int_equal(message_copies_at(e.message, post_person(1), post_address(50)), 1);
+}
+
+static void chains_make_a_tree(void **state)
+{
+    (void)state;
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    static const uint32_t chain[4][5] = {{1}, {1, 2, 3}, {1, 2, 4, 5}, {1, 2, 3}};
+    struct ledger_entry e = {0};
+    for (uint32_t c = 0; c < 4; c++) {
+        mail("m@bank.example", c + 1, 50, c + 1, 0, 2);
+        for (uint32_t i = 0; chain[c][i]; i++)
+            post_hop(&p, chain[c][i], 9);
+        e = file();
+    }
+    const struct message *m = e.message;
+    const struct copy *c = m->copy_list;
+    assert_int_equal(m->copy_count, 4);
+    assert_int_equal(m->node_count, 6); /* the root and five lines */
+    assert_int_equal(message_common(m, &c[1], &c[2]), 2);
+    assert_int_equal(message_common(m, &c[0], &c[2]), 1);
+    assert_int_equal(message_common(m, &c[1], &c[3]), 3);
+    assert_true(c[1].tail == c[3].tail && m->nodes[c[1].tail].copies == 2);
+    uint32_t fork = message_hop(m, &c[2], 2);
+    assert_int_equal(m->nodes[fork].children, 2);
+    assert_int_equal(fork, message_hop(m, &c[1], 2));
+    assert_int_equal(message_hop(m, &c[0], 2), 0);
+    assert_int_equal(message_hop(m, &c[0], 0), 0);
+    assert_string_equal(message_text(m, m->nodes[fork].by), "by.example");
+    assert_int_equal(m->recipients[c[2].recipients_at], post_person(0));
+    assert_int_equal(c[2].recipients_kept, 2);
+}
+
+static void texts_are_safe_to_show(void **state)
+{
+    (void)state;
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    mail("m@bank.example", 1, 50, 1, 0, 2);
+    static char longest[5000];
+    memset(longest, 'x', sizeof longest);
+    memcpy(longest, "\033[31mred\0", 9);
+    p.t.header.subject = span_of(longest, sizeof longest);
+    p.t.header.from = span_text("a\r\nb\xff <x@y>");
+    const struct message *m = file().message;
+    assert_int_equal(strlen(message_text(m, m->subject)), LEDGER_TEXT_SIZE - 1);
+    assert_int_equal(strncmp(message_text(m, m->subject), "?[31mred?x", 10), 0);
+    assert_string_equal(message_text(m, m->from), "a??b? <x@y>");
+    assert_string_equal(message_text(m, 0), "");
+}
+
+static void a_mail_seen_once_is_short(void **state)
+{
+    (void)state;
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    fill_the_first();
+    post_begin(&p, "one@shop.example", 1, 50, 10);
+    post_audience(&p, 7, 1);
+    post_to(&p, 7, 1);
+    post_hop(&p, 1, 9);
+    p.t.data_end = p.t.end - 200 * 1000000;
+    p.t.mail_time = p.t.end - 3 * POST_SECOND;
+    struct transaction first = p.t;
+    struct ledger_entry e = file();
+    assert_true(e.new_id && !e.message && !e.copy && e.deliveries == 1 && e.redeliveries == 0);
+    assert_int_equal(ledger_short(books), 1);
+    assert_int_equal(ledger_full(books), FIRST_FULL);
+    assert_null(ledger_find(books, e.key));
+    /* the same recipient at the same server, with a chain that goes on */
+    post_begin(&p, "one@shop.example", 2, 50, 700);
+    post_audience(&p, 7, 1);
+    post_to(&p, 7, 1);
+    for (uint32_t i = 1; i <= 5; i++)
+        post_hop(&p, i, 9);
+    e = file();
+    assert_true(!e.new_id && e.message && e.redeliveries == 1 && e.made[0].copies == 2 && e.made[0].chains == 2 && e.made[0].in_audience);
+    assert_true(address_equal(e.made[0].charged, post_address(2)));
+    assert_int_equal(ledger_short(books), 0);
+    const struct message *m = e.message;
+    const struct copy *c = &m->copy_list[0];
+    assert_true(m->short_first && m->copies == 2 && m->deliveries == 2 && m->copy_count == 2 && message_recipients(m) == 1);
+    assert_true(address_equal(c->client, post_address(1)) && address_equal(c->server, post_address(50)));
+    assert_true(c->connection == first.connection && c->data_end == first.data_end && c->end == first.end && c->bytes == first.bytes);
+    assert_true(llabs(c->mail_time - first.mail_time) < 1000000);
+    assert_int_equal(c->hops, 1);
+    assert_int_equal(message_common(m, c, e.copy), 1); /* known to be the beginning of the second's chain */
+    assert_int_equal(m->first, first.end);
+    assert_string_equal(message_text(m, m->id), "one@shop.example");
+}
+
+static void a_short_form_with_the_longer_chain(void **state)
+{
+    (void)state;
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    fill_the_first();
+    post_begin(&p, "one@shop.example", 2, 50, 10);
+    post_to(&p, 7, 1);
+    for (uint32_t i = 1; i <= 5; i++)
+        post_hop(&p, i, 9);
+    assert_null(file().message);
+    post_begin(&p, "one@shop.example", 1, 50, 11);
+    post_to(&p, 7, 1);
+    post_hop(&p, 1, 9);
+    struct ledger_entry e = file();
+    assert_true(e.redeliveries == 1 && address_equal(e.made[0].charged, post_address(2)));
+    assert_int_equal(e.message->copy_list[0].hops, 5);
+    assert_int_equal(e.message->nodes[e.message->copy_list[0].tail].depth, 5);
+    assert_int_equal(message_common(e.message, &e.message->copy_list[0], e.copy), 0); /* its lines are not known any more */
+    /* another server or another person is no redelivery */
+    post_begin(&p, "two@shop.example", 1, 50, 20);
+    post_to(&p, 7, 1);
+    file();
+    post_begin(&p, "two@shop.example", 50, 51, 21);
+    post_to(&p, 7, 1);
+    e = file();
+    assert_true(e.message && e.redeliveries == 0 && e.made[0].taken);
+}
+
+static void fuel_is_kept_in_full(void **state)
+{
+    (void)state;
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    fill_the_first();
+    post_begin(&p, "a@bank.example", 1, 50, 10);
+    post_to(&p, 0, 2);
+    assert_non_null(file().message); /* two recipients */
+    post_begin(&p, "b@bank.example", 1, 50, 11);
+    post_to(&p, 0, 1);
+    post_audience(&p, 0, LEDGER_AUDIENCE_FULL);
+    assert_non_null(file().message); /* one of many in To */
+    post_begin(&p, "c@bank.example", 1, 50, 12);
+    post_to(&p, 0, 1);
+    for (uint32_t i = 0; i < LEDGER_HOPS_FULL; i++)
+        post_hop(&p, i, 9);
+    assert_non_null(file().message); /* it has come a long way */
+    post_begin(&p, "d@bank.example", 1, 50, 13);
+    post_to(&p, 0, 1);
+    p.t.header.marks = MARK_IMB_RECIPIENT;
+    assert_non_null(file().message);
+}
+
+/* "<1234@localhost>" on every mail a gadget sends: found out at the second one. */
+static void an_id_found_to_say_nothing(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        books = ledger_new(16 * MIB, DAY, &evicted);
+        if (round) /* then the first one is in short form */
+            fill_the_first();
+        for (uint32_t i = 0; i < 40; i++) {
+            post_begin(&p, "1234@localhost", 1, 50, 10 + i);
+            snprintf(p.subject, sizeof p.subject, "Alarm %u", i);
+            p.t.header.subject = span_text(p.subject);
+            p.t.header.date += (int64_t)i * 60 * POST_SECOND;
+            post_to(&p, 7, 1);
+            struct ledger_entry e = file();
+            assert_int_equal(e.new_id, i == 0);
+            assert_int_equal(e.redeliveries, 0);
+            if (i == 20) { /* a second copy of this one is known, by its fingerprint */
+                p.t.connection++;
+                post_hop(&p, 1, 9);
+                e = file();
+                assert_true(!e.new_id && e.redeliveries == 1 && e.message && e.message->copies == 2);
+            }
+        }
+        end(state);
+    }
+    /* a list may change From and Subject of what it passes on; Date stays */
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    post_begin(&p, "5678@bank.example", 1, 50, 1);
+    post_to(&p, 7, 1);
+    file();
+    post_begin(&p, "5678@bank.example", 50, 60, 2);
+    p.t.header.subject = span_text("[list] Subject of it");
+    p.t.header.from_hash = 4711;
+    post_to(&p, 7, 1);
+    assert_int_equal(file().message->copies, 2);
+}
+
+static void the_coldest_goes_first(void **state)
+{
+    (void)state;
+    books = ledger_new(2 * MIB, DAY, &evicted);
+    mail("storm@bank.example", 1, 50, 0, 0, 20);
+    struct message *storm = file().message;
+    uint64_t storm_key = storm->key;
+    ledger_pin(books, storm, true);
+    mail("warm@bank.example", 1, 50, 0.5, 0, 20);
+    uint64_t warm_key = file().key;
+    mail("cold@bank.example", 1, 50, 0.6, 0, 20);
+    uint64_t cold_key = file().key;
+    for (uint32_t i = 0; i < 20000; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "m%u@shop.example", i);
+        post_begin(&p, name, 1 + i % 1000, 2000 + i % 777, 1 + i * 0.01);
+        post_to(&p, i, 1 + (i % 10 == 0));
+        file();
+        assert_true(ledger_bytes(books) <= 2 * MIB);
+        if (i % 100 == 0) {
+            mail("warm@bank.example", 2, 50, 1 + i * 0.01, 0, 1);
+            assert_int_equal(file().redeliveries, 1);
+        }
+    }
+    assert_true(evicted > 0);
+    assert_non_null(ledger_find(books, storm_key));
+    assert_ptr_equal(ledger_find(books, storm_key), storm);
+    assert_non_null(ledger_find(books, warm_key));
+    assert_null(ledger_find(books, cold_key));
+    size_t full = 0;
+    for (const struct message *m = ledger_each(books, NULL); m; m = ledger_each(books, m))
+        full++;
+    assert_int_equal(full, ledger_full(books));
+    ledger_pin(books, storm, false);
+    ledger_tick(books, POST_START + 3 * DAY);
+    assert_int_equal(ledger_full(books) + ledger_short(books), 0);
+    assert_int_equal(ledger_bytes(books), 0);
+}
+
+/* 64 bytes each: a budget remembers a million ids a 64 MiB; nothing is forgotten before it is full, and then the oldest. */
+static void a_million_ids_in_64_mib(void **state)
+{
+    (void)state;
+    const uint32_t million = 1000000;
+    assert_true(sizeof(struct glimpse) + 4 * 4 / 3 < GLIMPSE_COST);
+    books = ledger_new(64 * MIB, DAY, &evicted);
+    post_begin(&p, "x", 1, 50, 0);
+    post_to(&p, 7, 1);
+    for (uint32_t i = 0; i < million; i++) {
+        snprintf(p.id, sizeof p.id, "%08x@shop.example", i);
+        p.t.header.message_id = span_text(p.id);
+        p.t.end += 1000000;
+        p.t.data_end = p.t.mail_time = p.t.end;
+        p.t.client.address = post_address(i % 5000);
+        file();
+    }
+    assert_int_equal(evicted, 0);
+    assert_int_equal(ledger_short(books), million - FIRST_FULL);
+    for (uint32_t i = FIRST_FULL; i < million; i += 9973) { /* every one is still there, and knows its recipient */
+        snprintf(p.id, sizeof p.id, "%08x@shop.example", i);
+        p.t.header.message_id = span_text(p.id);
+        p.t.end += 1000000;
+        struct ledger_entry e = file();
+        assert_true(!e.new_id && e.redeliveries == 1);
+        assert_true(address_equal(e.message->copy_list[0].client, post_address(i % 5000)));
+    }
+    for (uint32_t i = million; i < million * 3 / 2; i++) { /* the ring goes round */
+        snprintf(p.id, sizeof p.id, "%08x@shop.example", i);
+        p.t.header.message_id = span_text(p.id);
+        p.t.end += 1000000;
+        assert_true(file().new_id);
+    }
+    assert_true(evicted > 400000 && ledger_bytes(books) <= 64 * MIB);
+    assert_true(ledger_short(books) > million - 10000);
+    snprintf(p.id, sizeof p.id, "%08x@shop.example", million * 3 / 2 - 1000000);
+    assert_false(file().new_id);
+    snprintf(p.id, sizeof p.id, "%08x@shop.example", 70);
+    assert_true(file().new_id);
+}
+
+/* The NHS storm of 2016: a mail to 850,000, in transactions of 500. */
+static void a_mail_to_850000(void **state)
+{
+    (void)state;
+    const uint32_t all = 850000, each = 500;
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    struct ledger_entry e = {0};
+    for (uint32_t at = 0; at < all; at += each) {
+        post_begin(&p, "test@nhs.example", 1, 50 + at % 7, at * 1e-5);
+        p.t.header.audience_count = 1;
+        p.audience[0] = (struct audience_address){1, 1};
+        post_to(&p, at, each);
+        e = file();
+        assert_int_equal(e.redeliveries, 0);
+    }
+    assert_int_equal(e.message->deliveries, all);
+    assert_false(message_recipients_exact(e.message));
+    assert_true(fabs((double)message_recipients(e.message) - all) < 3 * HLL_ERROR * all);
+    assert_true(ledger_bytes(books) < 4 * MIB);
+    post_begin(&p, "test@nhs.example", 2, 50, 100);
+    p.t.header.audience_count = 0;
+    post_to(&p, 0, each); /* those known one by one are still seen to have it twice */
+    assert_int_equal(file().redeliveries, each);
+}
+
+/* A storm that fills every bound: the counts go on, memory does not. */
+static void a_record_has_bounds(void **state)
+{
+    (void)state;
+    books = ledger_new(64 * MIB, DAY, &evicted);
+    struct ledger_entry e = {0};
+    for (uint32_t i = 0; i < 60000; i++) {
+        post_begin(&p, "m@bank.example", 1 + i % 5000, 10000 + i % 3000, i * 0.01);
+        for (uint32_t h = 0; h < i % 40; h++)
+            post_hop(&p, i * 40 + h, 9);
+        char name[60];
+        snprintf(name, sizeof name, "host%u.example", i);
+        p.t.helo = span_text(name);
+        post_to(&p, i, 3);
+        e = file();
+    }
+    const struct message *m = e.message;
+    assert_int_equal(m->copies, 60000);
+    assert_int_equal(m->deliveries, 180000);
+    assert_int_equal(m->copy_count, LEDGER_COPIES);
+    assert_int_equal(m->node_count, LEDGER_NODES);
+    assert_int_equal(m->host_count, LEDGER_HOSTS);
+    assert_null(e.copy);
+    assert_non_null(e.made);
+    assert_true(ledger_bytes(books) < 5 * MIB);
+    assert_true(m->redeliveries <= m->deliveries);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(the_longer_chain_is_charged, end),
+        cmocka_unit_test_teardown(also_when_it_came_first, end),
+        cmocka_unit_test_teardown(what_is_no_redelivery, end),
+        cmocka_unit_test_teardown(chains_make_a_tree, end),
+        cmocka_unit_test_teardown(texts_are_safe_to_show, end),
+        cmocka_unit_test_teardown(a_mail_seen_once_is_short, end),
+        cmocka_unit_test_teardown(a_short_form_with_the_longer_chain, end),
+        cmocka_unit_test_teardown(fuel_is_kept_in_full, end),
+        cmocka_unit_test_teardown(an_id_found_to_say_nothing, end),
+        cmocka_unit_test_teardown(the_coldest_goes_first, end),
+        cmocka_unit_test_teardown(a_million_ids_in_64_mib, end),
+        cmocka_unit_test_teardown(a_mail_to_850000, end),
+        cmocka_unit_test_teardown(a_record_has_bounds, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
