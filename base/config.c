@@ -526,7 +526,7 @@ void config_sample(const struct setting_group *groups, size_t count, FILE *to)
                 open = NULL;
             }
             if (section && !open)
-                fprintf(to, group->titled ? "#%s \"eth1\" {\n" : "#%s {\n", section);
+                fprintf(to, group->titled ? "#%s \"NAME\" {\n" : "#%s {\n", section);
             open = section;
             sample_line(s, section ? "    " : "", to);
         }

@@ -1,0 +1,43 @@
+/* The alert room's door.  In: storm changes.  Out: traps and informs, AgentX tables, syslog, webhook, Alertmanager, exec, mail.  Each channel has its own thread
+ * and bounded queue; a slow or dead receiver delays nobody else.  Lives in the desk process. */
+#ifndef SQUALL_ALERT_H
+#define SQUALL_ALERT_H
+
+#include <stdio.h>
+
+#include "base/config.h"
+#include "stats/storm.h"
+
+#define ALERT_CHANNELS 32
+struct alert_settings; /* alert/settings.h: one array a section kind (snmp, syslog, webhook, alertmanager, exec, mail), and the common rules */
+/* Adds the groups of every alert section to `groups` (room for ALERT_GROUPS); returns how many.  The struct is the caller's, zeroed. */
+#define ALERT_GROUPS 12
+size_t alert_setting_groups(struct alert_settings *settings, struct setting_group *groups);
+struct alert_settings *alert_settings_new(void);
+void alert_settings_free(struct alert_settings *s);
+
+struct alert_sink { /* called from a channel's thread */
+    void (*trouble)(void *user, const char *channel, bool failing, const char *why); /* a channel fails, or works again */
+    void *user;
+};
+struct alert;
+/* state_directory: engine boots, unacknowledged notices.  report_base: URL before "/alarms/ID".  NULL: *why, "snmp \"noc\": address ...". */
+struct alert *alert_new(const struct alert_settings *settings, const char *state_directory, const char *report_base, const struct alert_sink *sink, struct reason *why);
+void alert_storm(struct alert *a, const struct storm *s, const char *change); /* "raised", "updated", "cleared"; copies, never blocks */
+void alert_tick(struct alert *a, int64_t now);   /* about once a second: heartbeats, retries */
+void alert_free(struct alert *a);                /* gives each channel at most two seconds; what is not confirmed is kept for the next start */
+
+struct alert_health { /* of one channel, for the page, /metrics and the sensorTrouble trap */
+    char name[80];            /* "snmp noc" */
+    bool confirmed;           /* its kind tells whether a notice arrived (inform, 2xx, ...); else it can only be hoped for */
+    bool failing;
+    uint64_t sent, delivered, failed, suppressed, dropped;
+    uint32_t queued;
+    int64_t last_ok;          /* TIME_UNKNOWN: never */
+    char error[STORM_TEXT_SIZE]; /* the last one; "": none */
+};
+size_t alert_health(struct alert *a, struct alert_health *health, size_t most);
+/* Sends one test notice on each channel and says on `to` which confirmed it; false: one did not. */
+bool alert_test(const struct alert_settings *settings, const char *state_directory, FILE *to);
+
+#endif

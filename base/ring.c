@@ -1,0 +1,134 @@
+/* In: records of one thread.  Out: the same records, in order, to one other thread.  The layout is a byte ring of records, each a 8-byte length and its bytes, padded
+ * to 8; a record never wraps: what does not fit before the end is skipped over by a length of SKIP.
+ *
+ *     | len | record ... | len | record | free ...            | SKIP |
+ *             ^ tail (reader)            ^ head (writer)
+ *
+ * head and tail count bytes for ever and are masked on use, so head - tail is what is in use. */
+#include "base/ring.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define LENGTH_BYTES 8
+#define SKIP UINT64_MAX
+#define LINE 64 /* bytes of a cache line: the two ends do not share one */
+
+struct ring {
+    uint8_t *room;
+    uint64_t size;          /* a power of two */
+    int event;
+    _Alignas(LINE) _Atomic uint64_t head;
+    uint64_t tail_seen;     /* writer's last look at tail */
+    uint64_t reserved;      /* where the record being written begins, skips included */
+    _Alignas(LINE) _Atomic uint64_t tail;
+    uint64_t head_seen;     /* reader's last look at head */
+    _Alignas(LINE) _Atomic bool asleep;
+};
+
+static uint64_t padded(uint64_t n)
+{
+    return (n + 7) & ~(uint64_t)7;
+}
+
+struct ring *ring_new(size_t bytes)
+{
+    struct ring *r = aligned_alloc(LINE, (sizeof(struct ring) + LINE - 1) / LINE * LINE);
+    if (!r)
+        return NULL;
+    memset(r, 0, sizeof *r);
+    for (r->size = 4096; r->size < bytes; r->size *= 2)
+        ;
+    r->room = aligned_alloc(LINE, r->size);
+    r->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (r->room && r->event >= 0)
+        return r;
+    ring_free(r);
+    return NULL;
+}
+
+void ring_free(struct ring *r)
+{
+    if (!r)
+        return;
+    if (r->event >= 0)
+        close(r->event);
+    free(r->room);
+    free(r);
+}
+
+void *ring_reserve(struct ring *r, size_t n)
+{
+    uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+    uint64_t need = LENGTH_BYTES + padded(n), to_end = r->size - (head & (r->size - 1));
+    uint64_t skip = need > to_end ? to_end : 0;
+    if (need > r->size / 2)
+        return NULL;
+    if (head + skip + need - r->tail_seen > r->size) {
+        r->tail_seen = atomic_load_explicit(&r->tail, memory_order_acquire);
+        if (head + skip + need - r->tail_seen > r->size)
+            return NULL;
+    }
+    if (skip) {
+        uint64_t mark = SKIP;
+        memcpy(r->room + (head & (r->size - 1)), &mark, sizeof mark);
+    }
+    r->reserved = head + skip;
+    return r->room + (r->reserved & (r->size - 1)) + LENGTH_BYTES;
+}
+
+void ring_commit(struct ring *r, size_t n)
+{
+    uint64_t length = n;
+    memcpy(r->room + (r->reserved & (r->size - 1)), &length, sizeof length);
+    atomic_store_explicit(&r->head, r->reserved + LENGTH_BYTES + padded(n), memory_order_seq_cst);
+    if (atomic_load_explicit(&r->asleep, memory_order_seq_cst) && atomic_exchange(&r->asleep, false)) {
+        uint64_t one = 1;
+        ssize_t woken = write(r->event, &one, sizeof one); /* cannot fail but by a full counter, and then the reader is awake */
+        (void)woken;
+    }
+}
+
+struct span ring_peek(struct ring *r)
+{
+    uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+    for (;;) {
+        if (tail == r->head_seen) {
+            r->head_seen = atomic_load_explicit(&r->head, memory_order_seq_cst);
+            if (tail == r->head_seen)
+                return span_of(NULL, 0);
+        }
+        uint64_t length;
+        memcpy(&length, r->room + (tail & (r->size - 1)), sizeof length);
+        if (length != SKIP)
+            return span_of(r->room + (tail & (r->size - 1)) + LENGTH_BYTES, length);
+        tail += r->size - (tail & (r->size - 1));
+        atomic_store_explicit(&r->tail, tail, memory_order_release);
+    }
+}
+
+void ring_release(struct ring *r)
+{
+    uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed), length;
+    memcpy(&length, r->room + (tail & (r->size - 1)), sizeof length);
+    atomic_store_explicit(&r->tail, tail + LENGTH_BYTES + padded(length), memory_order_release);
+}
+
+int ring_descriptor(const struct ring *r)
+{
+    return r->event;
+}
+
+bool ring_arm(struct ring *r)
+{
+    uint64_t count;
+    ssize_t drained = read(r->event, &count, sizeof count);
+    (void)drained;
+    atomic_store_explicit(&r->asleep, true, memory_order_seq_cst);
+    if (ring_peek(r).p == NULL)
+        return true;
+    atomic_store_explicit(&r->asleep, false, memory_order_seq_cst);
+    return false;
+}

@@ -1,0 +1,47 @@
+/* The web room's door.  In: what the sensor publishes (rates, storms, status), the history, the health of the alert channels.  Out: HTTP: dashboard, JSON API, live
+ * events, graphs, reports, /metrics.  Lives in the desk process; its threads never touch the path of a packet. */
+#ifndef SQUALL_WEB_H
+#define SQUALL_WEB_H
+
+#include <jansson.h>
+
+#include "base/config.h"
+#include "stats/history.h"
+#include "stats/rates.h"
+#include "stats/storm.h"
+
+struct web_settings {
+    char *listen;             /* "127.0.0.1:8025", "[::1]:8025" */
+    char *certificate, *key;  /* PEM files; both or neither */
+    char *password;           /* crypt(3) hash; outside loopback it must be set, and TLS too */
+    char *host_names;         /* further names the Host header may have, separated by blanks */
+    char *privacy;            /* clear, domain or pseudonym */
+    char *language;           /* of pages without a preference: en, fr, nl */
+    char *rrd_directory;      /* NULL: state_directory/rrd */
+    char *rrdcached;          /* address of a rrdcached; NULL: none */
+    int64_t connections, connections_per_address, event_clients;
+};
+extern const struct setting web_settings_list[];
+extern const size_t web_settings_count;
+
+struct web_desk { /* what the pages may ask of the desk; each returns false with *why */
+    bool (*acknowledge)(void *user, const char *id, const char *who, struct reason *why);
+    json_t *(*trace)(void *user, const char *message_id, const char *address, struct reason *why); /* waits at most 2 s for the sensor; new reference */
+    int (*capsule)(void *user, const char *id, struct reason *why);  /* a descriptor with the pcapng, at its start; -1 */
+    json_t *(*channels)(void *user);                                  /* health of the alert channels */
+    void *user;
+};
+
+/* Opens the socket (status 69 when the address is taken, 78 when it must not be) before privileges go; then web_start() serves from its own thread. */
+int web_listen(const struct web_settings *settings, struct reason *why, int *status); /* the descriptor; -1 */
+struct web;
+struct web *web_start(const struct web_settings *settings, int listener, const char *state_directory, const struct web_desk *desk, struct reason *why);
+void web_stop(struct web *w);
+/* What was published; each copies and returns at once. */
+void web_rates(struct web *w, const struct rates *r);
+void web_storm(struct web *w, const struct storm *s, const char *change);
+void web_status(struct web *w, json_t *status);     /* takes the reference */
+void web_messages(struct web *w, json_t *messages); /* takes the reference */
+void web_sensor(struct web *w, bool alive, const char *why); /* the sensor stopped, was restarted */
+
+#endif
