@@ -11,7 +11,7 @@
 #include "capture/twin.h"
 
 #define UNDECIDED_MOST 4096                /* connections on other ports whose first bytes are kept */
-#define LINGER (30 * NS_PER_SECOND)        /* an ended connection is remembered, for its late packets */
+#define LINGER (60 * NS_PER_SECOND)        /* an ended connection is remembered so long after its last packet, as TCP does (TIME-WAIT) */
 #define UNANSWERED (75 * NS_PER_SECOND)    /* a lone SYN; its retransmissions come 1, 2, 4 ... 64 s apart */
 #define LATE_SYN (1u << 20)                /* bytes of a connection that may be captured before its SYN */
 #define SET_BACK (60 * NS_PER_SECOND)      /* packets may be so much out of order; more, and the clock was set back */
@@ -356,17 +356,20 @@ static bool fits(const struct flow *f, enum side client, uint32_t isn)
 }
 
 /* Does p begin a new connection between endpoints that have one?  Over one that lives, a SYN alone proves nothing, it may be forged or stray
- * (RFC 5961, 4): it claims, and a second packet that fits it confirms. */
+ * (RFC 5961, 4): it claims, and what the new connection would say next confirms.  A SYN's answer that fits nothing claims nothing. */
 static bool begins_anew(struct flow *f, enum side from, const struct packet *p)
 {
-    bool syn = opens(p) || answers(p);
-    if (!syn)
-        return f->flags & FLOW_CLAIMED && p->seq == f->isn_claimed + 1 && !(p->flags & PACKET_RST) && f->mode != FLOW_DONE;
+    bool done = f->mode == FLOW_DONE;
+    if (!opens(p) && !answers(p))
+        return !done && f->flags & FLOW_CLAIMED && p->seq == f->isn_claimed + 1 && !(p->flags & PACKET_RST);
     uint32_t isn = opens(p) ? p->seq : p->ack - 1;
     if (f->flags & FLOW_CERTAIN ? isn == f->isn : fits(f, opens(p) ? from : side_other(from), isn))
         return false;
-    bool alive = f->mode != FLOW_DONE && f->flags & 3u * FLOW_PAYLOAD && !(f->flags & 3u * FLOW_FIN);
-    if (!alive || p->length || (f->flags & FLOW_CLAIMED && f->isn_claimed == isn))
+    if (done || (f->flags & FLOW_CLAIMED && f->isn_claimed == isn))
+        return true;
+    if (!opens(p))
+        return false;
+    if (!(f->flags & 3u * FLOW_PAYLOAD) || f->flags & 3u * FLOW_FIN || p->length)
         return true;
     f->isn_claimed = isn;
     f->flags |= FLOW_CLAIMED;
@@ -422,11 +425,11 @@ void track_packet(struct tracker *t, const struct packet *p, uint32_t hash)
         f = add(t, p, hash, &from);
     else if (begins_anew(f, from, p))
         begin_anew(t, f, &from, p);
-    else if (f->mode == FLOW_DONE)
-        return;
-    else
+    else if (f->mode != FLOW_DONE)
         learn_syn(f, &from, p);
     f->last = t->now;
+    if (f->mode == FLOW_DONE)
+        return;
     stream_segment(t->streams, f, from, p, t->now);
     if (f->mode == FLOW_UNDECIDED && p->length)
         decide(t, f, detect_packet(t->detector, f->session, p));
