@@ -150,16 +150,6 @@ bool input_open(struct input *in, const char *path, const volatile sig_atomic_t 
     return true;
 }
 
-bool input_open_bytes(struct input *in, struct span bytes)
-{
-    *in = (struct input){.fd = -1, .ended = true, .end = bytes.n};
-    if (bytes.n > INPUT_WINDOW || !(in->window = malloc(INPUT_WINDOW)))
-        return false;
-    if (bytes.n)
-        memcpy(in->window, bytes.p, bytes.n);
-    return true;
-}
-
 void input_close(struct input *in)
 {
     if (in->fd >= 0)

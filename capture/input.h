@@ -30,8 +30,6 @@ struct input {
 
 /* False: *why ("FILE: ...") and *status (66, 77, 71). */
 bool input_open(struct input *in, const char *path, const volatile sig_atomic_t *stop, struct reason *why, int *status);
-/* Bytes that are already there, as if a file held them (tests, fuzzers); never packed. */
-bool input_open_bytes(struct input *in, struct span bytes);
 void input_close(struct input *in);
 
 bool input_fill(struct input *in, size_t n);       /* the slow half of input_need() */

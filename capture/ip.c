@@ -121,13 +121,15 @@ static bool gather(struct decoder *d, struct fragment *f, const uint8_t *header)
     f->to = d->out->to.address;
     f->tunnel = d->out->tunnel;
     f->time = d->out->time;
+    size_t size = f->v6 ? IPV6_HEADER : IPV4_HEADER;
+    uint8_t kept[IPV6_HEADER]; /* of a fragment inside a tunnel it may lie where the next whole datagram goes */
+    memcpy(kept, header, size);
     struct span whole;
     uint8_t protocol, *room;
     if (!fragment_add(d->fragments, f, &whole, &protocol, &room))
         return false;
-    size_t size = f->v6 ? IPV6_HEADER : IPV4_HEADER;
     uint8_t *ip = room + FRAGMENT_HEADROOM - size;
-    memcpy(ip, header, size);
+    memcpy(ip, kept, size);
     if (f->v6) {
         put_be16(ip + 4, (uint16_t)whole.n);
         ip[6] = protocol;
