@@ -31,9 +31,21 @@ struct detector {
     void (*tick)(void *self, int64_t now);                               /* once a second of packet time */
 };
 
+/* What several detectors do, once: detect.c.
+ * Which mail the storm is about: its id, Subject and From. */
+void detect_describe(struct storm *s, const struct transaction *t);
+/* The client (or server) of the transaction among the storm's hosts, with this copy counted as sent (or taken).  NULL: no room. */
+struct storm_host *detect_client(struct storm *s, const struct observation *o);
+struct storm_host *detect_server(struct storm *s, const struct observation *o);
+/* The transaction is evidence against (or for) h, which may be NULL. */
+void detect_evidence(struct storm_host *h, const struct transaction *t, const char *said, ...) __attribute__((format(printf, 3, 4)));
+/* The host is at fault in an open storm: what it sends needs no second explanation. */
+bool detect_blamed(const struct incidents *all, struct address host);
+struct span detect_domain(struct span address); /* what stands after its last @; empty: none */
+
 extern const struct detector route_detector;     /* reinjection, forwarding-loop, list-loop: one rule book, one incident a message */
 extern const struct detector elsewhere_detector; /* reinjection-elsewhere */
 extern const struct detector autoreply_detector, bounce_detector, replyall_detector, resend_detector, burst_detector, mailbomb_detector,
-    encrypted_detector, exposure_detector, mirror_detector;
+    encrypted_detector, exposure_detector, census_detector, mirror_detector;
 
 #endif

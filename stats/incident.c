@@ -51,6 +51,7 @@ struct incidents {
     struct slot **by_raising;
     size_t raised_count;
     uint32_t number;    /* of the last id */
+    int64_t latest;     /* evidence for a raised one, notices apart */
 };
 
 static struct slot *slot_of(struct storm *s)
@@ -66,6 +67,7 @@ struct incidents *incidents_new(const struct stats_settings *settings, const str
     all->settings = settings;
     all->sink = sink;
     all->counters = counters;
+    all->latest = TIME_UNKNOWN;
     all->slot_count = settings->storms < 1 ? 1 : settings->storms > 1 << 20 ? 1 << 20 : (uint32_t)settings->storms;
     all->table_size = KEYS_A_SLOT;
     while (all->table_size < all->slot_count * KEYS_A_SLOT)
@@ -392,6 +394,19 @@ static void raise_first(struct incidents *all, struct slot *s, int64_t now)
     tell(all, s, STORM_RAISED, now);
 }
 
+static void had_evidence(struct incidents *all, struct slot *s, int64_t now)
+{
+    if (now > s->touched)
+        s->touched = now;
+    if (s->raised && s->storm.severity != SEVERITY_NOTICE && now > all->latest)
+        all->latest = now;
+}
+
+int64_t incident_latest(const struct incidents *all)
+{
+    return all->latest;
+}
+
 static void reopen(struct incidents *all, struct slot *s, int64_t now)
 {
     s->storm.state = STATE_RAISED;
@@ -414,8 +429,6 @@ void incident_raise(struct incidents *all, struct storm *s, enum storm_severity 
     }
     if (s->severity > s->peak_severity || !slot->raised)
         s->peak_severity = s->severity;
-    if (now > slot->touched)
-        slot->touched = now;
     if (!slot->raised) {
         raise_first(all, slot, now);
     } else if (s->state == STATE_CLEARED) {
@@ -426,13 +439,13 @@ void incident_raise(struct incidents *all, struct storm *s, enum storm_severity 
     } else if (s->kind != slot->told.kind || count_at_fault(s) != slot->told.at_fault) {
         tell(all, slot, STORM_UPDATED, now);
     }
+    had_evidence(all, slot, now);
 }
 
 void incident_touch(struct incidents *all, struct storm *s, int64_t now)
 {
     struct slot *slot = slot_of(s);
-    if (now > slot->touched)
-        slot->touched = now;
+    had_evidence(all, slot, now);
     if (slot->raised && s->state == STATE_CLEARED)
         reopen(all, slot, now);
 }

@@ -31,6 +31,7 @@ struct storm_host *incident_host(struct storm *s, struct address address, const 
 struct storm_edge *incident_edge(struct storm *s, int32_t from, int32_t to);         /* finds or adds; NULL: no room.  Good until the next one */
 /* Keeps the first STORM_EVIDENCE pieces; h may be NULL. */
 void incident_evidence(struct storm_host *h, const struct storm_evidence *e);
+int64_t incident_latest(const struct incidents *all);                                 /* when a raised one, notices apart, last had evidence; TIME_UNKNOWN: never */
 bool incident_raised(const struct storm *s);                                          /* not merely watched */
 void incident_tick(struct incidents *all, int64_t now);                               /* clears, or when only watched drops, what has been quiet long enough */
 void incident_finish(struct incidents *all, int64_t now);                             /* tells every open one a last time */

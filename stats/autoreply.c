@@ -1,0 +1,361 @@
+/* In: mails to one recipient, from stats.c.  Out: an autoreply loop when two addresses answer each other the way only programs do.
+ *
+ * A dialogue is kept for each pair of addresses and, for programs that change their address or answer from another one, for each address with a
+ * domain.  It counts mails that come from the two sides in strict alternation, each with an id of its own.  Enough of them in the window are a loop when
+ * - both sides answer at machine pace: the median delay of either is short, or
+ * - subjects nest: a mail's Subject is the last one's with more than a reply prefix before it (ticket tags set aside), or
+ * - both sides are machines by their mails: Auto-Submitted, or the same body again; or one is, and the other answers its very mails.
+ * So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain with several
+ * addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or Subject. */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "stats/cells.h"
+#include "stats/detect.h"
+#include "stats/key.h"
+#include "stats/message.h"
+
+#define DIALOGUES 32768     /* at once */
+#define KEPT 64             /* mails kept of each: thresholds stand at most so high */
+#define RECENT_KEYS 4       /* the same mail on its next hop is not the next mail */
+#define PATIENCE 8          /* one mail missed on the wire is forgiven in so many that alternate */
+#define SUBJECT_MOST 1024   /* bytes compared */
+#define NESTED_SHARE 2      /* of the mails, one in so many must nest */
+
+enum sign { SIGN_SIDE = 1, SIGN_AUTO = 2, SIGN_SAME_BODY = 4, SIGN_NESTS = 8, SIGN_ANSWERS = 16 };
+
+struct dialogue {
+    uint32_t run, missed;        /* mails in alternation; mails missing in it */
+    uint8_t last_side, recent_at;
+    bool varied;                 /* a side kept as a domain spoke from, or was written to at, more than one address */
+    uint64_t domain_address;
+    uint64_t recent[RECENT_KEYS];
+    uint64_t last_id, last_body[2];
+    uint64_t subject;            /* hash of the last one, tags set aside */
+    uint32_t subject_length;
+    struct address client[2];    /* who sent a side's mails: the client of the first hop seen */
+    int64_t first, time[KEPT];   /* ring by run */
+    uint8_t signs[KEPT];
+};
+
+struct autoreplies {
+    const struct stats_settings *settings;
+    struct incidents *incidents;
+    struct cells *dialogues;
+};
+
+struct mail { /* what a dialogue needs of a transaction */
+    const struct observation *o;
+    const struct recipient *to;
+    uint64_t from, from_domain, to_domain;
+    uint64_t id, answers;
+    uint8_t subject[SUBJECT_MOST]; /* tags set aside */
+    uint32_t subject_length;
+    bool automatic;
+};
+
+static void drop(void *self)
+{
+    struct autoreplies *a = self;
+    cells_free(a->dialogues);
+    free(a);
+}
+
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+{
+    (void)ledger;
+    struct autoreplies *a = calloc(1, sizeof *a);
+    if (!a)
+        return NULL;
+    *a = (struct autoreplies){.settings = settings, .incidents = incidents, .dialogues = cells_new(sizeof(struct dialogue), DIALOGUES)};
+    if (a->dialogues)
+        return a;
+    free(a);
+    return NULL;
+}
+
+/* ---- what one mail says ---- */
+
+/* The Subject without ticket tags, which are brackets with a digit or # inside, words with # before a digit; and without double spaces. */
+static uint32_t plain_subject(struct span s, uint8_t to[SUBJECT_MOST])
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < s.n && n < SUBJECT_MOST;) {
+        size_t end = i + 1;
+        bool tag = false;
+        if (s.p[i] == '[' || s.p[i] == '(') {
+            uint8_t close = s.p[i] == '[' ? ']' : ')';
+            while (end < s.n && s.p[end] != close) {
+                tag |= s.p[end] == '#' || (s.p[end] >= '0' && s.p[end] <= '9');
+                end++;
+            }
+            tag &= end < s.n;
+            end = tag ? end + 1 : i + 1;
+        } else if (s.p[i] == '#' && i + 1 < s.n && s.p[i + 1] >= '0' && s.p[i + 1] <= '9') {
+            tag = true;
+            while (end < s.n && s.p[end] > ' ')
+                end++;
+        }
+        uint8_t c = s.p[i] <= ' ' ? ' ' : s.p[i];
+        if (!tag && (c != ' ' || (n > 0 && to[n - 1] != ' ')))
+            to[n++] = c;
+        i = end;
+    }
+    while (n > 0 && to[n - 1] == ' ')
+        n--;
+    return n;
+}
+
+/* The prefix that a mail reader puts before the Subject it answers or forwards. */
+static bool is_reply_prefix(struct span s)
+{
+    static const char *const known[] = {"re:", "aw:", "sv:", "vs:", "antw:", "ant:", "odp:", "res:", "rif:", "r:", "ynt:",
+                                        "fw:", "fwd:", "wg:", "tr:", "rv:", "enc:", "doorst:", "vl:", "vb:"};
+    s = span_trim(s);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (span_equal_nocase(s, span_text(known[i])))
+            return true;
+    return false;
+}
+
+/* The mail's Subject is the last one's with more before it than one reply prefix that does not stand there yet. */
+static bool nests(const struct dialogue *d, const struct mail *m)
+{
+    if (d->subject_length == 0 || m->subject_length <= d->subject_length)
+        return false;
+    struct span whole = span_of(m->subject, m->subject_length), before = span_head(whole, m->subject_length - d->subject_length);
+    struct span last = span_from(whole, before.n);
+    if (hash_bytes(last.p, last.n) != d->subject)
+        return false;
+    struct span prefix = span_trim(before);
+    return !is_reply_prefix(prefix) || span_equal_nocase(span_head(last, prefix.n), prefix);
+}
+
+static bool is_automatic(const struct header *h)
+{
+    struct span value = span_trim(h->auto_submitted);
+    return (value.n && !(span_starts_nocase(value, "no") && (value.n == 2 || value.p[2] == ';' || value.p[2] == ' '))) ||
+           span_equal_nocase(span_trim(h->precedence), span_text("auto_reply"));
+}
+
+/* ---- a dialogue and its next mail ---- */
+
+static void start(struct dialogue *d, const struct mail *m, uint8_t side)
+{
+    d->run = d->missed = 0;
+    d->varied = false;
+    d->domain_address = 0;
+    d->last_body[0] = d->last_body[1] = d->last_id = 0;
+    d->subject_length = 0;
+    d->first = m->o->now;
+    d->last_side = !side;
+}
+
+static bool seen_before(struct dialogue *d, uint64_t key)
+{
+    for (int i = 0; i < RECENT_KEYS; i++)
+        if (d->recent[i] == key)
+            return true;
+    d->recent[d->recent_at++ % RECENT_KEYS] = key;
+    return false;
+}
+
+/* Adds the mail to the dialogue; false: it is no new one. */
+static bool add(struct dialogue *d, const struct mail *m, uint8_t side, int64_t window)
+{
+    const struct transaction *t = m->o->t;
+    if (seen_before(d, m->o->key))
+        return false;
+    if (d->run == 0 || m->o->now - d->time[(d->run - 1) % KEPT] > window) {
+        start(d, m, side);
+    } else if (side == d->last_side) {
+        d->missed++;
+        if (d->missed * PATIENCE > d->run)
+            start(d, m, side);
+    }
+    uint8_t signs = side ? SIGN_SIDE : 0;
+    if (m->automatic)
+        signs |= SIGN_AUTO;
+    if (t->body_fingerprint && d->last_body[side] == t->body_fingerprint)
+        signs |= SIGN_SAME_BODY;
+    if (nests(d, m))
+        signs |= SIGN_NESTS;
+    if (m->answers && m->answers == d->last_id)
+        signs |= SIGN_ANSWERS;
+    d->signs[d->run % KEPT] = signs;
+    d->time[d->run % KEPT] = m->o->now;
+    d->run++;
+    d->last_side = side;
+    d->last_body[side] = t->body_fingerprint;
+    d->last_id = m->id;
+    d->subject = hash_bytes(m->subject, m->subject_length);
+    d->subject_length = m->subject_length;
+    d->client[side] = t->client.address;
+    return true;
+}
+
+static uint32_t mails_in_window(const struct dialogue *d, int64_t now, int64_t window)
+{
+    uint32_t n = 0, kept = d->run < KEPT ? d->run : KEPT;
+    while (n < kept && now - d->time[(d->run - 1 - n) % KEPT] <= window)
+        n++;
+    return n;
+}
+
+static int by_length(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int64_t median(int64_t *gaps, uint32_t n)
+{
+    if (n == 0)
+        return INT64_MAX;
+    qsort(gaps, n, sizeof *gaps, by_length);
+    return n % 2 ? gaps[n / 2] : gaps[n / 2 - 1] / 2 + gaps[n / 2] / 2;
+}
+
+struct verdict {
+    bool loop;
+    int64_t pace;     /* ns, of the slower side */
+    const char *sign; /* what gives it away */
+};
+
+/* The last n mails of the dialogue. */
+static struct verdict judge(const struct dialogue *d, uint32_t n, int64_t machine_pace)
+{
+    int64_t gaps[2][KEPT];
+    uint32_t count[2] = {0}, mails[2] = {0}, machine[2] = {0}, answers[2] = {0}, nested = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = (d->run - n + i) % KEPT;
+        uint8_t signs = d->signs[at];
+        int side = (signs & SIGN_SIDE) != 0;
+        mails[side]++;
+        machine[side] += (signs & (SIGN_AUTO | SIGN_SAME_BODY)) != 0;
+        answers[side] += (signs & SIGN_ANSWERS) != 0;
+        nested += (signs & SIGN_NESTS) != 0;
+        if (i > 0) {
+            int64_t gap = d->time[at] - d->time[(at + KEPT - 1) % KEPT];
+            gaps[side][count[side]++] = gap;
+        }
+    }
+    int64_t pace[2] = {median(gaps[0], count[0]), median(gaps[1], count[1])};
+    struct verdict v = {.loop = true, .pace = pace[0] > pace[1] ? pace[0] : pace[1]};
+    bool is_machine[2]; /* the first mail of a side may be a person's, who set it going */
+    for (int i = 0; i < 2; i++)
+        is_machine[i] = mails[i] > 1 && machine[i] + 1 >= mails[i];
+    bool answered = (is_machine[0] && answers[1] + 1 >= mails[1]) || (is_machine[1] && answers[0] + 1 >= mails[0]);
+    if (v.pace < machine_pace)
+        v.sign = "at a machine's pace";
+    else if (nested * NESTED_SHARE >= n)
+        v.sign = "each with the last Subject inside its own";
+    else if (is_machine[0] && is_machine[1])
+        v.sign = "both marked as automatic or with the same text again";
+    else if (answered)
+        v.sign = "one of them a machine, the other answering its mails";
+    else
+        v.loop = false;
+    if (d->varied)
+        v.loop &= (answers[0] + answers[1] >= nested ? answers[0] + answers[1] : nested) * 4 >= n * 3;
+    return v;
+}
+
+static void raise_storm(struct autoreplies *a, const struct dialogue *d, uint64_t key, const struct mail *m, uint32_t n, const struct verdict *v)
+{
+    const struct transaction *t = m->o->t;
+    struct storm *s = incident_open(a->incidents, hash_pair(KIND_AUTOREPLY_LOOP, key), KIND_AUTOREPLY_LOOP, d->first);
+    if (!s)
+        return;
+    if (!incident_raised(s)) {
+        log_clean(t->header.from_address.n ? t->header.from_address : t->reverse_path, s->from, sizeof s->from);
+        log_clean(m->to->address, s->victim, sizeof s->victim);
+        log_clean(t->header.subject, s->subject, sizeof s->subject);
+        s->recipients = 2;
+        s->copies = s->deliveries = d->run - 1;
+        for (int i = 0; i < 2; i++) {
+            struct storm_host *h = incident_host(s, d->client[i], "", true);
+            if (!h)
+                continue;
+            h->role = ROLE_LOOPER;
+            h->copies = h->deliveries = (d->run - 1 + (i != d->last_side)) / 2;
+            h->first = d->first;
+            h->last = m->o->now;
+        }
+    }
+    s->copies++;
+    s->deliveries++;
+    s->bytes += t->bytes;
+    struct storm_host *h = detect_client(s, m->o);
+    if (h)
+        h->role = ROLE_LOOPER;
+    struct span from = t->header.from_address.n ? t->header.from_address : t->reverse_path;
+    detect_evidence(h, t, "From: %.*s to %.*s, mail %u of the dialogue%s", (int)(from.n < 80 ? from.n : 80), (const char *)from.p,
+                    (int)(m->to->address.n < 80 ? m->to->address.n : 80), (const char *)m->to->address.p, d->run, m->automatic ? ", Auto-Submitted" : "");
+    incident_raise(a->incidents, s, n >= a->settings->autoreply_loop.major_mails ? SEVERITY_MAJOR : SEVERITY_MINOR, m->o->now,
+                   "%s and %s have answered each other %u times in turn, %s; the slower one takes %.1f s.", s->from, s->victim, d->run, v->sign,
+                   (double)v->pace / (double)NS_PER_SECOND);
+}
+
+static void talk(struct autoreplies *a, const struct mail *m, uint64_t key, uint8_t side, uint64_t domain_address)
+{
+    int64_t window = a->settings->autoreply_loop.window, now = m->o->now;
+    bool fresh;
+    struct dialogue *d = cells_take(a->dialogues, key, now, &fresh);
+    if (!add(d, m, side, window))
+        return;
+    if (domain_address) {
+        d->varied |= d->domain_address && d->domain_address != domain_address;
+        d->domain_address = domain_address;
+        if (!d->varied)
+            return;
+    }
+    uint32_t n = mails_in_window(d, now, window), minor = a->settings->autoreply_loop.minor_mails < KEPT ? (uint32_t)a->settings->autoreply_loop.minor_mails : KEPT;
+    if (n < minor)
+        return;
+    struct verdict v = judge(d, n, a->settings->autoreply_loop.machine_pace);
+    if (v.loop)
+        raise_storm(a, d, key, m, n, &v);
+}
+
+static const struct recipient *only_recipient(const struct transaction *t)
+{
+    const struct recipient *only = NULL;
+    for (size_t i = 0; i < t->recipient_count; i++)
+        if (recipient_accepted(t, &t->recipients[i])) {
+            if (only)
+                return NULL;
+            only = &t->recipients[i];
+        }
+    return only;
+}
+
+static void observe(void *self, const struct observation *o)
+{
+    struct autoreplies *a = self;
+    const struct transaction *t = o->t;
+    if (!a->settings->autoreply_loop.enabled || !t->message)
+        return;
+    struct mail m;
+    m.o = o;
+    m.to = only_recipient(t);
+    struct span from = t->header.from_hash ? t->header.from_address : t->reverse_path;
+    m.from = t->header.from_hash ? t->header.from_hash : hash_nocase(t->reverse_path);
+    if (!m.to || from.n == 0 || m.from == m.to->hash)
+        return;
+    m.from_domain = hash_nocase(detect_domain(from));
+    m.to_domain = hash_nocase(detect_domain(m.to->address));
+    m.id = key_id(t->header.message_id);
+    m.answers = key_id(t->header.in_reply_to);
+    m.subject_length = plain_subject(t->header.subject, m.subject);
+    m.automatic = is_automatic(&t->header);
+    bool lower = m.from < m.to->hash;
+    talk(a, &m, lower ? hash_pair(m.from, m.to->hash) : hash_pair(m.to->hash, m.from), !lower, 0);
+    if (m.from_domain == m.to_domain)
+        return;
+    talk(a, &m, hash_pair(m.from, m.to_domain), 0, m.to->hash);
+    talk(a, &m, hash_pair(m.to->hash, m.from_domain), 1, m.from);
+}
+
+const struct detector autoreply_detector = {.make = make, .drop = drop, .observe = observe};

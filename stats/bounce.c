@@ -1,0 +1,98 @@
+/* In: mails with an empty reverse-path (MAIL FROM:<>), from stats.c.  Out: a bounce storm on the domain they pour in on.
+ *
+ * Only the empty reverse-path is common to all bounces: the form, the report and the quoted mail are not.  What pours in on one recipient pours in on
+ * its domain, so domains are counted; the storm names the recipient when it is but one.  Normal bounces of a bulk mailing do not count: each comes
+ * from a host that was sent the mail it quotes, and to an address that gets no other (VERP).  Bounces of a mail that is a storm itself are that
+ * storm's. */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "stats/ledger.h"
+#include "stats/message.h"
+#include "stats/victims.h"
+#include "stats/window.h"
+
+#define RECIPIENTS 65536 /* told apart in the window: 3 MiB */
+
+struct bounces {
+    const struct stats_settings *settings;
+    struct incidents *incidents;
+    struct ledger *ledger;
+    struct victims *domains;
+    struct window *recipients;
+};
+
+static void drop(void *self)
+{
+    struct bounces *b = self;
+    victims_free(b->domains);
+    window_free(b->recipients);
+    free(b);
+}
+
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+{
+    struct bounces *b = calloc(1, sizeof *b);
+    if (!b)
+        return NULL;
+    *b = (struct bounces){.settings = settings, .incidents = incidents, .ledger = ledger};
+    b->domains = victims_new(incidents, KIND_BOUNCE_STORM, settings->bounce_storm.window, settings->bounce_storm.minor_bounces, settings->bounce_storm.major_bounces);
+    b->recipients = window_new(settings->bounce_storm.window, RECIPIENTS);
+    if (b->domains && b->recipients)
+        return b;
+    drop(b);
+    return NULL;
+}
+
+/* The mail that it quotes is in an open storm of its own. */
+static bool is_of_a_storm(const struct bounces *b, uint64_t quoted)
+{
+    const struct storm *s = quoted ? incident_find(b->incidents, quoted) : NULL;
+    return s && incident_raised(s) && s->state != STATE_CLEARED;
+}
+
+static void raise_storm(struct bounces *b, struct storm *s, const struct transaction *t, struct span recipient, uint32_t hits, bool of_ours)
+{
+    bool one = s->recipients <= 1;
+    if (one) {
+        log_clean(recipient, s->victim, sizeof s->victim);
+    } else {
+        s->victim[0] = '@';
+        log_clean(detect_domain(recipient), s->victim + 1, sizeof s->victim - 1);
+    }
+    enum storm_severity severity = hits >= b->settings->bounce_storm.major_bounces ? SEVERITY_MAJOR : SEVERITY_MINOR;
+    struct storm_host *h = incident_host(s, t->client.address, "", true);
+    detect_evidence(h, t, "MAIL FROM:<>, RCPT TO:<%.*s>, quotes %s", (int)(recipient.n < 100 ? recipient.n : 100), (const char *)recipient.p,
+                    of_ours ? "a mail that this host was sent" : t->report.quoted.message_id.n ? "a mail that this host was not sent here" : "no mail id");
+    incident_raise(b->incidents, s, severity, t->end, "%u bounces (MAIL FROM:<>) came in on %s within %lld minutes; the latest quotes %s.", hits, s->victim,
+                   (long long)(b->settings->bounce_storm.window / NS_PER_SECOND / 60),
+                   of_ours ? "a mail that was sent from here" : "no mail that was seen being sent from here");
+}
+
+static void observe(void *self, const struct observation *o)
+{
+    struct bounces *b = self;
+    const struct transaction *t = o->t;
+    if (!b->settings->bounce_storm.enabled || !t->message || !t->null_reverse_path)
+        return;
+    uint64_t quoted = key_id(t->report.quoted.message_id);
+    if (is_of_a_storm(b, quoted))
+        return;
+    bool of_ours = quoted && ledger_took(b->ledger, quoted, t->client.address);
+    for (size_t i = 0; i < t->recipient_count; i++) {
+        const struct recipient *r = &t->recipients[i];
+        if (!recipient_accepted(t, r))
+            continue;
+        bool first = window_add(b->recipients, r->hash, 1, o->now) == 1;
+        if (first && of_ours)
+            continue;
+        uint64_t domain = hash_nocase(detect_domain(r->address));
+        uint32_t hits = victims_hit(b->domains, domain, o);
+        struct storm *s = victims_storm(b->domains, domain, hits, o, first);
+        if (s && hits >= b->settings->bounce_storm.minor_bounces)
+            raise_storm(b, s, t, r->address, hits, of_ours);
+    }
+}
+
+const struct detector bounce_detector = {.make = make, .drop = drop, .observe = observe};

@@ -1,0 +1,108 @@
+/* In: every accepted mail, after the other detectors have had it.  Out: a mail bomb on the mailbox that is flooded with many mails or many copies.
+ *
+ * Not counted: bounces (bounce.c), what has just been evidence for another storm, and the onward leg of a mail that a relay took for the same
+ * recipient.  A role mailbox is busy all day: what it gets at other times of the last days is its habit, and a bomb is three times that. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "stats/cells.h"
+#include "stats/ledger.h"
+#include "stats/message.h"
+#include "stats/victims.h"
+
+#define HABITS 16384      /* mailboxes with so much mail that their habit is kept */
+#define HABIT_SHARE 4     /* from a quarter of the minor threshold on */
+#define OVER_HABIT 3
+#define HALF_LIFE 86400.0 /* s, of a habit */
+
+struct habit { /* the most that a mailbox got in one window, fading */
+    int64_t window;    /* number since the epoch */
+    uint32_t hits;     /* most in this window so far */
+    double usual;      /* of the windows before it */
+};
+
+struct mailbombs {
+    const struct stats_settings *settings;
+    struct incidents *incidents;
+    struct victims *mailboxes;
+    struct cells *habits;
+};
+
+static void drop(void *self)
+{
+    struct mailbombs *b = self;
+    victims_free(b->mailboxes);
+    cells_free(b->habits);
+    free(b);
+}
+
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+{
+    (void)ledger;
+    struct mailbombs *b = calloc(1, sizeof *b);
+    if (!b)
+        return NULL;
+    *b = (struct mailbombs){.settings = settings, .incidents = incidents};
+    b->mailboxes = victims_new(incidents, KIND_MAILBOMB, settings->mailbomb.window, settings->mailbomb.minor_mails, settings->mailbomb.major_mails);
+    b->habits = cells_new(sizeof(struct habit), HABITS);
+    if (b->mailboxes && b->habits)
+        return b;
+    drop(b);
+    return NULL;
+}
+
+/* What the mailbox usually gets in a window; takes note of `hits` unless they are a bomb already. */
+static double habit_of(struct mailbombs *b, uint64_t recipient, uint32_t hits, int64_t now)
+{
+    int64_t window = now / b->settings->mailbomb.window;
+    bool fresh;
+    struct habit *h = cells_take(b->habits, recipient, now, &fresh);
+    if (fresh)
+        h->window = window;
+    if (window > h->window) {
+        double days = (double)(window - h->window) * (double)b->settings->mailbomb.window / (double)NS_PER_SECOND / HALF_LIFE;
+        h->usual = fmax(h->usual, h->hits) * exp2(-days);
+        h->window = window;
+        h->hits = 0;
+    }
+    const struct storm *s = incident_find(b->incidents, hash_pair(KIND_MAILBOMB, recipient));
+    if ((!s || !incident_raised(s)) && hits > h->hits)
+        h->hits = hits;
+    return h->usual;
+}
+
+static void raise_storm(struct mailbombs *b, struct storm *s, const struct observation *o, struct span recipient, uint32_t hits)
+{
+    log_clean(recipient, s->victim, sizeof s->victim);
+    s->recipients = 1;
+    enum storm_severity severity = hits >= b->settings->mailbomb.major_mails ? SEVERITY_MAJOR : SEVERITY_MINOR;
+    detect_evidence(incident_host(s, o->t->client.address, "", true), o->t, "one of %u mails to the same mailbox, Subject: %.*s", hits,
+                    (int)(o->t->header.subject.n < 100 ? o->t->header.subject.n : 100), (const char *)o->t->header.subject.p);
+    incident_raise(b->incidents, s, severity, o->now, "%s got %u mails within %lld minutes, from %u hosts.", s->victim, hits,
+                   (long long)(b->settings->mailbomb.window / NS_PER_SECOND / 60), s->host_count + s->hosts_more);
+}
+
+static void observe(void *self, const struct observation *o)
+{
+    struct mailbombs *b = self;
+    const struct transaction *t = o->t;
+    if (!b->settings->mailbomb.enabled || !t->message || t->null_reverse_path || incident_latest(b->incidents) == o->now)
+        return;
+    for (size_t i = 0, made = 0; i < t->recipient_count; i++) {
+        const struct recipient *r = &t->recipients[i];
+        if (!recipient_accepted(t, r))
+            continue;
+        const struct delivery *d = made < o->made_count ? &o->made[made++] : NULL;
+        if (d && d->taken)
+            continue;
+        uint32_t hits = victims_hit(b->mailboxes, r->hash, o);
+        double usual = hits >= b->settings->mailbomb.minor_mails / HABIT_SHARE ? habit_of(b, r->hash, hits, o->now) : 0;
+        struct storm *s = victims_storm(b->mailboxes, r->hash, hits, o, false);
+        if (s && hits >= b->settings->mailbomb.minor_mails && hits > OVER_HABIT * usual)
+            raise_storm(b, s, o, r->address, hits);
+    }
+}
+
+const struct detector mailbomb_detector = {.make = make, .drop = drop, .observe = observe};
