@@ -37,7 +37,7 @@ static bool postfix(const struct cure_plan *p, FILE *to)
         fprintf(to,
                 "# /etc/postfix/header_checks: drops every further copy of this mail, without a bounce.  Switch it on with\n"
                 "#   postconf -e header_checks=pcre:/etc/postfix/header_checks && postfix reload\n"
-                "# and take the line out when the storm is over.\n"
+                "# or add the line to the table you have; take it out when the storm is over.\n"
                 "/^Message-ID:\\s*<?%s%s/ DISCARD mail storm %s\n",
                 p->id, id_end(p), p->name);
         return true;
@@ -45,7 +45,7 @@ static bool postfix(const struct cure_plan *p, FILE *to)
         fprintf(to,
                 "# /etc/postfix/header_checks: refuses answers to this thread; the one who answers reads why.  Switch it on with\n"
                 "#   postconf -e header_checks=pcre:/etc/postfix/header_checks && postfix reload\n"
-                "# and take the line out when the storm is over.\n"
+                "# or add the line to the table you have; take it out when the storm is over.\n"
                 "/^(In-Reply-To|References):.*<?%s/ REJECT 5.7.1 Too many people have answered all on this thread. It is closed (%s).\n",
                 p->id, p->name);
         return true;
@@ -119,9 +119,9 @@ static bool exim(const struct cure_plan *p, FILE *to)
     switch (p->way) {
     case CURE_BY_MESSAGE:
         fprintf(to,
-                "# Into the ACL that acl_smtp_data names (Debian: acl_check_data), before its first accept; then reload Exim.  Drops every further copy\n"
-                "# of this mail%s, without a bounce.\n",
-                p->hosts ? " that these hosts send; without the line \"hosts\", whoever sends it" : "");
+                "# Into the ACL that acl_smtp_data names (Debian: acl_check_data), before its first accept; then reload Exim.  Drops, without a bounce,\n"
+                "# every further copy of this mail%s.\n",
+                p->hosts ? " that these hosts send (without the line \"hosts\": whoever sends it)" : "");
         fprintf(to, "  discard\n    condition   = ${if match{$rh_Message-ID:}{\\N(?i)^\\s*<?%s%s\\N}}\n", p->id, id_end(p));
         exim_hosts(p, to);
         fprintf(to, "    log_message = mail storm %s\n", p->name);
