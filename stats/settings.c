@@ -62,19 +62,24 @@ const struct setting stats_settings_list[] = {
     ENABLED(burst, "Look for clients far over what they send at this time of day."),
     RATIO(burst, factor, "10", 1.5, 1e6, "Times the client's own baseline of the hour."),
     COUNT(burst, least, "1000", "Deliveries in ten minutes below which nothing is a burst."),
+    SECONDS(burst, history, "3 d", 3600, 31536000, "A client known for a shorter time has no baseline and is not judged; in seconds."),
 
     ENABLED(mailbomb, "Look for mailboxes that are flooded."),
     SECONDS(mailbomb, window, "10 min", 1, 86400, "Time in which the mails to one recipient are counted; in seconds."),
     COUNT(mailbomb, minor_mails, "100", "Mails to one recipient in the window for a minor alarm."),
     COUNT(mailbomb, major_mails, "1000", "Mails to one recipient in the window for a major alarm."),
 
-    ENABLED(encrypted_burst, "Look for many TLS sessions of one size between the same hosts; what is found is inferred."),
+    ENABLED(encrypted_burst, "Look for TLS sessions between the same hosts whose sizes rise in equal steps; what is found is inferred."),
     SECONDS(encrypted_burst, window, "10 min", 1, 86400, "Time in which the sessions are counted; in seconds."),
-    COUNT(encrypted_burst, sessions, "50", "Sessions of near-equal size between two hosts in the window."),
+    COUNT(encrypted_burst, sessions, "50", "Such sessions in the window, of all hosts together."),
 
     ENABLED(exposure, "Note mails that show their many recipients to one another."),
     COUNT(exposure, audience, "100", "Addresses in To and Cc for a notice ..."),
     COUNT(exposure, domains, "20", "... in at least so many domains."),
+
+    ENABLED(census, "Remember hosts that route by header, and note a mail whose audience holds such hosts."),
+    COUNT(census, audience, "20", "Addresses in To and Cc for a notice ..."),
+    COUNT(census, amplifiers, "1", "... that hold at least so many hosts known to route by header."),
 
     ENABLED(mirror, "Note a mirror port that does not show what it should."),
     RATIO(mirror, copies, "1.9", 1.1, 100, "How often a packet is seen, for a notice."),

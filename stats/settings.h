@@ -50,6 +50,7 @@ struct stats_settings {
         bool enabled;
         double factor;        /* times the baseline of the hour */
         int64_t least;        /* deliveries in ten minutes below which nothing is a burst */
+        int64_t history;      /* a client known for less is not judged */
     } burst;
     struct {
         bool enabled;
@@ -57,12 +58,16 @@ struct stats_settings {
     } mailbomb;
     struct {
         bool enabled;
-        int64_t window, sessions; /* of near-equal size between the same hosts */
+        int64_t window, sessions; /* on stairs of equal steps in size, of all hosts that climb them */
     } encrypted_burst;
     struct {
         bool enabled;
         int64_t audience, domains;
     } exposure;
+    struct {
+        bool enabled;
+        int64_t audience, amplifiers;
+    } census;
     struct {
         bool enabled;
         double copies;          /* packets seen so many times */

@@ -1,0 +1,331 @@
+/* In: bounces, from stats.c, each with the chain of the copy it quotes; and the ledger's record of the mail.  Out: a re-injection that this mirror does
+ * not see, told by its bounces: the origin's own link shows the mail going out once, and then reports about copies that nobody sent from here.
+ *
+ * A bounce counts when it comes from a host that on this wire neither took nor sent the mail, quotes a chain that begins as ours and goes on past the
+ * server X that took the mail from us, and reports a recipient of To or Cc *whom X did not take it for*.  Ordinary bounces stop at X or name X's own
+ * recipient; a forward to a dead mailbox names somebody outside the audience.  Where no name on the wire tells which server X is, the chain must show
+ * another's mailbox (POP3, Delivered-To).
+ *
+ * Who re-injects stands in the quoted chain: who fetched the mail from the mailbox, else the first host after X.  When that is the host that sends the
+ * bounce, it is seen on the wire.  A host that only a header names is held at fault when it is the last one of the chain, or when two bounces from
+ * different hosts name it. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "stats/detect.h"
+#include "stats/ledger.h"
+
+#define PINNED 64 /* mails kept in the ledger because of bounces */
+
+struct elsewhere {
+    const struct stats_settings *settings;
+    struct incidents *incidents;
+    struct ledger *ledger;
+    uint64_t pinned[PINNED]; /* keys; 0: free */
+};
+
+struct bounce { /* one that may count */
+    const struct observation *o;
+    struct message *m;
+    const struct header *quoted;
+    size_t x; /* index of the line that the server added which took the mail from us */
+    struct address x_address; /* all zero: no name on the wire is that of the line */
+};
+
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+{
+    struct elsewhere *e = calloc(1, sizeof *e);
+    if (e)
+        *e = (struct elsewhere){.settings = settings, .incidents = incidents, .ledger = ledger};
+    return e;
+}
+
+/* ---- the quoted chain ---- */
+
+static bool is_pickup(const struct hop *h)
+{
+    static const char *const notes[] = {"fetchmail", "getmail", "mpop", "pop3", "imap"};
+    for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++)
+        if (span_contains_nocase(h->with_note, notes[i]))
+            return true;
+    return span_contains_nocase(h->with, "pop3") || span_contains_nocase(h->with, "imap");
+}
+
+static bool is_final_delivery(const struct hop *h)
+{
+    return span_starts_nocase(h->with, "lmtp") || span_starts_nocase(h->with, "local");
+}
+
+/* Where the quoted chain leaves what copies on this wire had: the index of the first line that is not ours.  False: it is no copy of the mail. */
+static bool find_x(struct bounce *b)
+{
+    const struct message *m = b->m;
+    size_t common = 0;
+    for (uint32_t i = 1; i < m->node_count; i++)
+        if (m->nodes[i].depth > common && m->nodes[i].depth <= b->quoted->hop_count && m->nodes[i].hash == b->quoted->hops[m->nodes[i].depth - 1].hash)
+            common = m->nodes[i].depth;
+    bool found = common > 0;
+    for (uint32_t i = 0; i < m->host_count && !found; i++) { /* folded anew on the way, or the mail left us without a line */
+        const struct message_host *h = &m->hosts[i];
+        for (size_t j = 0; j < b->quoted->hop_count && h->copies_out && !found; j++)
+            if (address_equal(b->quoted->hops[j].from_address, h->address)) {
+                common = j;
+                found = true;
+            }
+    }
+    b->x = common;
+    return found && b->quoted->hop_count >= common + 2; /* X's line and at least one more */
+}
+
+static bool copy_went_to(const struct message *m, const struct copy *c, struct span name)
+{
+    return name.n && span_equal_nocase(span_text(message_text(m, c->greeting)), name);
+}
+
+/* X took the mail for the recipient; notes X's address. */
+static bool x_took_it_for(struct bounce *b, uint64_t recipient)
+{
+    for (uint32_t i = 0; i < b->m->copy_count; i++) {
+        const struct copy *c = &b->m->copy_list[i];
+        if (!copy_went_to(b->m, c, b->quoted->hops[b->x].by))
+            continue;
+        b->x_address = c->server;
+        if (message_copies_at(b->m, recipient, c->server) > 0)
+            return true;
+    }
+    return false;
+}
+
+/* The chain shows that the copy had come into a mailbox, and not the recipient's. */
+static bool in_another_mailbox(const struct bounce *b, uint64_t recipient)
+{
+    for (size_t i = b->x; i < b->quoted->hop_count; i++)
+        if (is_pickup(&b->quoted->hops[i]))
+            return true;
+    bool own = b->quoted->delivered_to_count == 0;
+    for (size_t i = 0; i < b->quoted->delivered_to_count; i++)
+        own |= b->quoted->delivered_to[i] == recipient;
+    return !own;
+}
+
+/* A failed recipient who proves a re-injection; an empty span: none. */
+static struct span proof_of(struct bounce *b)
+{
+    const struct report *r = &b->o->t->report;
+    for (size_t i = 0; i < r->final_recipient_count; i++) {
+        uint64_t failed = r->final_recipient_hash[i];
+        if (!message_in_audience(b->m, failed) || x_took_it_for(b, failed))
+            continue;
+        if (address_known(b->x_address) || in_another_mailbox(b, failed))
+            return r->final_recipient[i];
+    }
+    return (struct span){NULL, 0};
+}
+
+/* The line of the host that re-injected, at or after `from`; hop_count: none. */
+static size_t next_reinjector(const struct bounce *b, size_t from)
+{
+    const struct header *q = b->quoted;
+    for (size_t i = from; i < q->hop_count; i++)
+        if (is_pickup(&q->hops[i]))
+            return i;
+    if (from > b->x + 1)
+        return q->hop_count; /* one was found, and no other fetched it */
+    size_t mailbox = b->x;
+    for (size_t i = b->x; i < q->hop_count; i++)
+        if (is_final_delivery(&q->hops[i])) {
+            mailbox = i;
+            break;
+        }
+    for (size_t i = mailbox + 1; i < q->hop_count; i++)
+        if (!span_equal_nocase(q->hops[i].by, q->hops[mailbox].by))
+            return i;
+    return q->hop_count;
+}
+
+/* By whose address the next host knew the one that wrote line i. */
+static struct address address_of_line(const struct header *q, size_t i)
+{
+    for (size_t j = i + 1; j < q->hop_count; j++)
+        if (span_equal_nocase(q->hops[j].from, q->hops[i].by) && address_known(q->hops[j].from_address))
+            return q->hops[j].from_address;
+    return (struct address){{0}};
+}
+
+/* ---- the storm ---- */
+
+static struct storm_host *host_named(struct storm *s, struct span name)
+{
+    for (uint32_t i = 0; i < s->host_count; i++)
+        if (name.n && span_equal_nocase(span_text(s->hosts[i].name), name))
+            return &s->hosts[i];
+    return NULL;
+}
+
+static void add_evidence(struct storm_host *h, const struct bounce *b, size_t line, struct span failed)
+{
+    const struct transaction *t = b->o->t;
+    const struct hop *hop = &b->quoted->hops[line];
+    struct storm_evidence e = {.time = t->end, .connection = t->connection, .client = t->client.address, .server = t->server.address};
+    char who[80], by[80], with[60], note[60], text[STORM_TEXT_SIZE];
+    snprintf(text, sizeof text, "a bounce for %s, who stands in To or Cc, quotes a copy whose chain goes on for %zu lines past the server it was sent to",
+             log_clean(failed, who, sizeof who), b->quoted->hop_count - b->x - 1);
+    log_clean(span_text(text), e.said, sizeof e.said);
+    snprintf(text, sizeof text, "by %s with %s%s%s", log_clean(hop->by, by, sizeof by), log_clean(hop->with, with, sizeof with), hop->with_note.n ? " " : "",
+             log_clean(hop->with_note, note, sizeof note));
+    log_clean(span_text(text), e.received, sizeof e.received);
+    incident_evidence(h, &e);
+}
+
+/* The host that wrote the line, at fault when it is the last that re-injected, or a second host has named it. */
+static void accuse(struct storm *s, const struct bounce *b, size_t line, bool last, struct span failed)
+{
+    const struct transaction *t = b->o->t;
+    struct span name = b->quoted->hops[line].by;
+    struct address address = address_of_line(b->quoted, line);
+    bool on_wire = last && (address_equal(address, t->client.address) || span_equal_nocase(name, t->helo) || span_equal_nocase(name, t->report.reporting_host));
+    char text[STORM_TEXT_SIZE];
+    log_clean(name, text, sizeof text);
+    struct address seen = on_wire ? t->client.address : address;
+    struct storm_host *h = host_named(s, span_text(text));
+    if (!h || (address_known(seen) && address_known(h->address) && !address_equal(seen, h->address)))
+        h = incident_host(s, seen, text, on_wire);
+    else if (!address_known(h->address))
+        h->address = seen;
+    if (!h)
+        return;
+    h->on_wire |= on_wire;
+    bool named_before = false;
+    for (uint32_t i = 0; i < h->evidence_count; i++)
+        named_before |= !address_equal(h->evidence[i].client, t->client.address);
+    if (last || named_before)
+        h->role = ROLE_REINJECTOR;
+    if (h->first == TIME_UNKNOWN)
+        h->first = t->end;
+    h->last = t->end;
+    add_evidence(h, b, line, failed);
+}
+
+static void acquit(struct storm *s, const struct message *m)
+{
+    const struct message_host *origin = NULL;
+    for (uint32_t i = 0; i < m->host_count; i++) {
+        const struct message_host *h = &m->hosts[i];
+        if (h->copies_out && h->copies_in == 0 && (!origin || h->least_hops_out < origin->least_hops_out))
+            origin = h;
+    }
+    struct storm_host *h = origin ? incident_host(s, origin->address, message_text(m, origin->helo), true) : NULL;
+    if (!h)
+        return;
+    h->role = ROLE_ORIGIN;
+    h->copies = origin->copies_out;
+    h->deliveries = origin->out;
+    h->redeliveries = origin->redeliveries;
+    h->first = origin->first_out;
+    h->last = origin->last_out;
+    char address[ADDRESS_TEXT];
+    if (origin->redeliveries == 0)
+        snprintf(s->acquittal, sizeof s->acquittal, "%s (%s) sent it to %llu recipients, each once; the copies that bounce were not sent by it.",
+                 address_text(h->address, address), h->name, (unsigned long long)h->deliveries);
+}
+
+static void describe(struct storm *s, const struct message *m)
+{
+    log_clean(span_text(message_text(m, m->id)), s->message_id, sizeof s->message_id);
+    log_clean(span_text(message_text(m, m->from)), s->from, sizeof s->from);
+    log_clean(span_text(message_text(m, m->subject)), s->subject, sizeof s->subject);
+    s->audience = m->audience;
+    s->copies = m->copies;
+    s->deliveries = m->deliveries;
+    s->redeliveries = m->redeliveries;
+    s->recipients = message_recipients(m);
+    s->bytes = m->bytes;
+}
+
+static void keep(struct elsewhere *e, struct message *m)
+{
+    if (m->pinned)
+        return;
+    for (size_t i = 0; i < PINNED; i++)
+        if (e->pinned[i] == 0) {
+            e->pinned[i] = m->key;
+            ledger_pin(e->ledger, m, true);
+            return;
+        }
+}
+
+static void raise_storm(struct elsewhere *e, struct storm *s, struct bounce *b, struct span failed)
+{
+    describe(s, b->m);
+    acquit(s, b->m);
+    if (address_known(b->x_address))
+        incident_host(s, b->x_address, "", true);
+    for (size_t i = next_reinjector(b, b->x + 1); i < b->quoted->hop_count;) {
+        size_t next = next_reinjector(b, i + 1);
+        accuse(s, b, i, next == b->quoted->hop_count, failed);
+        i = next;
+    }
+    uint32_t at_fault = 0;
+    const struct storm_host *h = NULL;
+    for (uint32_t i = 0; i < s->host_count; i++)
+        if (s->hosts[i].role == ROLE_REINJECTOR) {
+            h = &s->hosts[i];
+            at_fault++;
+        }
+    if (!h)
+        return;
+    char who[80];
+    incident_kind(e->incidents, s, KIND_REINJECTION_ELSEWHERE, b->o->now);
+    incident_raise(e->incidents, s, at_fault >= e->settings->reinjection_elsewhere.major_hosts ? SEVERITY_MAJOR : SEVERITY_WARNING, b->o->now,
+                   "%u host%s to which the mail was not sent re-inject%s it where this mirror does not see it: bounces quote copies that went on past the mailbox they were "
+                   "sent to, the latest for %s, by way of %s.",
+                   at_fault, at_fault == 1 ? "" : "s", at_fault == 1 ? "s" : "", log_clean(failed, who, sizeof who), h->name);
+    keep(e, b->m);
+}
+
+static void observe(void *self, const struct observation *o)
+{
+    struct elsewhere *e = self;
+    const struct transaction *t = o->t;
+    struct span id = t->report.quoted.message_id;
+    if (!e->settings->reinjection_elsewhere.enabled || !t->message || !t->null_reverse_path || !t->report.present || id.n == 0 || key_is_constant(id))
+        return;
+    struct bounce b = {.o = o, .m = ledger_find(e->ledger, key_id(id)), .quoted = &t->report.quoted};
+    if (!b.m)
+        return;
+    const struct message_host *sender = message_host(b.m, t->client.address);
+    if ((sender && (sender->copies_in || sender->copies_out)) || !find_x(&b))
+        return;
+    struct span failed = proof_of(&b);
+    if (failed.n == 0)
+        return;
+    struct storm *s = incident_find(e->incidents, b.m->key);
+    if (s && incident_raised(s) && s->kind != KIND_REINJECTION_ELSEWHERE) {
+        incident_touch(e->incidents, s, o->now); /* the wire has shown it */
+        return;
+    }
+    if (!s)
+        s = incident_open(e->incidents, b.m->key, KIND_REINJECTION_ELSEWHERE, b.m->first);
+    if (s)
+        raise_storm(e, s, &b, failed);
+}
+
+static void tick(void *self, int64_t now)
+{
+    (void)now;
+    struct elsewhere *e = self;
+    for (size_t i = 0; i < PINNED; i++) {
+        if (e->pinned[i] == 0)
+            continue;
+        const struct storm *s = incident_find(e->incidents, e->pinned[i]);
+        if (s && s->state != STATE_CLEARED)
+            continue;
+        struct message *m = ledger_find(e->ledger, e->pinned[i]);
+        if (m)
+            ledger_pin(e->ledger, m, false);
+        e->pinned[i] = 0;
+    }
+}
+
+const struct detector elsewhere_detector = {.make = make, .drop = free, .observe = observe, .tick = tick};
