@@ -59,19 +59,27 @@ static uint32_t distance(const struct glimpses *g, uint32_t from, uint32_t to)
     return to >= from ? to - from : to + g->index_size - from;
 }
 
-/* Where the key stands in the index, or the empty place where it would. */
-static uint32_t place(const struct glimpses *g, uint64_t key)
+/* Does a come before b?  Both are in the ring. */
+static bool earlier(const struct glimpses *g, const struct glimpse *a, const struct glimpse *b)
 {
-    uint32_t at = memory_place(key, g->index_size);
-    while (g->index[at] && g->ring[g->index[at] - 1].key != key)
-        at = after(g, at);
-    return at;
+    uint32_t tail = (uint32_t)(g->tail % g->size), x = (uint32_t)(a - g->ring), y = (uint32_t)(b - g->ring);
+    return (x < tail) == (y < tail) ? x < y : x > y; /* before the tail stands what has gone round */
 }
 
-const struct glimpse *glimpse_find(const struct glimpses *g, uint64_t key)
+size_t glimpse_all(const struct glimpses *g, uint64_t key, const struct glimpse *found[GLIMPSE_MOST])
 {
-    uint32_t slot = g->index[place(g, key)];
-    return slot ? &g->ring[slot - 1] : NULL;
+    size_t n = 0;
+    for (uint32_t at = memory_place(key, g->index_size); g->index[at]; at = after(g, at)) {
+        const struct glimpse *one = &g->ring[g->index[at] - 1];
+        if (one->key != key)
+            continue;
+        assert(n < GLIMPSE_MOST);
+        size_t to = n++;
+        for (; to > 0 && earlier(g, one, found[to - 1]); to--) /* deletions may have turned their order in the index */
+            found[to] = found[to - 1];
+        found[to] = one;
+    }
+    return n;
 }
 
 /* The tail moves over places that are empty by now. */
@@ -95,20 +103,20 @@ bool glimpses_full(struct glimpses *g)
 void glimpse_add(struct glimpses *g, const struct glimpse *one)
 {
     assert(one->key && g->head - g->tail < g->size);
-    uint32_t at = place(g, one->key);
-    assert(g->index[at] == 0);
+    uint32_t at = memory_place(one->key, g->index_size);
+    while (g->index[at])
+        at = after(g, at);
     uint32_t slot = (uint32_t)(g->head++ % g->size);
     g->ring[slot] = *one;
     g->index[at] = slot + 1;
     g->count++;
 }
 
-void glimpse_drop(struct glimpses *g, uint64_t key)
+void glimpse_drop(struct glimpses *g, const struct glimpse *one)
 {
-    uint32_t gap = place(g, key);
-    if (g->index[gap] == 0)
-        return;
-    uint32_t slot = g->index[gap] - 1;
+    uint32_t slot = (uint32_t)(one - g->ring), gap = memory_place(one->key, g->index_size);
+    while (g->index[gap] != slot + 1)
+        gap = after(g, gap);
     for (uint32_t at = after(g, gap); g->index[at]; at = after(g, at)) { /* Knuth, 6.4, algorithm R */
         uint32_t from_home = distance(g, memory_place(g->ring[g->index[at] - 1].key, g->index_size), at);
         if (from_home >= distance(g, gap, at)) {

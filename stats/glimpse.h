@@ -1,12 +1,11 @@
-/* The short form: mails seen once, to one recipient, with a small audience. Most mails never become more than this; 64 bytes each, index
- * and all, so that a connector's next round, hours later, still finds them. A second copy takes the short form out and makes a full
- * record of it. */
+/* The short form: mails to few people that have only been passed on as they came.  Most mails never become more than this; 64 bytes a
+ * delivery, index and all, so that a connector's next round, hours later, still finds them.  Any other copy makes a full record of them. */
 #ifndef SQUALL_STATS_GLIMPSE_H
 #define SQUALL_STATS_GLIMPSE_H
 
 #include "stats/roster.h"
 
-struct glimpse {
+struct glimpse {         /* a delivery */
     uint64_t key;        /* 0: taken out */
     uint64_t recipient;
     uint64_t connection;
@@ -20,15 +19,16 @@ struct glimpse {
     uint8_t hops, audience;
 };
 
-#define GLIMPSE_COST 64 /* bytes a mail, its share of the index included */
+#define GLIMPSE_COST 64 /* bytes, the share of the index included */
+#define GLIMPSE_MOST 8  /* of one key */
 
 struct glimpses;
 struct glimpses *glimpses_new(uint32_t most); /* NULL: out of memory */
 void glimpses_free(struct glimpses *g);
-const struct glimpse *glimpse_find(const struct glimpses *g, uint64_t key); /* good until the next add or drop; NULL: none */
-void glimpse_add(struct glimpses *g, const struct glimpse *one);            /* its key is not there yet, and there is room */
-/* If it is there; its roster numbers are the caller's to release. */
-void glimpse_drop(struct glimpses *g, uint64_t key);
+/* Those of one key, in order of arrival; how many.  Good until the next add or drop. */
+size_t glimpse_all(const struct glimpses *g, uint64_t key, const struct glimpse *found[GLIMPSE_MOST]);
+void glimpse_add(struct glimpses *g, const struct glimpse *one);  /* there is room, and fewer than GLIMPSE_MOST of its key */
+void glimpse_drop(struct glimpses *g, const struct glimpse *one); /* its roster numbers are the caller's to release */
 const struct glimpse *glimpse_oldest(struct glimpses *g);                   /* NULL: none */
 bool glimpses_full(struct glimpses *g);
 uint32_t glimpses_count(const struct glimpses *g);

@@ -1,9 +1,10 @@
 /* In: accepted transactions with their keys, from stats.c; twins are out. Out: what each of them was to its mail (ledger_entry), for the
  * detectors.
  *
- * A mail seen once by one recipient lies in short form (glimpse.c), 64 bytes; every other has a full record (message.c), found by its
- * names: its id, ids joined to it later, its join hashes (key.c). Both together keep to a budget of bytes: what was touched longest ago
- * goes first. Records of storms are pinned: at most 4 MiB each, as many as there may be storms.
+ * A mail to few with a small audience, seen once or passed on by relays as it came, lies in short form (glimpse.c), 64 bytes a delivery.
+ * Every other has a full record (message.c), found by its names: its id, ids joined to it later, its join hashes (key.c); so has every
+ * mail as long as records are few. Both forms together keep to a budget of bytes: what was touched longest ago goes first. Records of
+ * storms are pinned: at most 4 MiB each, as many as there may be storms.
  *
  * An id under which a mail comes whose Date and From or Subject are others than those filed is found out to be no id: from then on mails
  * that bear it are filed by fingerprint. Where the first of them was in short form, a few bits of the three decide, and it is given up. */
@@ -16,7 +17,7 @@
 #include "stats/memory.h"
 #include "stats/message.h"
 
-#define FIRST_FULL 64          /* the first mails of a run have full records: a short capture then shows them all by name */
+#define RICH_SHARE 8           /* while full records take less than this part of the budget, every mail has one, and is shown by name */
 #define NAMES_SHARE 256        /* bytes of budget a name */
 #define CONSTANTS 1024         /* ids known to say nothing; past it all are forgotten and found out again */
 #define ROSTER_TRIES 64        /* short forms given up to make room for one address */
@@ -34,7 +35,6 @@ struct ledger {
     size_t memory, full_bytes, full_count;
     int64_t remember;
     uint64_t *evicted;
-    uint64_t filed;             /* mails seen in all */
     struct roster *roster;
     struct glimpses *glimpses;
     struct name *names;         /* open addressing, linear */
@@ -188,8 +188,14 @@ bool ledger_took(const struct ledger *l, uint64_t key, struct address server)
 {
     const struct message *m = ledger_find(l, key);
     const struct message_host *h = m ? message_host(m, server) : NULL;
-    const struct glimpse *g = m ? NULL : glimpse_find(l->glimpses, key);
-    return (h && h->copies_in > 0) || (g && address_equal(roster_address(l->roster, g->server), server));
+    if (m)
+        return h && h->copies_in;
+    const struct glimpse *g[GLIMPSE_MOST];
+    size_t count = glimpse_all(l->glimpses, key, g);
+    for (size_t i = 0; i < count; i++)
+        if (address_equal(roster_address(l->roster, g[i]->server), server))
+            return true;
+    return false;
 }
 
 /* --- forgetting --- */
@@ -207,7 +213,7 @@ static void forget_record(struct ledger *l, struct record *r)
 static void forget_glimpse(struct ledger *l, const struct glimpse *g)
 {
     uint32_t client = g->client, server = g->server;
-    glimpse_drop(l->glimpses, g->key);
+    glimpse_drop(l->glimpses, g);
     roster_release(l->roster, client);
     roster_release(l->roster, server);
 }
@@ -298,30 +304,54 @@ static bool glimpse_is_another(const struct glimpse *g, const struct header *h)
     return another(date, (a & 1023) != (b & 1023), h->message_id);
 }
 
-/* --- deliveries --- */
+/* --- short forms --- */
 
-static bool worth_a_record(const struct ledger *l, const struct transaction *t, uint32_t deliveries)
+struct few { /* accepted recipients of a transaction */
+    uint64_t hash[LEDGER_SHORT];
+    uint32_t count;   /* of all of them */
+    bool twice;       /* one of them stands there twice */
+};
+
+static struct few few_of(const struct transaction *t)
 {
-    const struct header *h = &t->header;
-    return deliveries != 1 || h->audience_count >= LEDGER_AUDIENCE_FULL || h->hop_count >= LEDGER_HOPS_FULL || h->marks ||
-           l->filed <= FIRST_FULL;
+    struct few f = {.count = 0};
+    for (size_t i = 0; i < t->recipient_count; i++) {
+        if (!recipient_accepted(t, &t->recipients[i]))
+            continue;
+        uint32_t n = f.count++;
+        if (n >= LEDGER_SHORT)
+            continue;
+        f.hash[n] = t->recipients[i].hash;
+        for (uint32_t k = 0; k < n; k++)
+            f.twice = f.twice || f.hash[k] == f.hash[n];
+    }
+    return f;
 }
 
-static void glimpse_make(struct ledger *l, const struct transaction *t, uint64_t key, uint64_t recipient)
+static bool worth_a_record(const struct ledger *l, const struct transaction *t, const struct few *f)
 {
     const struct header *h = &t->header;
-    int64_t data_end = t->data_end == TIME_UNKNOWN ? t->end : t->data_end;
-    int64_t before = (data_end - t->mail_time) / 1000000, after = (t->end - data_end) / 1000;
-    struct glimpse g = {
-        .key = key, .recipient = recipient, .connection = t->connection, .data_end = data_end,
-        .client = roster_hold(l->roster, t->client.address), .server = roster_hold(l->roster, t->server.address),
-        .bytes = (uint32_t)(t->bytes < UINT32_MAX ? t->bytes : UINT32_MAX),
-        .end_after = (uint32_t)(after < 0 ? 0 : after < UINT32_MAX ? after : UINT32_MAX),
-        .mail_before = (uint16_t)(before < 0 ? 0 : before < UINT16_MAX ? before : UINT16_MAX),
-        .stamps = stamps_of(h), .chain = (uint16_t)chain_fold(h->hops, h->hop_count),
-        .hops = (uint8_t)h->hop_count, .audience = (uint8_t)h->audience_count,
-    };
-    glimpse_add(l->glimpses, &g);
+    return f->count == 0 || f->count > LEDGER_SHORT || f->twice || h->audience_count >= LEDGER_AUDIENCE_FULL ||
+           h->hop_count >= LEDGER_HOPS_FULL || h->marks || l->full_bytes < l->memory / RICH_SHARE;
+}
+
+/* The next leg of a plain way: a server that took the mail passes it on, to recipients it took it for, and to a host that has not been on
+ * the way yet. */
+static bool passed_on(const struct ledger *l, const struct transaction *t, const struct few *f, const struct glimpse *const g[],
+                      size_t count)
+{
+    bool taken[LEDGER_SHORT] = {false};
+    for (size_t i = 0; i < count; i++) {
+        struct address client = roster_address(l->roster, g[i]->client), server = roster_address(l->roster, g[i]->server);
+        if (address_equal(client, t->server.address) || address_equal(server, t->server.address) || t->header.hop_count < g[i]->hops)
+            return false;
+        for (uint32_t k = 0; k < f->count; k++)
+            taken[k] = taken[k] || (f->hash[k] == g[i]->recipient && address_equal(server, t->client.address));
+    }
+    for (uint32_t k = 0; k < f->count; k++)
+        if (!taken[k])
+            return false;
+    return true;
 }
 
 static void make_room_for_glimpse(struct ledger *l)
@@ -337,6 +367,32 @@ static void make_room_for_glimpse(struct ledger *l)
     }
 }
 
+static void glimpses_make(struct ledger *l, const struct transaction *t, uint64_t key, const struct few *f)
+{
+    const struct header *h = &t->header;
+    int64_t data_end = t->data_end == TIME_UNKNOWN ? t->end : t->data_end;
+    int64_t before = (data_end - t->mail_time) / 1000000, after = (t->end - data_end) / 1000;
+    struct glimpse g = {
+        .key = key, .connection = t->connection, .data_end = data_end,
+        .bytes = (uint32_t)(t->bytes < UINT32_MAX ? t->bytes : UINT32_MAX),
+        .end_after = (uint32_t)(after < 0 ? 0 : after < UINT32_MAX ? after : UINT32_MAX),
+        .mail_before = (uint16_t)(before < 0 ? 0 : before < UINT16_MAX ? before : UINT16_MAX),
+        .stamps = stamps_of(h), .chain = (uint16_t)chain_fold(h->hops, h->hop_count),
+        .hops = (uint8_t)h->hop_count, .audience = (uint8_t)h->audience_count,
+    };
+    for (uint32_t i = 0; i < f->count; i++) {
+        make_room_for_glimpse(l);
+        if (glimpses_full(l->glimpses))
+            return;
+        g.recipient = f->hash[i];
+        g.client = roster_hold(l->roster, t->client.address);
+        g.server = roster_hold(l->roster, t->server.address);
+        glimpse_add(l->glimpses, &g);
+    }
+}
+
+/* --- full records --- */
+
 /* A new record, not yet in the books. */
 static struct record *record_make(struct ledger *l, const struct transaction *t, const struct key *k, uint64_t key)
 {
@@ -351,15 +407,21 @@ static struct record *record_make(struct ledger *l, const struct transaction *t,
     return r;
 }
 
-static struct record *record_from_glimpse(struct ledger *l, const struct transaction *t, const struct key *k, const struct glimpse *g)
+static struct record *record_from_glimpses(struct ledger *l, const struct transaction *t, const struct key *k,
+                                           const struct glimpse *const g[], size_t count)
 {
-    struct record *r = record_make(l, t, k, g->key);
+    struct record *r = record_make(l, t, k, g[0]->key);
     if (!r)
         return NULL;
     size_t before = r->bytes;
-    message_recall(r, g, roster_address(l->roster, g->client), roster_address(l->roster, g->server), t);
+    for (size_t i = 0, n; i < count; i += n) { /* the deliveries of one copy came one after the other */
+        for (n = 1; i + n < count && g[i + n]->connection == g[i]->connection && g[i + n]->data_end == g[i]->data_end;)
+            n++;
+        message_recall(r, g + i, n, roster_address(l->roster, g[i]->client), roster_address(l->roster, g[i]->server), t);
+    }
     l->full_bytes += r->bytes - before;
-    forget_glimpse(l, g);
+    for (size_t i = 0; i < count; i++)
+        forget_glimpse(l, g[i]);
     return r;
 }
 
@@ -384,48 +446,43 @@ static bool made_widen(struct ledger *l, size_t need)
 struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t, const struct key *k)
 {
     assert(t->message);
-    struct ledger_entry e = {0};
-    uint64_t recipient = 0;
-    for (size_t i = 0; i < t->recipient_count; i++)
-        if (recipient_accepted(t, &t->recipients[i])) {
-            e.deliveries++;
-            recipient = t->recipients[i].hash;
-        }
+    struct few f = few_of(t);
+    struct ledger_entry e = {.deliveries = f.count};
     bool by_id = k->by_id && !constant_known(l, k->id);
     if (k->id && !k->by_id)
         e.new_id = constant_add(l, k->id);
     struct record *r = NULL;
-    const struct glimpse *g = NULL;
+    const struct glimpse *g[GLIMPSE_MOST];
+    size_t count = 0;
     if (by_id) {
         r = name_find(l, k->id);
-        g = r ? NULL : glimpse_find(l->glimpses, k->id);
-        if (r ? record_is_another(r, &t->header) : g && glimpse_is_another(g, &t->header)) {
+        count = r ? 0 : glimpse_all(l->glimpses, k->id, g);
+        if (r ? record_is_another(r, &t->header) : count && glimpse_is_another(g[0], &t->header)) {
             constant_add(l, k->id);
             if (r)
                 name_add(l, r->m.fingerprint, r);
             by_id = false;
         }
-        e.new_id = by_id && !r && !g;
+        e.new_id = by_id && !r && !count;
     }
     e.key = by_id ? k->id : k->nameless;
     if (!by_id) {
         r = name_find(l, e.key);
-        g = r ? NULL : glimpse_find(l->glimpses, e.key);
+        count = r ? 0 : glimpse_all(l->glimpses, e.key, g);
     }
-    if (!r && !g && (r = joined(l, t, k))) {
+    if (count) {
+        if (worth_a_record(l, t, &f) || count + f.count > GLIMPSE_MOST || !passed_on(l, t, &f, g, count))
+            r = record_from_glimpses(l, t, k, g, count);
+        else
+            glimpses_make(l, t, e.key, &f);
+    } else if (!r && (r = joined(l, t, k))) {
         name_add(l, e.key, r);
         r->m.ids += by_id;
-    } else if (!r && g) {
-        r = record_from_glimpse(l, t, k, g);
     } else if (!r) {
-        l->filed++;
-        if (worth_a_record(l, t, e.deliveries)) {
+        if (worth_a_record(l, t, &f))
             r = record_make(l, t, k, e.key);
-        } else {
-            make_room_for_glimpse(l);
-            if (!glimpses_full(l->glimpses))
-                glimpse_make(l, t, e.key, recipient);
-        }
+        else
+            glimpses_make(l, t, e.key, &f);
     }
     if (r && made_widen(l, t->recipient_count)) {
         if (r->alias_count == 0) {

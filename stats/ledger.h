@@ -1,7 +1,6 @@
-/* The ledger: what became of each mail, by message key. A mail seen once, to one recipient and with a small audience, costs at most 64
- * bytes (short form, no struct message); everything else, and whatever is seen a second time, has a full record. Private to stats/; the
- * records are read-only to all but ledger.c. Pointers into a record (copies, nodes, hosts, texts) are good until the next
- * ledger_deliver(). */
+/* The ledger: what became of each mail, by message key.  A mail to few, with a small audience, seen once or passed on by relays as it came,
+ * costs 64 bytes a delivery (short form, no struct message); every other has a full record.  Private to stats/; the records are read-only
+ * to all but ledger.c.  Pointers into a record (copies, nodes, hosts, texts) are good until the next ledger_deliver(). */
 #ifndef SQUALL_STATS_LEDGER_H
 #define SQUALL_STATS_LEDGER_H
 
@@ -20,6 +19,7 @@
 #define LEDGER_TEXT_SIZE 256     /* one text, with its NUL; controls and broken UTF-8 replaced */
 #define LEDGER_AUDIENCE_FULL 8   /* a mail with so large an audience has a full record from its first copy on */
 #define LEDGER_HOPS_FULL 8       /* as has one that has come through so many hops */
+#define LEDGER_SHORT 4           /* or goes to more recipients than this at once */
 
 /* One Received line, as all copies of a message that passed this very hop share it.  Nodes make a tree: its root (index 0) is the message
  * before any hop, a copy's chain is the path to its `tail`, a node with several children is where one became many. */
@@ -75,7 +75,7 @@ struct message { /* the record of one key */
     uint64_t most_copies;        /* that one recipient got at one server */
     uint64_t sources;            /* distinct clients */
     int64_t first, last;         /* final replies */
-    bool short_first;            /* copy 0 was in short form: no texts; hops by number only, where the next copy did not extend it */
+    uint32_t short_first;        /* so many of the first copies were in short form: no texts; hops often by number only */
     bool pinned;                 /* of a storm: never evicted */
 
     struct copy *copy_list;      /* copy_count of them, the earliest */
@@ -100,7 +100,7 @@ struct delivery { /* what the ledger made of one accepted recipient */
 };
 
 struct ledger_entry { /* what became of one transaction */
-    struct message *message;         /* NULL: seen once and kept in short form, or no room */
+    struct message *message;         /* NULL: kept in short form, or no room */
     const struct copy *copy;         /* this transaction's; NULL: short form, or over the bound */
     const struct delivery *made;     /* one a recipient accepted, in order; good until the next ledger_deliver(); NULL in short form */
     uint32_t made_count;
@@ -119,7 +119,7 @@ void ledger_tick(struct ledger *l, int64_t now);
 struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t, const struct key *k);
 
 struct message *ledger_find(const struct ledger *l, uint64_t key);    /* the full record, also by a joined key; NULL: none */
-bool ledger_took(const struct ledger *l, uint64_t key, struct address server); /* it accepted a copy of the mail, whether kept in full or short form */
+bool ledger_took(const struct ledger *l, uint64_t key, struct address server); /* it accepted a copy of the mail, in full or short form */
 void ledger_pin(struct ledger *l, struct message *m, bool pinned);    /* a storm's record is never evicted */
 size_t ledger_full(const struct ledger *l);                           /* records */
 size_t ledger_short(const struct ledger *l);

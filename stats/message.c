@@ -556,23 +556,23 @@ void message_add(struct record *r, const struct transaction *t, struct delivery 
     e->redeliveries = (uint32_t)(m->redeliveries - redeliveries);
 }
 
-void message_recall(struct record *r, const struct glimpse *g, struct address client, struct address server,
-                    const struct transaction *second)
+void message_recall(struct record *r, const struct glimpse *const deliveries[], size_t count, struct address client,
+                    struct address server, const struct transaction *next)
 {
     struct message *m = &r->m;
-    const struct header *h = &second->header;
+    const struct glimpse *g = deliveries[0];
+    const struct header *h = &next->header;
     struct arrival a = {.client = client, .server = server, .hops = g->hops};
     struct copy *c = copy_open(r, &a, (struct span){NULL, 0}, (struct span){NULL, 0}, g->data_end);
-    bool extends = g->hops <= h->hop_count && (uint16_t)chain_fold(h->hops, g->hops) == g->chain, whole = true;
+    bool begins = g->hops <= h->hop_count && (uint16_t)chain_fold(h->hops, g->hops) == g->chain, whole = true;
     uint32_t tail = 0;
-    if (extends)
+    if (begins)
         tail = chain_walk(r, h->hops, g->hops, true, &whole);
-    else
-        for (uint32_t i = 0; i < g->hops && whole; i++) {
-            uint32_t next = node_add(r, tail, NULL);
-            whole = next != 0;
-            tail = whole ? next : tail;
-        }
+    for (uint32_t i = 0; !begins && i < g->hops && whole; i++) {
+        uint32_t node = node_add(r, tail, NULL);
+        whole = node != 0;
+        tail = whole ? node : tail;
+    }
     a.chain = (uint16_t)(whole ? tail : CUT_CHAIN);
     int64_t end = g->data_end + (int64_t)g->end_after * 1000;
     if (c) {
@@ -584,11 +584,14 @@ void message_recall(struct record *r, const struct glimpse *g, struct address cl
         c->bytes = g->bytes;
         m->nodes[tail].copies += whole;
     }
-    struct delivery made;
-    deliver(r, &a, g->recipient, &made);
+    for (size_t i = 0; i < count; i++) {
+        struct delivery made;
+        deliver(r, &a, deliveries[i]->recipient, &made);
+    }
     m->bytes += g->bytes;
-    m->first = m->last = end;
-    m->short_first = true;
+    m->first = m->first == TIME_UNKNOWN || end < m->first ? end : m->first;
+    m->last = end > m->last ? end : m->last;
+    m->short_first++;
 }
 
 /* --- life --- */

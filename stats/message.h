@@ -44,9 +44,9 @@ struct record {
 
 struct record *message_new(uint64_t key, const struct transaction *t); /* NULL: out of memory */
 void message_free(struct record *r);
-/* A copy that was kept in short form; `second` is the transaction that comes next. */
-void message_recall(struct record *r, const struct glimpse *g, struct address client, struct address server,
-                    const struct transaction *second);
+/* A copy that was in short form: its deliveries, which differ in the recipient only; `next` is the transaction that ends the short form. */
+void message_recall(struct record *r, const struct glimpse *const deliveries[], size_t count, struct address client,
+                    struct address server, const struct transaction *next);
 /* Puts an accepted transaction into the record.  made[] has room for each recipient; *e gets copy, made, deliveries, redeliveries. */
 void message_add(struct record *r, const struct transaction *t, struct delivery *made, struct ledger_entry *e);
 bool message_alias(struct record *r, uint64_t alias);                  /* notes it; false: over the bound or out of memory */
