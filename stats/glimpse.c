@@ -66,6 +66,11 @@ static bool earlier(const struct glimpses *g, const struct glimpse *a, const str
     return (x < tail) == (y < tail) ? x < y : x > y; /* before the tail stands what has gone round */
 }
 
+void glimpse_expect(const struct glimpses *g, uint64_t key)
+{
+    __builtin_prefetch(&g->index[memory_place(key, g->index_size)]);
+}
+
 size_t glimpse_all(const struct glimpses *g, uint64_t key, const struct glimpse *found[GLIMPSE_MOST])
 {
     size_t n = 0;

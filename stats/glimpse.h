@@ -25,6 +25,7 @@ struct glimpse {         /* a delivery */
 struct glimpses;
 struct glimpses *glimpses_new(uint32_t most); /* NULL: out of memory */
 void glimpses_free(struct glimpses *g);
+void glimpse_expect(const struct glimpses *g, uint64_t key); /* fetches its place in the index into the cache */
 /* Those of one key, in order of arrival; how many.  Good until the next add or drop. */
 size_t glimpse_all(const struct glimpses *g, uint64_t key, const struct glimpse *found[GLIMPSE_MOST]);
 void glimpse_add(struct glimpses *g, const struct glimpse *one);  /* there is room, and fewer than GLIMPSE_MOST of its key */

@@ -19,6 +19,7 @@
 
 #define RICH_SHARE 8           /* while full records take less than this part of the budget, every mail has one, and is shown by name */
 #define NAMES_SHARE 256        /* bytes of budget a name */
+#define NAMES_FIRST 4096
 #define CONSTANTS 1024         /* ids known to say nothing; past it all are forgotten and found out again */
 #define ROSTER_TRIES 64        /* short forms given up to make room for one address */
 
@@ -37,8 +38,8 @@ struct ledger {
     uint64_t *evicted;
     struct roster *roster;
     struct glimpses *glimpses;
-    struct name *names;         /* open addressing, linear */
-    uint32_t names_size, names_count;
+    struct name *names;         /* open addressing, linear; doubled when three quarters full */
+    uint32_t names_size, names_count, names_most;
     struct list cold, pinned;
     uint64_t *constant;         /* a table of 2 * CONSTANTS; 0: empty */
     uint32_t constant_count;
@@ -55,10 +56,11 @@ struct ledger *ledger_new(int64_t memory, int64_t remember, uint64_t *evicted)
     l->remember = remember;
     l->evicted = evicted;
     size_t shorts = l->memory / GLIMPSE_COST, names = l->memory / NAMES_SHARE;
-    l->names_size = (uint32_t)(names < 1024 ? 1024 : names < UINT32_MAX ? names : UINT32_MAX);
+    l->names_most = (uint32_t)(names < NAMES_FIRST ? NAMES_FIRST : names < INT32_MAX ? names : INT32_MAX);
+    l->names_size = NAMES_FIRST;
     l->roster = roster_new();
     l->glimpses = glimpses_new((uint32_t)(shorts < INT32_MAX ? shorts : INT32_MAX));
-    l->names = memory_map(l->names_size * sizeof *l->names);
+    l->names = calloc(l->names_size, sizeof *l->names);
     l->constant = calloc(2 * CONSTANTS, sizeof *l->constant);
     if (!l->roster || !l->glimpses || !l->names || !l->constant) {
         ledger_free(l);
@@ -83,7 +85,7 @@ void ledger_free(struct ledger *l)
     list_free(&l->pinned);
     roster_free(l->roster);
     glimpses_free(l->glimpses);
-    memory_unmap(l->names, l->names_size * sizeof *l->names);
+    free(l->names);
     free(l->constant);
     free(l->made);
     free(l);
@@ -164,10 +166,25 @@ static void name_drop(struct ledger *l, uint64_t alias, const struct record *of)
     l->names_count--;
 }
 
+static bool names_widen(struct ledger *l)
+{
+    uint32_t old_size = l->names_size, size = old_size <= l->names_most / 2 ? old_size * 2 : l->names_most;
+    struct name *old = l->names, *wider = size > old_size ? calloc(size, sizeof *wider) : NULL;
+    if (!wider)
+        return false;
+    l->names = wider;
+    l->names_size = size;
+    for (uint32_t i = 0; i < old_size; i++)
+        if (old[i].record)
+            l->names[name_place(l, old[i].alias)] = old[i];
+    free(old);
+    return true;
+}
+
 /* The first to have a name keeps it. */
 static void name_add(struct ledger *l, uint64_t alias, struct record *r)
 {
-    if (alias == 0 || l->names_count >= l->names_size / 4 * 3)
+    if (alias == 0 || (l->names_count >= l->names_size / 4 * 3 && !names_widen(l)))
         return;
     uint32_t at = name_place(l, alias);
     size_t before = r->bytes;
@@ -226,7 +243,7 @@ size_t ledger_bytes(const struct ledger *l)
 /* Gives up the coldest until the budget is kept; never `kept`, which is in use. */
 static void forget_coldest(struct ledger *l, const struct record *kept)
 {
-    while (ledger_bytes(l) > l->memory || l->names_count >= l->names_size / 4 * 3) {
+    while (ledger_bytes(l) > l->memory || l->names_count >= l->names_most / 4 * 3) {
         const struct glimpse *g = glimpse_oldest(l->glimpses);
         struct record *r = l->cold.oldest;
         if (r == kept)
@@ -429,6 +446,15 @@ static struct record *joined(const struct ledger *l, const struct transaction *t
 {
     struct record *r = name_find(l, k->join);
     return r || t->header.hop_count == 0 ? r : name_find(l, k->join_origin);
+}
+
+void ledger_expect(const struct ledger *l, const struct key *k)
+{
+    uint64_t key = k->by_id ? k->id : k->nameless;
+    __builtin_prefetch(&l->names[memory_place(key, l->names_size)]);
+    __builtin_prefetch(&l->names[memory_place(k->join, l->names_size)]);
+    __builtin_prefetch(&l->names[memory_place(k->join_origin, l->names_size)]);
+    glimpse_expect(l->glimpses, key);
 }
 
 static bool made_widen(struct ledger *l, size_t need)

@@ -114,8 +114,9 @@ struct ledger;
  * after which a mail without a new copy is forgotten though there be room. NULL: out of memory. */
 struct ledger *ledger_new(int64_t memory, int64_t remember, uint64_t *evicted);
 void ledger_free(struct ledger *l);
-/* t->message, no twin. */
 void ledger_tick(struct ledger *l, int64_t now);
+void ledger_expect(const struct ledger *l, const struct key *k); /* fetches into the cache what ledger_deliver() will look at first */
+/* t->message, no twin. */
 struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t, const struct key *k);
 
 struct message *ledger_find(const struct ledger *l, uint64_t key);    /* the full record, also by a joined key; NULL: none */

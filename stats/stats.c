@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "stats/census.h"
 #include "stats/detect.h"
 #include "stats/ledger.h"
 #include "stats/twin.h"
@@ -13,7 +14,7 @@
 /* The rule book on routes first: what it calls a storm, the others need not explain. */
 static const struct detector *const detectors[] = {
     &route_detector, &elsewhere_detector, &autoreply_detector, &bounce_detector, &replyall_detector, &resend_detector,
-    &burst_detector, &mailbomb_detector, &encrypted_detector, &exposure_detector, &mirror_detector,
+    &burst_detector, &mailbomb_detector, &encrypted_detector, &exposure_detector, &census_detector, &mirror_detector,
 };
 #define DETECTORS (sizeof detectors / sizeof detectors[0])
 
@@ -100,6 +101,7 @@ static void count(struct stats *s, const struct transaction *t, const struct key
 void stats_transaction(struct stats *s, const struct transaction *t)
 {
     struct key k = key_of(t);
+    ledger_expect(s->ledger, &k);
     enum twin twin = twin_check(s->twins, t, &k);
     s->last_was_twin = twin == TWIN_COUNTED;
     s->counters.twins += twin != TWIN_NONE;
@@ -184,6 +186,14 @@ size_t stats_top(const struct stats *s, struct message_row *rows, size_t most)
     }
     free(best);
     return n;
+}
+
+size_t stats_census(const struct stats *s, struct amplifier_row *rows, size_t most)
+{
+    for (size_t i = 0; i < DETECTORS; i++)
+        if (detectors[i] == &census_detector)
+            return census_rows(s->self[i], rows, most);
+    return 0;
 }
 
 size_t stats_storm_count(const struct stats *s)

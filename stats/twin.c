@@ -19,14 +19,14 @@
 
 struct seen {
     uint64_t number;              /* running; its place in the ring is number % TWIN_MEMORY; 0: empty */
-    uint64_t connection;
-    struct endpoint client, server;
-    uint64_t quadruple;           /* hash of the four */
+    uint64_t quadruple;           /* hash of both ends */
     uint64_t envelope;            /* of reverse-path, HELO and recipients */
-    uint64_t replies;             /* of what was answered to them */
-    uint64_t content;             /* of key and chain; 0: no content */
+    uint64_t same_quadruple, same_envelope; /* the one before in the bucket */
     int64_t mail_time, end;
-    uint64_t same_envelope, same_quadruple; /* the one before in the bucket */
+    uint64_t connection;          /* up to here one cache line, which is all that most comparisons touch */
+    struct endpoint client, server;
+    uint64_t replies;             /* of what was answered to the envelope */
+    uint64_t content;             /* of key and chain; 0: no content */
     bool uncertain;
 };
 
@@ -93,18 +93,19 @@ static bool same_content(const struct seen *a, const struct seen *b)
 /* The mirror shows the wire twice: everything is equal, and nothing else can be. */
 static bool wire_twin(const struct seen *a, const struct seen *b)
 {
-    if (a->quadruple != b->quadruple || !same_endpoint(a->client, b->client) || !same_endpoint(a->server, b->server) || !overlap(a, b))
+    if (a->quadruple != b->quadruple || !overlap(a, b) || !same_endpoint(a->client, b->client) || !same_endpoint(a->server, b->server))
         return false;
     return a->uncertain || b->uncertain || (a->envelope == b->envelope && same_content(a, b));
 }
 
 static bool nat_twin(const struct seen *a, const struct seen *b)
 {
+    if (a->envelope != b->envelope || !overlap(a, b) || !near(a->mail_time, b->mail_time))
+        return false;
     bool client = address_equal(a->client.address, b->client.address), server = address_equal(a->server.address, b->server.address);
     if ((client && server) || (client && a->client.port != b->client.port) || (server && a->server.port != b->server.port))
         return false;
-    bool ends = a->uncertain || b->uncertain || near(a->end, b->end);
-    return a->envelope == b->envelope && overlap(a, b) && near(a->mail_time, b->mail_time) && ends && same_content(a, b);
+    return (a->uncertain || b->uncertain || near(a->end, b->end)) && same_content(a, b);
 }
 
 static struct seen *seen_at(struct twins *w, uint64_t number)

@@ -4,7 +4,7 @@
 
 #include "stats/key.h"
 
-#define TWIN_MEMORY 32768                 /* transactions looked back; twins end microseconds apart */
+#define TWIN_MEMORY 16384                 /* transactions looked back; twins end microseconds apart */
 #define TWIN_WALK 256                     /* of them compared at most */
 #define TWIN_SKEW (100 * 1000 * 1000)     /* ns by which the far side of a NAT may begin or end earlier or later */
 

@@ -15,6 +15,7 @@ static uint64_t deliveries, redeliveries;
 static void file(void)
 {
     struct key k = key_of(&p.t);
+    ledger_expect(books, &k);
     if (twin_check(twins, &p.t, &k) == TWIN_COUNTED)
         return;
     struct ledger_entry e = ledger_deliver(books, &p.t, &k);
