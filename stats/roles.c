@@ -1,0 +1,244 @@
+/* In: what route.c saw each host of a mail do.  Out: who is at fault, by the conservation law.
+ *
+ * A correct server emits a mail only to recipients it accepted it for, or to what its aliases and lists make of them.  Whoever sends it to people of
+ * the audience who had it is a re-injector when it got the mail out of a mailbox, for a mailbox is where a mail's way ends.  When the mail came by
+ * SMTP it may be an alias whose members stand in To: as well, or a forwarder: then only proportions (a few in, many out) together with a third copy for
+ * the same people or its own second pass prove it.  The origin is never a re-injector. */
+#include "stats/roles.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+
+/* ---- sets of addresses ---- */
+
+static uint64_t *member_slot(uint64_t *slot, uint32_t room, uint64_t address)
+{
+    uint32_t i = (uint32_t)address & (room - 1);
+    while (slot[i] != 0 && slot[i] != address)
+        i = (i + 1) & (room - 1);
+    return &slot[i];
+}
+
+bool members_add(struct members *m, uint64_t address)
+{
+    if (address == 0)
+        address = 1;
+    if (m->count >= m->room / 2) {
+        if (m->count >= ROLES_MEMBERS)
+            return false;
+        uint32_t room = m->room ? m->room * 2 : 32;
+        uint64_t *wider = calloc(room, sizeof *wider);
+        if (!wider)
+            return false;
+        for (uint32_t i = 0; i < m->room; i++)
+            if (m->slot[i])
+                *member_slot(wider, room, m->slot[i]) = m->slot[i];
+        free(m->slot);
+        m->slot = wider;
+        m->room = room;
+    }
+    uint64_t *at = member_slot(m->slot, m->room, address);
+    if (*at)
+        return false;
+    *at = address;
+    m->count++;
+    return true;
+}
+
+/* ---- parties ---- */
+
+void roles_free(struct roles *r)
+{
+    for (uint32_t i = 0; i < r->count; i++) {
+        free(r->party[i]->sent.slot);
+        free(r->party[i]->again.slot);
+        free(r->party[i]);
+    }
+    free(r->party);
+    *r = (struct roles){0};
+}
+
+struct party *roles_find(const struct roles *r, struct address address)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        if (address_equal(r->party[i]->address, address))
+            return r->party[i];
+    return NULL;
+}
+
+static struct party *find_name(const struct roles *r, uint64_t name_hash)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        if (r->party[i]->name_hash == name_hash)
+            return r->party[i];
+    return NULL;
+}
+
+static void name_party(struct party *p, struct span name)
+{
+    if (p->name_hash || name.n == 0)
+        return;
+    log_clean(name, p->name, sizeof p->name);
+    p->name_hash = hash_nocase(name);
+}
+
+struct party *roles_party(struct roles *r, struct address address, struct span name, bool on_wire)
+{
+    bool known = address_known(address);
+    if (!known && name.n == 0)
+        return NULL;
+    struct party *p = known ? roles_find(r, address) : find_name(r, hash_nocase(name));
+    if (p) {
+        p->on_wire |= on_wire;
+        name_party(p, name);
+        return p;
+    }
+    if (r->count == r->room) {
+        uint32_t room = r->room ? r->room * 2 : 8;
+        struct party **more = room <= ROLES_PARTIES ? realloc(r->party, room * sizeof *more) : NULL;
+        if (!more)
+            return NULL;
+        r->party = more;
+        r->room = room;
+    }
+    p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->address = address;
+    p->on_wire = on_wire;
+    p->acts_for = p;
+    p->first = p->last = TIME_UNKNOWN;
+    name_party(p, name);
+    r->party[r->count++] = p;
+    return p;
+}
+
+void party_feeder(struct party *p, struct address address, struct span name)
+{
+    struct feeder f = {.address = address};
+    log_clean(name, f.name, sizeof f.name);
+    for (uint32_t i = 0; i < p->feeder_count; i++)
+        if (address_equal(p->feeder[i].address, address) && strcmp(p->feeder[i].name, f.name) == 0)
+            return;
+    if (p->feeder_count < ROLES_FEEDERS && (f.name[0] || address_known(address)))
+        p->feeder[p->feeder_count++] = f;
+}
+
+/* ---- the law ---- */
+
+static uint64_t taken_in(const struct message *m, const struct party *p)
+{
+    const struct message_host *h = p->on_wire ? message_host(m, p->address) : NULL;
+    return h && h->in ? h->in : 1;
+}
+
+static uint32_t widest(const struct roles *r)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < r->count; i++)
+        if (r->party[i]->sent.count > most)
+            most = r->party[i]->sent.count;
+    return most;
+}
+
+bool roles_reinjects(const struct roles *r, const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s)
+{
+    if (p == origin)
+        return false;
+    int64_t least = s->reinjection.suspected_recipients;
+    if (p->arrival == ARRIVAL_MAILBOX)
+        return p->again.count > 0 || (p->fetched && p->sent.count >= least);
+    uint64_t in = taken_in(m, p);
+    bool far_more = p->again.count >= least && p->sent.count >= s->reinjection.lone_amplification * (double)in;
+    if (p->arrival == ARRIVAL_ODD)
+        return p->thirds >= 2 && p->again.count >= 2 && (far_more || in == 1);
+    /* an alias with its members in To: gives each of them a second copy; two such aliases, third ones, but hardly to half of the audience */
+    return p->arrival == ARRIVAL_SMTP && far_more &&
+           (p->twice >= 2 || (p->thirds >= least && p->again.count * 2 >= widest(r)));
+}
+
+struct verdict roles_judge(const struct roles *r, const struct message *m, const struct party *origin, const struct stats_settings *s)
+{
+    struct verdict v = {0};
+    const struct party *strong = NULL, *other = NULL;
+    uint64_t again = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        const struct party *p = r->party[i];
+        if (!roles_reinjects(r, p, m, origin, s))
+            continue;
+        v.guilty++;
+        v.redeliveries += p->redeliveries;
+        again += p->again.count;
+        if (!v.worst || p->redeliveries > v.worst->redeliveries)
+            v.worst = p;
+        if (p->again.count > v.reached)
+            v.reached = p->again.count;
+        bool is_strong = p->again.count >= s->reinjection.suspected_recipients || (p->fetched && p->sent.count >= s->reinjection.suspected_recipients);
+        if (is_strong && !strong)
+            strong = p;
+        if (p->thirds > 0)
+            v.third = true;
+        if (p->twice >= 2)
+            v.twice = true;
+        if (is_strong && p->sent.count >= s->reinjection.lone_audience_share * (double)m->audience &&
+            p->sent.count >= s->reinjection.lone_amplification * (double)taken_in(m, p))
+            v.lone = true;
+    }
+    v.suspected = strong != NULL;
+    for (uint32_t i = 0; i < r->count && strong && !other; i++) {
+        const struct party *p = r->party[i];
+        /* one host with two addresses is still one host */
+        if (p != strong && !(p->name_hash && p->name_hash == strong->name_hash) && roles_reinjects(r, p, m, origin, s))
+            other = p;
+    }
+    v.second = other != NULL;
+    v.proof = other ? other : v.worst;
+    v.twice = v.twice && again >= 2; /* a loop of one recipient is a forwarding loop */
+    return v;
+}
+
+static bool only_relays(const struct message *m, const struct party *p)
+{
+    const struct message_host *h = p->on_wire ? message_host(m, p->address) : NULL;
+    return h && h->out > 0 && h->out == h->out_taken;
+}
+
+bool roles_loops(const struct roles *r, const struct party *p, const struct message *m)
+{
+    if (!p->on_cycle)
+        return false;
+    if (!only_relays(m, p))
+        return true;
+    for (uint32_t i = 0; i < r->count; i++)
+        if (r->party[i]->on_cycle && !only_relays(m, r->party[i]))
+            return false;
+    return true;
+}
+
+const struct party *roles_origin(const struct roles *r, const struct message *m)
+{
+    const struct message_host *best = NULL;
+    const struct party *origin = NULL;
+    for (uint32_t i = 0; i < m->host_count; i++) {
+        const struct message_host *h = &m->hosts[i];
+        if (h->copies_out == 0 || (h->first_in != TIME_UNKNOWN && h->first_in <= h->first_out))
+            continue;
+        const struct party *p = roles_find(r, h->address);
+        if (!p || p->acts_for != p || p->arrival == ARRIVAL_MAILBOX)
+            continue;
+        if (!best || h->least_hops_out < best->least_hops_out || (h->least_hops_out == best->least_hops_out && h->first_out < best->first_out)) {
+            best = h;
+            origin = p;
+        }
+    }
+    return origin;
+}
+
+enum storm_role roles_bystander(const struct message *m, const struct party *p)
+{
+    const struct message_host *h = p->on_wire ? message_host(m, p->address) : NULL;
+    return !h || h->in == 0 || h->out == 0 || h->out == h->out_taken ? ROLE_RELAY : ROLE_EXPANDER;
+}

@@ -1,0 +1,328 @@
+/* In: each accepted transaction with what the ledger made of it.  Out: the incidents `reinjection`, `forwarding-loop` and `list-loop`, one a message: one
+ * rule book, because the same copies satisfy several of its rows.
+ *
+ * A mail that shows no sign costs a few comparisons.  The first sign (a redelivery, a server that stands in the chain already, a mailbox fetched and then
+ * mailed to many) opens its trail (trail.c), which is filled from the ledger's record and from then on by every copy.  Whenever something changed
+ * that a verdict rests on, the trail is judged (roles.c): what the law proves is raised at once, what stays open is watched.  A stronger kind takes the
+ * incident over: list-loop, then reinjection, then forwarding-loop. */
+#include "stats/chain.h"
+#include "stats/detect.h"
+#include "stats/ledger.h"
+#include "stats/sketch.h"
+#include "stats/trail.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+
+#define TRAILS 1024          /* at once; the coldest that is no storm goes first */
+#define BUCKETS (TRAILS * 2) /* a power of two */
+#define ROUTE_FAMILY UINT64_C(0x726f757465) /* keeps its incidents' keys apart from other detectors' */
+#define TOLD_LEAST (10 * NS_PER_SECOND)     /* between two forecasts told */
+
+struct route {
+    const struct stats_settings *settings;
+    struct incidents *incidents;
+    struct ledger *ledger;
+    struct sketch *sketch;
+    struct chain chain;      /* of the copy at hand */
+    struct trail *bucket[BUCKETS];
+    struct trail *newest, *oldest;
+    uint32_t count;
+};
+
+static void *route_make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+{
+    struct route *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->settings = settings;
+    r->incidents = incidents;
+    r->ledger = ledger;
+    r->sketch = sketch_new();
+    if (r->sketch)
+        return r;
+    free(r);
+    return NULL;
+}
+
+static uint64_t incident_key(uint64_t key)
+{
+    return hash_pair(ROUTE_FAMILY, key);
+}
+
+/* ---- trails ---- */
+
+static struct trail **trail_at(struct route *r, uint64_t key)
+{
+    struct trail **at = &r->bucket[key & (BUCKETS - 1)];
+    while (*at && (*at)->key != key)
+        at = &(*at)->next;
+    return at;
+}
+
+static void trail_unlink(struct route *r, struct trail *l)
+{
+    *(l->newer ? &l->newer->older : &r->newest) = l->older;
+    *(l->older ? &l->older->newer : &r->oldest) = l->newer;
+}
+
+static void trail_first(struct route *r, struct trail *l)
+{
+    l->newer = NULL;
+    l->older = r->newest;
+    *(r->newest ? &r->newest->newer : &r->oldest) = l;
+    r->newest = l;
+}
+
+static void trail_drop(struct route *r, struct trail *l)
+{
+    *trail_at(r, l->key) = l->next;
+    trail_unlink(r, l);
+    r->count--;
+    trail_free(l);
+}
+
+static void route_drop(void *self)
+{
+    struct route *r = self;
+    while (r->oldest)
+        trail_drop(r, r->oldest);
+    sketch_free(r->sketch);
+    free(r);
+}
+
+static void make_room(struct route *r)
+{
+    struct trail *coldest = r->oldest;
+    for (struct trail *l = r->oldest; l; l = l->newer) {
+        const struct storm *s = incident_find(r->incidents, incident_key(l->key));
+        if (!s || !incident_raised(s) || s->state == STATE_CLEARED) {
+            coldest = l;
+            break;
+        }
+    }
+    trail_drop(r, coldest);
+}
+
+static struct trail *trail_open(struct route *r, const struct observation *o)
+{
+    if (r->count == TRAILS)
+        make_room(r);
+    struct trail *l = trail_new(o->message, o->copy ? 1 : 0, r->settings);
+    if (!l)
+        return NULL;
+    trail_audience(l, &o->t->header);
+    l->next = NULL;
+    *trail_at(r, l->key) = l;
+    trail_first(r, l);
+    r->count++;
+    return l;
+}
+
+/* ---- the first sign ---- */
+
+static bool shows_sign(const struct route *r, const struct observation *o)
+{
+    const struct header *h = &o->t->header;
+    if (o->redeliveries)
+        return true;
+    bool many = h->audience_count >= (uint64_t)r->settings->reinjection.suspected_recipients;
+    for (size_t i = 0; i < h->hop_count; i++) {
+        const struct hop *hop = &h->hops[i];
+        if ((hop->by.n && span_equal_nocase(hop->by, o->t->greeting)) || address_equal(hop->from_address, o->t->server.address))
+            return true;
+        if (many && chain_fetched(hop))
+            return true;
+    }
+    for (size_t i = 0; i < o->made_count && h->delivered_to_count; i++)
+        for (size_t k = 0; k < h->delivered_to_count && k < CHAIN_LINES; k++)
+            if (h->delivered_to[k] == o->made[i].recipient)
+                return true;
+    return false;
+}
+
+/* ---- verdicts ---- */
+
+static int rank(enum storm_kind k)
+{
+    return k == KIND_LIST_LOOP ? 2 : k == KIND_REINJECTION ? 1 : 0;
+}
+
+static struct outlook look_ahead(const struct storm *s, const struct trail *l, int64_t now)
+{
+    struct reproduction *of = s->kind == KIND_REINJECTION ? l->injections : l->turns;
+    uint32_t guilty = 0;
+    for (uint32_t i = 0; i < s->host_count; i++)
+        guilty += s->hosts[i].role == ROLE_REINJECTOR;
+    if (of)
+        return reproduction_outlook(of, guilty, now);
+    return (struct outlook){.reproduction = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1};
+}
+
+static void put_totals(struct storm *s, const struct message *m)
+{
+    s->copies = m->copies;
+    s->deliveries = m->deliveries;
+    s->redeliveries = m->redeliveries;
+    s->recipients = message_recipients(m);
+    s->bytes = m->bytes;
+    s->most_copies_a_recipient = m->most_copies;
+}
+
+/* Everything but severity and why, as it is known now. */
+static struct outlook write_storm(struct route *r, struct storm *s, struct trail *l, const struct message *m, int64_t now)
+{
+    put_totals(s, m);
+    sketch_draw(r->sketch, s, l, m, r->settings);
+    s->peak_rate = l->peak;
+    struct outlook o = look_ahead(s, l, now);
+    s->reproduction = o.reproduction;
+    s->generation = o.generation;
+    s->forecast_at = o.at;
+    s->forecast_deliveries = o.deliveries;
+    s->generations_left = o.generations_left;
+    l->fresh = false;
+    return o;
+}
+
+static void say_reinjection(const struct storm *s, const struct verdict *v, char *to, size_t size)
+{
+    char host[144], others[48] = "";
+    sketch_host_text(v->worst->address, v->worst->name, host, sizeof host);
+    if (v->guilty > 1)
+        snprintf(others, sizeof others, " and %u other host%s", v->guilty - 1, v->guilty == 2 ? "" : "s");
+    const char *proof = v->second ? "more than one host does it" : v->twice ? "it stands twice in one chain"
+        : v->third ? "people of the audience got a third copy, by a third chain" : v->lone ? "it alone reached nearly the whole audience"
+        : "suspected, until a second host, a third copy or a second pass confirms it";
+    snprintf(to, size, "%s%s put the mail, %s, back on its way to people of its To: and Cc: who had it (%u of %llu by one host, %llu redeliveries): %s.",
+        host, others, v->worst->arrival == ARRIVAL_MAILBOX ? "out of a mailbox" : "taken in by SMTP for a few", v->reached,
+        (unsigned long long)s->audience, (unsigned long long)v->redeliveries, proof);
+}
+
+static void say_loop(const struct storm *s, const struct trail *l, char *to, size_t size)
+{
+    char server[128], first[128] = "", second[128] = "";
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->host_count; i++)
+        if (s->hosts[i].role == ROLE_LOOPER && n++ < 2)
+            sketch_host_text(s->hosts[i].address, s->hosts[i].name, n == 1 ? first : second, sizeof first);
+    const struct party *p = roles_find(&l->roles, l->turning_point);
+    sketch_host_text(l->turning_point, p ? p->name : "", server, sizeof server);
+    snprintf(to, size, "The mail has come back to %s for the %u. time%s; it goes round through %s%s%s%s.", server, l->returns,
+        s->kind == KIND_LIST_LOOP ? ", with the list's own marks" : "", first, n > 1 ? ", " : "", second, n > 2 ? " and others" : "");
+}
+
+static bool list_on_cycle(const struct trail *l)
+{
+    for (uint32_t i = 0; i < l->roles.count; i++)
+        if (l->roles.party[i]->on_cycle && l->roles.party[i]->list)
+            return true;
+    return false;
+}
+
+static void judge(struct route *r, struct trail *l, struct message *m, int64_t now)
+{
+    const struct stats_settings *set = r->settings;
+    l->changed = false;
+    struct verdict v = {0};
+    if (set->reinjection.enabled)
+        v = roles_judge(&l->roles, m, roles_origin(&l->roles, m), set);
+    bool list = set->list_loop.enabled && l->returns >= (uint64_t)set->list_loop.major_returns && list_on_cycle(l);
+    bool reinjection = v.suspected || v.third || v.twice;
+    bool forwarding = set->forwarding_loop.enabled && l->returns >= (uint64_t)set->forwarding_loop.major_returns;
+    if (!list && !reinjection && !forwarding && !v.guilty)
+        return;
+    enum storm_kind kind = list ? KIND_LIST_LOOP : reinjection || !forwarding ? KIND_REINJECTION : KIND_FORWARDING_LOOP;
+    struct storm *s = incident_open(r->incidents, incident_key(l->key), kind, m->first);
+    if (!s)
+        return;
+    if (!list && !reinjection && !forwarding) /* watched */
+        return;
+    if (!incident_raised(s) || rank(kind) > rank(s->kind))
+        s->kind = kind;
+    kind = s->kind;
+    struct outlook o = write_storm(r, s, l, m, now);
+    char why[sizeof s->why];
+    enum storm_severity severity = SEVERITY_MAJOR;
+    if (kind == KIND_REINJECTION) {
+        if (v.redeliveries >= (uint64_t)set->reinjection.critical_redeliveries || o.reproduction >= 1)
+            severity = SEVERITY_CRITICAL;
+        else if (!v.second && !v.third && !v.twice && !v.lone)
+            severity = SEVERITY_WARNING;
+        say_reinjection(s, &v, why, sizeof why);
+    } else {
+        if (kind == KIND_FORWARDING_LOOP && l->returns >= (uint64_t)set->forwarding_loop.critical_returns)
+            severity = SEVERITY_CRITICAL;
+        say_loop(s, l, why, sizeof why);
+    }
+    ledger_pin(r->ledger, m, true);
+    incident_raise(r->incidents, s, severity, now, "%s", why);
+}
+
+static void route_observe(void *self, const struct observation *o)
+{
+    struct route *r = self;
+    const struct transaction *t = o->t;
+    struct message *m = o->message;
+    if (!m)
+        return;
+    struct trail *l = r->count ? *trail_at(r, m->key) : NULL;
+    if (!l && (!shows_sign(r, o) || !(l = trail_open(r, o))))
+        return;
+    struct passage p = {
+        .client = t->client.address, .server = t->server.address, .helo = t->helo, .greeting = t->greeting, .connection = t->connection,
+        .mail_time = t->mail_time, .end = t->end, .deliveries = o->deliveries, .made = o->made, .made_count = o->made_count, .header = &t->header,
+    };
+    chain_read(&r->chain, t->header.hops, t->header.hop_count);
+    trail_follow(l, m, &p, &r->chain, r->settings);
+    trail_unlink(r, l);
+    trail_first(r, l);
+    struct storm *s = incident_find(r->incidents, incident_key(l->key));
+    bool raised = s && incident_raised(s);
+    if (raised && s->severity < SEVERITY_CRITICAL && m->redeliveries >= (uint64_t)r->settings->reinjection.critical_redeliveries)
+        l->changed = true;
+    if (raised)
+        put_totals(s, m);
+    if (l->changed)
+        judge(r, l, m, o->now);
+    if (raised && o->redeliveries)
+        incident_touch(r->incidents, s, o->now);
+}
+
+/* ---- time ---- */
+
+static void forecast(struct route *r, struct storm *s, struct trail *l, const struct message *m, int64_t now)
+{
+    int64_t before = s->forecast_at;
+    struct outlook o = write_storm(r, s, l, m, now);
+    if (s->kind == KIND_REINJECTION && o.reproduction >= 1 && s->severity < SEVERITY_CRITICAL) {
+        l->changed = true;
+    } else if (o.at != TIME_UNKNOWN && o.at != before && (now - s->updated >= TOLD_LEAST || before == TIME_UNKNOWN)) {
+        char at[TIME_TEXT];
+        incident_event(s, now, "next round expected at %.19sZ: %llu deliveries", clock_text(o.at, at), (unsigned long long)o.deliveries);
+        incident_tell(r->incidents, s, now);
+    }
+}
+
+static void route_tick(void *self, int64_t now)
+{
+    struct route *r = self;
+    while (r->oldest && now - r->oldest->touched > r->settings->remember)
+        trail_drop(r, r->oldest);
+    for (struct trail *l = r->newest, *older; l; l = older) {
+        older = l->older;
+        struct storm *s = incident_find(r->incidents, incident_key(l->key));
+        struct message *m = ledger_find(r->ledger, l->key);
+        if (!m || !s || !incident_raised(s) || s->state == STATE_CLEARED)
+            continue;
+        if (l->fresh || s->forecast_at != TIME_UNKNOWN)
+            forecast(r, s, l, m, now);
+        if (l->changed)
+            judge(r, l, m, now);
+    }
+}
+
+const struct detector route_detector = {.make = route_make, .drop = route_drop, .observe = route_observe, .tick = route_tick};

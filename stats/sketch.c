@@ -1,0 +1,275 @@
+/* In: the trail of a mail and its record in the ledger.  Out: the storm's hosts with their roles, evidence and numbers, and the edges between them, to
+ * whoever shows the storm.  Drawn anew whenever it is told: the numbers are the ledger's, never sums of sums.
+ *
+ * Hosts at fault come first, then by redeliveries.  An edge on the wire is what one client gave one server; all servers that are no hosts of the storm are
+ * one edge, "mailboxes".  An edge that only header lines tell of (the mailbox a re-injector drained, the smarthost it uses) has on_wire false. */
+#include "stats/sketch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+
+struct sketch {
+    uint16_t at[STORM_HOSTS][STORM_HOSTS + 1]; /* the storm's edge + 1 from host to host; last column: to mailboxes */
+    struct address address[STORM_HOSTS];
+};
+
+struct sketch *sketch_new(void)
+{
+    return calloc(1, sizeof(struct sketch));
+}
+
+void sketch_free(struct sketch *t)
+{
+    free(t);
+}
+
+char *sketch_host_text(struct address address, const char *name, char *to, size_t size)
+{
+    char text[ADDRESS_TEXT];
+    if (!address_known(address))
+        snprintf(to, size, "%s", name);
+    else if (name[0])
+        snprintf(to, size, "%s (%s)", name, address_text(address, text));
+    else
+        snprintf(to, size, "%s", address_text(address, text));
+    return to;
+}
+
+/* ---- hosts ---- */
+
+static bool at_fault(const struct storm *s, const struct trail *l, const struct party *p, const struct message *m, const struct party *origin,
+    const struct stats_settings *settings)
+{
+    return s->kind == KIND_REINJECTION ? roles_reinjects(&l->roles, p, m, origin, settings) : roles_loops(&l->roles, p, m);
+}
+
+static void put_numbers(struct storm_host *h, const struct message *m, const struct party *p)
+{
+    const struct message_host *w = address_known(h->address) ? message_host(m, h->address) : NULL;
+    if (w) {
+        h->on_wire = true;
+        h->copies = w->copies_out;
+        h->deliveries = w->out;
+        h->recipients_in = w->in;
+        h->redeliveries = w->redeliveries;
+        h->last = w->copies_out ? w->last_out : w->first_in;
+        h->first = w->copies_out ? w->first_out : w->first_in;
+    }
+    if (!p)
+        return;
+    h->redeliveries = p->redeliveries;
+    if (!w) {
+        h->copies = p->copies;
+        h->first = p->first;
+        h->last = p->last;
+    }
+}
+
+static void put_party(struct storm *s, const struct message *m, const struct party *p, enum storm_role role)
+{
+    struct storm_host *h = incident_host(s, p->address, p->name, p->on_wire);
+    if (!h)
+        return;
+    h->role = role;
+    put_numbers(h, m, p);
+    snprintf(h->software, sizeof h->software, "%s", role >= ROLE_REINJECTOR ? p->software : "");
+    h->evidence_count = p->evidence_count;
+    memcpy(h->evidence, p->evidence, p->evidence_count * sizeof p->evidence[0]);
+}
+
+static void put_origin(struct storm *s, const struct trail *l, const struct message *m, const struct party *origin)
+{
+    if (origin) {
+        put_party(s, m, origin, ROLE_ORIGIN);
+        return;
+    }
+    if (!address_known(l->first_address) && l->first_name[0] == '\0')
+        return;
+    struct storm_host *h = incident_host(s, l->first_address, l->first_name, false);
+    if (!h || h->role >= ROLE_REINJECTOR)
+        return;
+    h->role = ROLE_ORIGIN;
+    put_numbers(h, m, NULL);
+}
+
+static int worst_first(const void *a, const void *b)
+{
+    const struct storm_host *x = a, *y = b;
+    bool guilty_x = x->role >= ROLE_REINJECTOR, guilty_y = y->role >= ROLE_REINJECTOR;
+    if (guilty_x != guilty_y)
+        return guilty_x ? -1 : 1;
+    if (x->redeliveries != y->redeliveries)
+        return x->redeliveries > y->redeliveries ? -1 : 1;
+    if (x->first != y->first)
+        return x->first < y->first ? -1 : 1;
+    int c = memcmp(x->address.b, y->address.b, sizeof x->address.b);
+    return c ? c : strcmp(x->name, y->name);
+}
+
+static bool is_list(const struct trail *l, const struct storm_host *h)
+{
+    const struct party *p = address_known(h->address) ? roles_find(&l->roles, h->address) : NULL;
+    return p && p->list;
+}
+
+/* Lists that ignore their own marks before forwarders on the way. */
+static void lists_first(struct storm *s, const struct trail *l)
+{
+    uint32_t to = 0;
+    for (uint32_t i = 0; i < s->host_count && s->hosts[i].role == ROLE_LOOPER; i++) {
+        if (!is_list(l, &s->hosts[i]))
+            continue;
+        struct storm_host h = s->hosts[i];
+        memmove(&s->hosts[to + 1], &s->hosts[to], (i - to) * sizeof h);
+        s->hosts[to++] = h;
+    }
+}
+
+static void draw_hosts(struct storm *s, const struct trail *l, const struct message *m, const struct party *origin, const struct stats_settings *settings)
+{
+    for (uint32_t i = 0; i < s->host_count; i++)
+        s->hosts[i].role = ROLE_RELAY;
+    enum storm_role guilt = s->kind == KIND_REINJECTION ? ROLE_REINJECTOR : ROLE_LOOPER;
+    for (uint32_t i = 0; i < l->roles.count; i++)
+        if (at_fault(s, l, l->roles.party[i], m, origin, settings))
+            put_party(s, m, l->roles.party[i], guilt);
+    if (!origin || !at_fault(s, l, origin, m, origin, settings))
+        put_origin(s, l, m, origin);
+    for (uint32_t i = 0; i < l->roles.count; i++) {
+        const struct party *p = l->roles.party[i];
+        if (p == origin || at_fault(s, l, p, m, origin, settings))
+            continue;
+        if (p->copies)
+            put_party(s, m, p, roles_bystander(m, p));
+    }
+    for (uint32_t i = 0; s->kind == KIND_REINJECTION && i < l->roles.count; i++) {
+        const struct party *p = l->roles.party[i];
+        for (uint32_t j = 0; j < p->feeder_count && roles_reinjects(&l->roles, p, m, origin, settings); j++) {
+            struct storm_host *h = incident_host(s, p->feeder[j].address, p->feeder[j].name, false);
+            if (h && h->role == ROLE_RELAY)
+                put_numbers(h, m, NULL);
+        }
+    }
+    for (uint32_t i = 1; i < s->host_count; i++)
+        if (worst_first(&s->hosts[i - 1], &s->hosts[i]) > 0) {
+            qsort(s->hosts, s->host_count, sizeof s->hosts[0], worst_first);
+            break;
+        }
+    if (s->kind == KIND_LIST_LOOP)
+        lists_first(s, l);
+}
+
+/* ---- edges ---- */
+
+static int32_t place(const struct sketch *t, const struct storm *s, struct address a, const char *name)
+{
+    for (uint32_t i = 0; i < s->host_count && i < STORM_HOSTS; i++)
+        if (address_equal(t->address[i], a) && (address_known(a) || strcmp(s->hosts[i].name, name) == 0))
+            return (int32_t)i;
+    return -1;
+}
+
+static struct storm_edge *edge(struct sketch *t, struct storm *s, int32_t from, int32_t to)
+{
+    uint16_t *at = &t->at[from][to < 0 ? STORM_HOSTS : to];
+    if (*at)
+        return &s->edges[*at - 1];
+    struct storm_edge *e = incident_edge(s, from, to);
+    if (e) {
+        *e = (struct storm_edge){.from = from, .to = to, .first = TIME_UNKNOWN};
+        *at = (uint16_t)(e - s->edges + 1);
+    }
+    return e;
+}
+
+static void hearsay(struct sketch *t, struct storm *s, int32_t from, int32_t to, const struct party *p)
+{
+    struct storm_edge *e = from >= 0 && to >= 0 && from != to && t->at[from][to] == 0 ? edge(t, s, from, to) : NULL;
+    if (!e)
+        return;
+    e->copies = p->copies;
+    e->first = p->first;
+}
+
+static void draw_edges(struct sketch *t, struct storm *s, const struct trail *l)
+{
+    s->edge_count = 0;
+    for (uint32_t i = 0; i < s->host_count && i < STORM_HOSTS; i++) {
+        t->address[i] = s->hosts[i].address;
+        memset(t->at[i], 0, sizeof t->at[i]);
+    }
+    for (uint32_t i = 0; i < l->lane_room; i++) {
+        const struct lane *lane = &l->lane[i];
+        int32_t from = address_known(lane->client) ? place(t, s, lane->client, "") : -1;
+        struct storm_edge *e = from >= 0 ? edge(t, s, from, place(t, s, lane->server, "")) : NULL;
+        if (!e)
+            continue;
+        e->copies += lane->copies;
+        e->deliveries += lane->deliveries;
+        e->redeliveries += lane->redeliveries;
+        e->on_wire = true;
+        if (e->first == TIME_UNKNOWN || lane->first < e->first)
+            e->first = lane->first;
+    }
+    for (uint32_t i = 0; i < l->roles.count; i++) {
+        const struct party *p = l->roles.party[i];
+        int32_t at = place(t, s, p->address, p->name);
+        if (p->acts_for != p)
+            hearsay(t, s, place(t, s, p->acts_for->address, p->acts_for->name), at, p);
+        for (uint32_t j = 0; j < p->feeder_count; j++)
+            hearsay(t, s, place(t, s, p->feeder[j].address, p->feeder[j].name), at, p);
+    }
+}
+
+static int earliest_first(const void *a, const void *b)
+{
+    const struct storm_edge *x = a, *y = b;
+    if (x->first != y->first)
+        return x->first < y->first ? -1 : 1;
+    return x->from != y->from ? (x->from < y->from ? -1 : 1) : (x->to > y->to) - (x->to < y->to);
+}
+
+/* ---- the rest ---- */
+
+static void acquit(struct storm *s, const struct trail *l, const struct message *m, const struct party *origin)
+{
+    char host[STORM_TEXT_SIZE];
+    s->acquittal[0] = '\0';
+    for (uint32_t i = 0; i < s->host_count; i++) {
+        const struct storm_host *h = &s->hosts[i];
+        if (h->role != ROLE_ORIGIN)
+            continue;
+        sketch_host_text(h->address, h->name, host, sizeof host);
+        const struct message_host *w = address_known(h->address) ? message_host(m, h->address) : NULL;
+        if (origin && w && w->out && w->redeliveries == 0)
+            snprintf(s->acquittal, sizeof s->acquittal, "The origin, %s, sent %llu deliver%s, each recipient once, and is not at fault.", host,
+                (unsigned long long)w->out, w->out == 1 ? "y" : "ies");
+        else if (origin && w && w->out)
+            snprintf(s->acquittal, sizeof s->acquittal,
+                "The origin, %s, sent %llu deliveries, %llu of them repeats of its own by the same chain; the storm is not its doing.", host,
+                (unsigned long long)w->out, (unsigned long long)w->redeliveries);
+        else
+            snprintf(s->acquittal, sizeof s->acquittal,
+                "The oldest Received lines name %s as the origin; on this wire it sent no copy of the storm.", host);
+        return;
+    }
+    (void)l;
+}
+
+void sketch_draw(struct sketch *t, struct storm *s, const struct trail *l, const struct message *m, const struct stats_settings *settings)
+{
+    const struct party *origin = roles_origin(&l->roles, m);
+    draw_hosts(s, l, m, origin, settings);
+    draw_edges(t, s, l);
+    qsort(s->edges, s->edge_count, sizeof s->edges[0], earliest_first);
+    acquit(s, l, m, origin);
+    snprintf(s->message_id, sizeof s->message_id, "%s", message_text(m, m->id));
+    snprintf(s->subject, sizeof s->subject, "%s", message_text(m, m->subject));
+    snprintf(s->from, sizeof s->from, "%s", message_text(m, m->from));
+    s->audience = m->audience;
+    s->audience_domains = l->domains;
+}

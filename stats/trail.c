@@ -1,0 +1,467 @@
+/* In: each copy of one mail that shows a sign of a storm: who gave it to whom, its chain, what the ledger made of its recipients.  Out: hosts with what
+ * they did (roles.c judges), the rounds (reproduction.c), who gave how much to whom (sketch.c draws it).
+ *
+ * The work of a copy is laid to the host that put it back on its way, be it the client on the wire or a host before it that only the chain names: a
+ * smarthost passes on what it is given.  A redelivery is charged to the copy with the longer chain (the ledger says whose that is). */
+#include "stats/trail.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "stats/software.h"
+
+#define SECOND NS_PER_SECOND
+#define LONG_RETURN 2 /* so many turns past the threshold a chain alone, without the same recipient again, proves the loop */
+
+/* ---- opening ---- */
+
+static void replay(struct trail *l, const struct message *m, const struct copy *copy, const struct stats_settings *settings)
+{
+    struct hop hops[CHAIN_LINES];
+    uint32_t n = 0, node = copy->tail;
+    while (node != 0 && m->nodes[node].depth > CHAIN_LINES)
+        node = m->nodes[node].parent;
+    for (n = node ? m->nodes[node].depth : 0; node != 0; node = m->nodes[node].parent) {
+        const struct chain_node *x = &m->nodes[node];
+        hops[x->depth - 1] = (struct hop){
+            .from = span_text(message_text(m, x->from)), .by = span_text(message_text(m, x->by)), .with = span_text(message_text(m, x->with)),
+            .with_note = span_text(message_text(m, x->note)), .from_address = x->from_address, .date = x->date, .hash = x->hash,
+        };
+    }
+    struct chain c;
+    chain_read(&c, hops, n);
+    struct delivery made[64];
+    for (uint32_t i = 0; i < copy->recipients_kept || i == 0; i += 64) {
+        struct passage p = {
+            .client = copy->client, .server = copy->server, .helo = span_text(message_text(m, copy->helo)),
+            .greeting = span_text(message_text(m, copy->greeting)), .connection = copy->connection, .mail_time = copy->mail_time, .end = copy->end,
+            .deliveries = i == 0 ? copy->deliveries : 0, .made = made,
+        };
+        for (; p.made_count < 64 && i + p.made_count < copy->recipients_kept; p.made_count++) {
+            uint64_t recipient = m->recipients[copy->recipients_at + i + p.made_count];
+            made[p.made_count] = (struct delivery){.recipient = recipient, .in_audience = message_in_audience(m, recipient),
+                .had_it = i + p.made_count < copy->redeliveries, .charged = copy->client};
+        }
+        trail_follow(l, m, &p, &c, settings);
+    }
+}
+
+struct trail *trail_new(const struct message *m, uint32_t but, const struct stats_settings *settings)
+{
+    struct trail *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->key = m->key;
+    for (uint32_t i = 0; i + but < m->copy_count; i++)
+        replay(l, m, &m->copy_list[i], settings);
+    return l;
+}
+
+void trail_free(struct trail *l)
+{
+    if (!l)
+        return;
+    roles_free(&l->roles);
+    reproduction_free(l->injections);
+    reproduction_free(l->turns);
+    free(l->lane);
+    free(l);
+}
+
+void trail_audience(struct trail *l, const struct header *h)
+{
+    struct members domains = {0};
+    for (size_t i = 0; i < h->audience_count; i++)
+        members_add(&domains, h->audience[i].domain);
+    l->domains = domains.count;
+    free(domains.slot);
+}
+
+/* ---- what all copies share ---- */
+
+static void compare(struct trail *l, const struct chain *c)
+{
+    if (c->count == 0)
+        return;
+    if (!l->trunk.known) {
+        log_clean(c->visit[0].name, l->first_name, sizeof l->first_name);
+        l->first_address = c->visit[0].address;
+    } else if (!address_known(l->first_address)) {
+        l->first_address = c->visit[0].address;
+    }
+    trunk_join(&l->trunk, c);
+    for (uint32_t i = 0; i < c->hop_count && !l->branched; i++) {
+        if (i == l->spine_count)
+            l->spine[l->spine_count++] = c->hops[i].hash;
+        l->branched = l->spine[i] != c->hops[i].hash;
+    }
+}
+
+static struct lane *lane_of(struct trail *l, struct address client, struct address server)
+{
+    if (l->lane_count >= l->lane_room / 2 && l->lane_room < TRAIL_LANES * 2) {
+        uint32_t room = l->lane_room ? l->lane_room * 2 : 32;
+        struct lane *wider = calloc(room, sizeof *wider), *old = l->lane;
+        if (!wider)
+            return NULL;
+        uint32_t old_room = l->lane_room;
+        l->lane = wider;
+        l->lane_room = room;
+        l->lane_count = 0;
+        for (uint32_t i = 0; i < old_room; i++)
+            if (address_known(old[i].client))
+                *lane_of(l, old[i].client, old[i].server) = old[i];
+        free(old);
+    }
+    uint8_t both[32];
+    memcpy(both, client.b, 16);
+    memcpy(both + 16, server.b, 16);
+    uint32_t i = (uint32_t)hash_bytes(both, sizeof both) & (l->lane_room - 1);
+    while (address_known(l->lane[i].client) && !(address_equal(l->lane[i].client, client) && address_equal(l->lane[i].server, server)))
+        i = (i + 1) & (l->lane_room - 1);
+    if (!address_known(l->lane[i].client)) {
+        if (l->lane_count >= TRAIL_LANES)
+            return NULL;
+        l->lane_count++;
+        l->lane[i] = (struct lane){.client = client, .server = server, .first = TIME_UNKNOWN};
+    }
+    return &l->lane[i];
+}
+
+static void count(struct trail *l, const struct passage *p)
+{
+    struct lane *lane = address_known(p->client) && p->deliveries ? lane_of(l, p->client, p->server) : NULL;
+    if (lane) {
+        lane->copies++;
+        lane->deliveries += p->deliveries;
+        for (uint32_t i = 0; i < p->made_count; i++)
+            lane->redeliveries += p->made[i].had_it && address_equal(p->made[i].charged, p->client);
+        if (lane->first == TIME_UNKNOWN)
+            lane->first = p->end;
+    }
+    int64_t second = p->end / SECOND;
+    if (second > l->second) {
+        for (int64_t s = second - l->second > TRAIL_PEAK ? second - TRAIL_PEAK + 1 : l->second + 1; s <= second; s++)
+            l->in_second[s % TRAIL_PEAK] = 0;
+        l->second = second;
+    }
+    l->in_second[l->second % TRAIL_PEAK] += p->deliveries;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < TRAIL_PEAK; i++)
+        sum += l->in_second[i];
+    if ((double)sum / TRAIL_PEAK > l->peak)
+        l->peak = (double)sum / TRAIL_PEAK;
+}
+
+/* ---- whose work a copy is ---- */
+
+static bool accepted(const struct message *m, struct address a, int64_t before)
+{
+    const struct message_host *h = address_known(a) ? message_host(m, a) : NULL;
+    return h && h->first_in != TIME_UNKNOWN && h->first_in <= before;
+}
+
+struct work { /* of one copy */
+    struct party *by;       /* who put it on its way; NULL: no room to remember */
+    enum arrival arrival;
+    int visit;              /* the lines of `by`, -1: it wrote none that we know */
+};
+
+/* A client that wrote no line: the newest one is of the mailbox it took the mail from. */
+static bool wrote_nothing(const struct chain *c, const struct passage *p)
+{
+    const struct visit *v = &c->visit[c->count - 1];
+    return v->delivered && !span_equal_nocase(v->name, p->helo) && !chain_same_organisation(v->name, p->helo);
+}
+
+static struct work work_of(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, struct party *sender)
+{
+    bool took_it = accepted(m, p->client, p->mail_time);
+    struct work w = {.by = sender, .arrival = took_it ? ARRIVAL_SMTP : ARRIVAL_START, .visit = (int)c->count - 1};
+    if (c->count == 0)
+        return w;
+    const struct visit *newest = &c->visit[c->count - 1];
+    int k = chain_injection(c, &l->trunk);
+    if (!took_it && wrote_nothing(c, p)) {
+        w.arrival = ARRIVAL_MAILBOX;
+        w.visit = -1;
+    } else if (k >= 0) {
+        const struct visit *v = &c->visit[k];
+        bool last = (uint32_t)k + 1 == c->count, said = v->fetched || c->visit[k - 1].delivered;
+        /* who had it by SMTP and then sends it from nowhere runs a list or a filter, unless a mailbox stands in between */
+        if (said || !accepted(m, last ? p->client : v->address, p->mail_time)) {
+            w.arrival = ARRIVAL_MAILBOX;
+            w.visit = k;
+            if (!last)
+                w.by = roles_party(&l->roles, v->address, v->name, address_known(v->address) && message_host(m, v->address));
+        } else {
+            w.arrival = ARRIVAL_SMTP;
+        }
+    } else if (!took_it && c->count > 1) {
+        w.arrival = span_equal_nocase(newest->name, p->helo) || chain_same_organisation(newest->name, p->helo) ? newest->arrival : ARRIVAL_ODD;
+        if (w.arrival == ARRIVAL_MAILBOX)
+            w.arrival = ARRIVAL_ODD; /* all copies share this visit: the origin's own way */
+    }
+    return w;
+}
+
+static void put_evidence(struct party *by, const struct passage *p, const struct hop *line, const char *said)
+{
+    if (by->evidence_count == ROLES_EVIDENCE)
+        return;
+    struct storm_evidence *e = &by->evidence[by->evidence_count++];
+    *e = (struct storm_evidence){.time = p->end, .connection = p->connection, .client = p->client, .server = p->server};
+    snprintf(e->said, sizeof e->said, "%s", said);
+    if (line)
+        chain_line(line, e->received, sizeof e->received);
+}
+
+static void say_how(struct party *by, const struct work *w, const struct passage *p, const struct chain *c)
+{
+    char said[STORM_TEXT_SIZE];
+    const struct hop *line = w->visit >= 0 ? &c->hops[c->visit[w->visit].first] : c->hop_count ? &c->hops[c->hop_count - 1] : NULL;
+    const char *how = w->arrival != ARRIVAL_MAILBOX ? "which came to it by SMTP or in a way its chain does not tell"
+        : w->visit >= 0 && c->visit[w->visit].fetched ? "which it fetched from a mailbox, as its line says"
+        : w->visit >= 0 ? "which lay in a mailbox: no host gave it by SMTP" : "which lay in a mailbox: the newest line is of its delivery there";
+    snprintf(said, sizeof said, "sent this mail, %s, to people of its To: and Cc: who had it; %u Received lines", how, c->hop_count);
+    put_evidence(by, p, line, said);
+}
+
+/* How often the visit's host stands in the chain; out of a mailbox each time, when this time it was. */
+static uint32_t stands(const struct chain *c, int visit, enum arrival arrival)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; visit >= 0 && k < c->count; k++)
+        n += c->visit[k].name_hash && c->visit[k].name_hash == c->visit[visit].name_hash &&
+             (arrival != ARRIVAL_MAILBOX || c->visit[k].arrival == ARRIVAL_MAILBOX);
+    return n;
+}
+
+static void charge(struct trail *l, struct party *guilty, const struct delivery *d, const struct passage *p, const struct chain *c,
+    const struct work *w, const struct stats_settings *settings)
+{
+    guilty->redeliveries++;
+    if (!d->in_audience)
+        return;
+    if (guilty == w->by && guilty->again.count == 0)
+        say_how(guilty, w, p, c);
+    if (members_add(&guilty->again, d->recipient) && (int64_t)guilty->again.count <= settings->reinjection.suspected_recipients)
+        l->changed = true;
+    if (d->chains >= 3 && l->branched) {
+        if (guilty->thirds++ == 0)
+            put_evidence(guilty, p, NULL, "gave an audience member the third copy at this server, by a chain that neither of the others had");
+        l->changed |= (int64_t)guilty->thirds <= settings->reinjection.suspected_recipients;
+    }
+}
+
+static void lay(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct work *w,
+    const struct stats_settings *settings)
+{
+    struct party *by = w->by;
+    if (w->arrival > by->arrival) {
+        by->arrival = w->arrival;
+        l->changed = true;
+    }
+    by->fetched |= w->arrival == ARRIVAL_MAILBOX && w->visit >= 0 && c->visit[w->visit].fetched;
+    if (w->arrival == ARRIVAL_MAILBOX) {
+        int before = w->visit >= 0 ? w->visit - 1 : (int)c->count - 1;
+        if (before >= 0)
+            party_feeder(by, w->visit >= 0 && c->visit[before].delivered ? (struct address){{0}} : c->visit[before].address, c->visit[before].name);
+        if (by->software[0] == '\0' && p->header)
+            software_text(c, w->visit >= 0 ? &c->visit[w->visit] : NULL, p->header, by->software, sizeof by->software);
+    }
+    uint32_t twice = stands(c, w->visit, w->arrival);
+    if (twice > by->twice) {
+        by->twice = twice;
+        l->changed = true;
+        if (twice == 2 && w->arrival == ARRIVAL_MAILBOX)
+            put_evidence(by, p, &c->hops[c->visit[w->visit].first], "stands twice in one chain as the host that put the copy back on its way");
+    }
+    uint32_t sent = by->sent.count;
+    for (uint32_t i = 0; i < p->made_count; i++) {
+        const struct delivery *d = &p->made[i];
+        if (d->in_audience)
+            members_add(&by->sent, d->recipient);
+        if (!d->had_it)
+            continue;
+        struct party *charged = address_equal(d->charged, p->client) ? by : NULL;
+        if (!charged && (charged = roles_find(&l->roles, d->charged)))
+            charged = charged->acts_for;
+        if (charged)
+            charge(l, charged, d, p, c, w, settings);
+    }
+    double share = settings->reinjection.lone_audience_share * (double)m->audience;
+    if (by->sent.count != sent && ((sent < share && by->sent.count >= share) || (by->fetched && by->sent.count >= settings->reinjection.suspected_recipients &&
+        sent < settings->reinjection.suspected_recipients)))
+        l->changed = true;
+}
+
+static void breed(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct work *w)
+{
+    if (w->arrival != ARRIVAL_MAILBOX)
+        return;
+    if (!l->injections && !(l->injections = reproduction_new(m->first, l->trunk.count)))
+        return;
+    struct event e = {.round = 1, .hops = c->hop_count, .deliveries = p->deliveries, .time = p->end};
+    uint32_t own = w->visit >= 0 ? (uint32_t)w->visit : c->count;
+    if (w->visit >= 0) {
+        e.id = c->visit[own].entry;
+        e.copy = c->visit[own].path;
+    } else {
+        e.id = chain_end(c, c->count - 1);
+    }
+    for (uint32_t k = 1; k < own; k++)
+        if (c->visit[k].arrival == ARRIVAL_MAILBOX && k >= l->trunk.count) {
+            e.parent = c->visit[k].entry;
+            e.round++;
+        }
+    reproduction_event(l->injections, &e);
+}
+
+/* ---- loops ---- */
+
+static bool is_address(struct span text, uint64_t recipient)
+{
+    const uint8_t *open = text.n ? memchr(text.p, '<', text.n) : NULL;
+    if (open) {
+        text = span_from(text, (size_t)(open + 1 - text.p));
+        const uint8_t *close = text.n ? memchr(text.p, '>', text.n) : NULL;
+        if (close)
+            text.n = (size_t)(close - text.p);
+    }
+    text = span_trim(text);
+    if (hash_nocase(text) == recipient)
+        return true;
+    /* a List-Id is the list's address with a dot for the @ (RFC 2919) */
+    char at[256];
+    if (text.n == 0 || text.n >= sizeof at)
+        return false;
+    for (size_t i = 1; i + 1 < text.n; i++)
+        if (text.p[i] == '.') {
+            memcpy(at, text.p, text.n);
+            at[i] = '@';
+            if (hash_nocase(span_of(at, text.n)) == recipient)
+                return true;
+        }
+    return false;
+}
+
+static bool bears_mark(const struct header *h, uint64_t recipient)
+{
+    return is_address(h->x_been_there, recipient) || is_address(h->x_loop, recipient) || is_address(h->list_id, recipient);
+}
+
+/* The list whose marks the copy bears is one of the client's: it took the mail in for that address, or the list's domain is its own. */
+static bool runs_list(const struct message *m, const struct passage *p)
+{
+    const struct header *h = p->header;
+    if (!h || (h->list_id.n == 0 && h->x_been_there.n == 0 && h->x_loop.n == 0))
+        return false;
+    for (uint32_t i = 0; i < m->copy_count; i++) {
+        const struct copy *k = &m->copy_list[i];
+        if (!address_equal(k->server, p->client))
+            continue;
+        for (uint32_t j = 0; j < k->recipients_kept; j++)
+            if (bears_mark(h, m->recipients[k->recipients_at + j]))
+                return true;
+        break; /* the first one in is enough */
+    }
+    struct span id = h->list_id;
+    const uint8_t *open = id.n ? memrchr(id.p, '<', id.n) : NULL;
+    if (open)
+        id = span_from(id, (size_t)(open + 1 - id.p));
+    while (id.n && (id.p[id.n - 1] == '>' || id.p[id.n - 1] == ' '))
+        id.n--;
+    return chain_same_organisation(id, p->helo);
+}
+
+static void on_cycle(struct party *p, const struct passage *at, const char *said, const struct hop *line)
+{
+    if (!p)
+        return;
+    if (!p->on_cycle)
+        put_evidence(p, at, line, said);
+    p->on_cycle = true;
+}
+
+static void turn(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, struct party *sender,
+    const struct stats_settings *settings)
+{
+    bool again = false;
+    uint32_t returns = 0, latest = 0;
+    for (uint32_t i = 0; i < p->made_count; i++)
+        again |= p->made[i].had_it;
+    if (c->count)
+        returns = chain_passes(c, p->greeting, p->server, again, &latest);
+    bool by_chain = returns > 0;
+    for (uint32_t i = 0; p->header && i < p->made_count; i++) {
+        uint32_t n = 0;
+        for (size_t k = 0; k < p->header->delivered_to_count && k < CHAIN_LINES; k++)
+            n += p->header->delivered_to[k] == p->made[i].recipient;
+        returns = n > returns ? n : returns;
+    }
+    if (returns == 0)
+        return;
+    struct party *server = roles_party(&l->roles, p->server, p->greeting, true);
+    if (!server)
+        return;
+    for (uint32_t i = 0; p->header && i < p->made_count && !server->list; i++)
+        server->list = bears_mark(p->header, p->made[i].recipient);
+    if (returns > server->returns)
+        server->returns = returns;
+    if (!address_known(l->turning_point))
+        l->turning_point = p->server;
+    if (by_chain && address_equal(l->turning_point, p->server) && (l->turns || (l->turns = reproduction_new(m->first, 1)))) {
+        struct event e = {.id = chain_end(c, c->count - 1), .parent = c->visit[latest].path, .round = returns, .hops = c->hop_count,
+            .deliveries = p->deliveries, .time = p->end};
+        reproduction_event(l->turns, &e);
+    }
+    uint32_t least = (uint32_t)settings->forwarding_loop.major_returns;
+    if (returns < least || !(again || returns >= least + LONG_RETURN))
+        return;
+    if (returns > l->returns) {
+        l->returns = returns;
+        l->changed = true;
+    }
+    char said[STORM_TEXT_SIZE];
+    snprintf(said, sizeof said, "took this mail in again: it had been here %u times, as its %u Received lines say", returns, c->hop_count);
+    const struct hop *line = by_chain ? &c->hops[c->visit[latest].first] : NULL;
+    on_cycle(server, p, said, line);
+    on_cycle(sender, p, "sent the mail to a server that it had passed", c->hop_count ? &c->hops[c->hop_count - 1] : NULL);
+    for (uint32_t k = latest + 1; by_chain && k + 1 < c->count; k++) {
+        const struct visit *v = &c->visit[k];
+        on_cycle(roles_party(&l->roles, v->address, v->name, address_known(v->address) && message_host(m, v->address)), p,
+            "stands between two visits of the mail at the same server", &c->hops[v->first]);
+    }
+}
+
+void trail_follow(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings)
+{
+    compare(l, c);
+    count(l, p);
+    l->touched = p->end;
+    l->fresh = true;
+    uint32_t parties = l->roles.count;
+    struct party *sender = roles_party(&l->roles, p->client, p->helo, true);
+    if (sender) {
+        struct work w = work_of(l, m, p, c, sender);
+        sender->acts_for = w.by ? w.by : sender;
+        struct party *both[] = {sender, w.by};
+        for (size_t i = 0; i < (w.by && w.by != sender ? 2 : 1); i++) {
+            both[i]->copies += p->deliveries > 0;
+            both[i]->first = both[i]->first == TIME_UNKNOWN ? p->end : both[i]->first;
+            both[i]->last = p->end;
+        }
+        sender->list |= !sender->list && runs_list(m, p);
+        if (w.by) {
+            lay(l, m, p, c, &w, settings);
+            breed(l, m, p, c, &w);
+        }
+        turn(l, m, p, c, sender, settings);
+    }
+    if (l->turns && !address_equal(l->turning_point, p->server))
+        reproduction_more(l->turns, p->deliveries);
+    l->changed |= l->roles.count != parties;
+}

@@ -1,0 +1,60 @@
+/* The trail of one mail that shows a sign of a storm: its hosts, what its copies share, its rounds.  Private to stats/: route.c's. */
+#ifndef SQUALL_STATS_TRAIL_H
+#define SQUALL_STATS_TRAIL_H
+
+#include "stats/ledger.h"
+#include "stats/reproduction.h"
+#include "stats/roles.h"
+
+#define TRAIL_LANES 4096 /* pairs of client and server; further ones are not told apart */
+#define TRAIL_PEAK 10    /* s */
+
+struct passage {         /* one copy on its way from client to server */
+    struct address client, server;
+    struct span helo, greeting;
+    uint64_t connection;
+    int64_t mail_time, end;
+    uint32_t deliveries;
+    const struct delivery *made; /* what the ledger made of its recipients */
+    uint32_t made_count;
+    const struct header *header; /* NULL: a copy of before the trail was opened */
+};
+
+struct lane {
+    struct address client, server; /* client all zero: empty */
+    uint64_t copies, deliveries, redeliveries;
+    int64_t first;
+};
+
+struct trail {
+    uint64_t key;
+    struct roles roles;
+    struct trunk trunk;
+    char first_name[ROLES_NAME];  /* of the oldest host, by the chains' word */
+    struct address first_address;
+    uint64_t spine[CHAIN_LINES];  /* the longest chain: its lines */
+    uint32_t spine_count;
+    bool branched;                /* a copy went another way than the spine */
+    struct reproduction *injections, *turns; /* rounds through mailboxes; round a loop.  NULL: none yet */
+    struct address turning_point; /* the server whose passes are the turns */
+    uint32_t returns;             /* to one server, the most; counted when they are certain */
+    uint64_t domains;             /* of the audience */
+    struct lane *lane;            /* open addressing */
+    uint32_t lane_room, lane_count;
+    uint32_t in_second[TRAIL_PEAK]; /* deliveries */
+    int64_t second;
+    double peak;                  /* deliveries a second over the busiest TRAIL_PEAK */
+    bool changed;                 /* something that a verdict rests on */
+    bool fresh;                   /* copies that were not yet told */
+    int64_t touched;
+    struct trail *next;           /* route.c's: of its bucket; by last copy */
+    struct trail *newer, *older;
+};
+
+/* With the copies that the ledger knows already, all but the latest `but`.  NULL: out of memory. */
+struct trail *trail_new(const struct message *m, uint32_t but, const struct stats_settings *settings);
+void trail_free(struct trail *l);
+void trail_follow(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings);
+void trail_audience(struct trail *l, const struct header *h); /* counts its domains */
+
+#endif
