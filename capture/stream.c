@@ -118,7 +118,7 @@ static void deliver_head(struct streams *s, struct flow *f, enum side from, stru
 static bool may_follow(const struct flow *f, enum side from, uint32_t ack, bool has_ack, uint32_t order)
 {
     enum side other = side_other(from);
-    if (!has_ack || !(f->flags & FLOW_BASE << other) || distance(ack, f->next[other]) <= 0 || distance(ack, f->next[other]) > WINDOW)
+    if (!has_ack || (f->flags & (FLOW_BASE | FLOW_SHUT) << other) != FLOW_BASE << other || distance(ack, f->next[other]) <= 0 || distance(ack, f->next[other]) > WINDOW)
         return true;
     const struct piece *waits = f->hold ? f->hold->line[other].first : NULL;
     return waits && waits->seq == f->next[other] && waits->has_ack && distance(waits->ack, f->next[from]) > 0 &&
@@ -142,26 +142,6 @@ static struct hold *hold_of(struct streams *s, struct flow *f)
     return h;
 }
 
-void stream_drop(struct streams *s, struct flow *f)
-{
-    struct hold *h = f->hold;
-    if (!h)
-        return;
-    for (enum side side = CLIENT; side <= SERVER; side++)
-        for (struct piece *p = h->line[side].first, *next; p; p = next) {
-            next = p->next;
-            pool_put(s->pieces, p);
-        }
-    if (h->next)
-        h->next->prev = h->prev;
-    if (h->prev)
-        h->prev->next = h->next;
-    else
-        s->first = h->next;
-    pool_put(s->holds, h);
-    f->hold = NULL;
-}
-
 static void unlink_first(struct streams *s, struct hold *h, enum side side)
 {
     struct line *l = &h->line[side];
@@ -173,6 +153,29 @@ static void unlink_first(struct streams *s, struct hold *h, enum side side)
         l->last = NULL;
     h->pieces--;
     pool_put(s->pieces, p);
+}
+
+static void clear_line(struct streams *s, struct hold *h, enum side side)
+{
+    while (h->line[side].first)
+        unlink_first(s, h, side);
+}
+
+void stream_drop(struct streams *s, struct flow *f)
+{
+    struct hold *h = f->hold;
+    if (!h)
+        return;
+    for (enum side side = CLIENT; side <= SERVER; side++)
+        clear_line(s, h, side);
+    if (h->next)
+        h->next->prev = h->prev;
+    if (h->prev)
+        h->prev->next = h->next;
+    else
+        s->first = h->next;
+    pool_put(s->holds, h);
+    f->hold = NULL;
 }
 
 /* The last piece that begins at or before seq; NULL: none.  False: too far to look. */
@@ -204,7 +207,7 @@ static void cut_front(struct segment *g, uint32_t n)
 static bool differs(const struct piece *held, const struct segment *g, uint32_t n)
 {
     uint32_t at = g->seq - held->seq, same = n < g->bytes.n ? n : (uint32_t)g->bytes.n;
-    return held->captured && memcmp(held->bytes + at, g->bytes.p, same) != 0;
+    return held->captured && same && memcmp(held->bytes + at, g->bytes.p, same) != 0;
 }
 
 static struct piece *put_behind(struct streams *s, struct hold *h, enum side from, struct piece *before, struct segment *g, uint32_t n, int64_t now)
@@ -288,16 +291,19 @@ static bool deliver_line(struct streams *s, struct flow *f, enum side from, int6
     return any;
 }
 
-/* A side that has said all it said before its FIN is shut; its FIN takes one sequence number. */
-static bool shut(struct flow *f)
+/* A side that has said all it said before its FIN is shut; its FIN takes one sequence number, and nothing comes after it. */
+static bool shut(struct streams *s, struct flow *f)
 {
     bool any = false;
-    for (enum side s = CLIENT; s <= SERVER; s++)
-        if ((f->flags & (FLOW_FIN | FLOW_SHUT) << s) == FLOW_FIN << s && distance(f->next[s], f->fin[s]) >= 0) {
-            f->flags |= (uint16_t)(FLOW_SHUT << s);
-            f->next[s] = f->fin[s] + 1;
-            any = true;
-        }
+    for (enum side side = CLIENT; side <= SERVER; side++) {
+        if ((f->flags & (FLOW_FIN | FLOW_SHUT) << side) != FLOW_FIN << side || distance(f->next[side], f->fin[side]) < 0)
+            continue;
+        f->flags |= (uint16_t)(FLOW_SHUT << side);
+        f->next[side] += f->next[side] == f->fin[side];
+        if (f->hold)
+            clear_line(s, f->hold, side);
+        any = true;
+    }
     return any;
 }
 
@@ -307,7 +313,7 @@ static void deliver_lines(struct streams *s, struct flow *f, int64_t now)
     while (more) {
         more = deliver_line(s, f, CLIENT, now);
         more |= deliver_line(s, f, SERVER, now);
-        more |= shut(f);
+        more |= shut(s, f);
     }
 }
 
@@ -368,7 +374,7 @@ static void settle(struct streams *s, struct flow *f, int64_t now)
         if (!f->hold->pieces && !f->hold->reset)
             stream_drop(s, f);
     } else {
-        shut(f);
+        shut(s, f);
     }
     bool closed = (f->flags & 3u * FLOW_SHUT) == 3u * FLOW_SHUT;
     if (reset)
@@ -457,19 +463,20 @@ static bool believable(const struct flow *f, enum side from, uint32_t seq)
 /* No room to hold a segment: its connection pays, with a hole. */
 static void make_way(struct streams *s, struct flow *f, enum side from, struct segment *g, int64_t now)
 {
-    if (f->hold)
-        deliver_lines(s, f, now);
     const struct piece *first = f->hold ? f->hold->line[from].first : NULL;
     if (first && distance(first->seq, g->seq) <= 0) {
+        deliver_lines(s, f, now);
         give_up(s, f, true, now);
         deliver_lines(s, f, now);
-    } else if (distance(g->seq, f->next[from]) >= 0) {
+    } else {
         if (g->seq != f->next[from])
             tell_gap(s, f, from, g->seq - f->next[from], now);
         deliver_head(s, f, from, g, first && first->seq - g->seq < g->n ? first->seq - g->seq : g->n, now);
     }
     int32_t passed = distance(f->next[from], g->seq);
-    if (passed > 0)
+    if (f->flags & FLOW_SHUT << from)
+        g->n = 0;
+    else if (passed > 0)
         cut_front(g, (uint32_t)passed < g->n ? (uint32_t)passed : g->n);
 }
 
@@ -532,7 +539,7 @@ void stream_segment(struct streams *s, struct flow *f, enum side from, const str
         stream_drop(s, f);
         if (distance(g.seq + g.n, f->next[from]) > 0)
             f->next[from] = g.seq + g.n;
-    } else if (g.n) {
+    } else if (g.n && !(f->flags & FLOW_SHUT << from)) {
         place(s, f, from, g, now);
     }
     if (f->hold || f->flags & 3u * FLOW_FIN)
