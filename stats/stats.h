@@ -41,6 +41,13 @@ struct message_row { /* of the table of messages; texts as in struct storm */
 };
 /* The `most` messages with most redeliveries, then deliveries, then earliest; returns how many were written. */
 size_t stats_top(const struct stats *s, struct message_row *rows, size_t most);
+struct amplifier_row { /* of the census: a host that has been seen routing mail by its To and Cc */
+    struct address address;
+    char name[STORM_TEXT_SIZE], domain[STORM_TEXT_SIZE]; /* HELO; a domain it serves, "" when none is known */
+    uint64_t mails;        /* it routed so */
+    int64_t first, last;
+};
+size_t stats_census(const struct stats *s, struct amplifier_row *rows, size_t most); /* those with most mails; returns how many were written */
 /* Storms, oldest first, cleared ones too (bounded; the history has all).  The pointer is good until the next call that takes a non-const stats. */
 size_t stats_storm_count(const struct stats *s);
 const struct storm *stats_storm(const struct stats *s, size_t i);
