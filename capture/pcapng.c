@@ -230,15 +230,18 @@ static bool look_at_block(struct reader *r, uint32_t *type, uint32_t *total)
     const uint8_t *b = input_bytes(&r->in);
     *type = host32(b, r->swapped);
     if (*type == BLOCK_SECTION) {
-        if (host32(b + 8, false) != 0x1a2b3c4d && host32(b + 8, true) != 0x1a2b3c4d)
-            return reader_wrong(r, "its section header has no byte-order mark");
+        if (host32(b + 8, false) != 0x1a2b3c4d && host32(b + 8, true) != 0x1a2b3c4d) {
+            reader_wrong(r, "its section header has no byte-order mark");
+            return false;
+        }
         r->swapped = host32(b + 8, true) == 0x1a2b3c4d;
     }
     *total = host32(b + 4, r->swapped);
     size_t least_total = least(*type);
-    if (*total % 4 || *total < BLOCK_LEAST || *total < least_total || (least_total && *total > INPUT_WINDOW))
-        return reader_wrong(r, "a block of type %#x claims %u bytes", *type, *total);
-    return true;
+    if (*total % 4 == 0 && *total >= BLOCK_LEAST && *total >= least_total && (least_total == 0 || *total <= INPUT_WINDOW))
+        return true;
+    reader_wrong(r, "a block of type %#x claims %u bytes", *type, *total);
+    return false;
 }
 
 static bool trailer_agrees(struct reader *r, const uint8_t *trailer, uint32_t total)
