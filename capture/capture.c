@@ -107,11 +107,11 @@ static void take_frame(void *user, const struct frame *f)
 
 bool capture_files(struct capture *c, const char *const paths[], size_t count, struct reason *why, int *status)
 {
-    struct source *source = source_open(paths, count, why, status);
+    struct source *source = source_open(paths, count, &c->stopped, why, status);
     if (!source)
         return false;
     struct frame frames[SOURCE_BATCH];
-    for (size_t n; !c->stopped && (n = source_read(source, frames, SOURCE_BATCH)) > 0;)
+    for (size_t n; (n = source_read(source, frames, SOURCE_BATCH)) > 0;)
         for (size_t i = 0; i < n; i++)
             take_frame(c, &frames[i]);
     bool whole = source_result(source, why, status);
@@ -170,6 +170,7 @@ void capture_stop(struct capture *c)
 
 void capture_finish(struct capture *c, int64_t now)
 {
+    decode_finish(c->decoder);
     for (size_t i = 0; i < c->interfaces; i++)
         live_drops(c->live[i], &c->counters);
     track_finish(c->tracker, now == INT64_MIN ? track_now(c->tracker) : now);

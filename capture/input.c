@@ -44,10 +44,8 @@ static size_t read_some(struct input *in, uint8_t *to, size_t room)
 {
     while (in->fd >= 0) {
         ssize_t n = read(in->fd, to, room);
-        if (n > 0) {
-            in->taken += (uint64_t)n;
+        if (n > 0)
             return (size_t)n;
-        }
         if (n == 0 || (errno == EINTR && in->stop && *in->stop))
             break;
         if (errno != EINTR) {
@@ -123,7 +121,7 @@ static bool look_packed(struct input *in)
     return true;
 }
 
-bool input_open(struct input *in, const char *path, const volatile sig_atomic_t *stop, struct reason *why, int *status)
+bool input_open(struct input *in, const char *path, const atomic_bool *stop, struct reason *why, int *status)
 {
     *in = (struct input){.fd = -1, .stop = stop};
     bool standard = strcmp(path, "-") == 0;
@@ -138,7 +136,6 @@ bool input_open(struct input *in, const char *path, const volatile sig_atomic_t 
         }
         if (S_ISREG(st.st_mode)) {
             in->regular = !standard;
-            in->size = (uint64_t)st.st_size;
             posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* only a hint */
         }
     }

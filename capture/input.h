@@ -3,7 +3,7 @@
 #ifndef SQUALL_CAPTURE_INPUT_H
 #define SQUALL_CAPTURE_INPUT_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,15 +21,14 @@ struct input {
     const char *failure; /* why it ended early, or NULL */
     int fd;
     bool regular;        /* can be opened again from its start */
-    uint64_t taken, size; /* bytes of the file: read, and its length (0: a pipe) */
     struct inflate *inflate; /* NULL: the file is plain */
     uint8_t *packed;
     struct span rest;    /* of what was read from a packed file */
-    const volatile sig_atomic_t *stop; /* a read that a signal broke off is not taken up again when it is set */
+    const atomic_bool *stop; /* a read that a signal broke off is not taken up again when it is set; may be NULL */
 };
 
 /* False: *why ("FILE: ...") and *status (66, 77, 71). */
-bool input_open(struct input *in, const char *path, const volatile sig_atomic_t *stop, struct reason *why, int *status);
+bool input_open(struct input *in, const char *path, const atomic_bool *stop, struct reason *why, int *status);
 void input_close(struct input *in);
 
 bool input_fill(struct input *in, size_t n);       /* the slow half of input_need() */

@@ -2,7 +2,6 @@
  * it is there, what it is and when it begins, and again when its turn comes: a thousand files of an hour each are never open together. */
 #include "capture/source.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <sysexits.h>
 
@@ -14,7 +13,6 @@ struct file {
     struct reader reader;
     bool open;
     int64_t first;                     /* time of the first packet */
-    uint64_t taken, size;              /* of the file's bytes, while it is closed */
     struct frame batch[SOURCE_BATCH];  /* read from it, in its window */
     size_t at, count;                  /* in the batch: the next to be handed out, the end */
 };
@@ -26,7 +24,7 @@ struct source {
     size_t open_count;
     struct file **waiting; /* the others that hold packets, the earliest to begin last */
     size_t waiting_count;
-    volatile sig_atomic_t stop;
+    const atomic_bool *stop; /* or NULL */
     struct reason why; /* of the first file that broke */
     bool broken;
 };
@@ -49,7 +47,6 @@ static void shut(struct file *f)
 {
     if (!f->open)
         return;
-    f->taken = f->reader.in.taken;
     reader_stop(&f->reader);
     input_close(&f->reader.in);
     f->open = false;
@@ -71,10 +68,9 @@ static bool refill(struct source *s, struct file *f, size_t most)
 static bool start(struct source *s, struct file *f, size_t most, struct reason *why, int *status)
 {
     f->reader = (struct reader){0};
-    if (!input_open(&f->reader.in, f->path, &s->stop, why, status))
+    if (!input_open(&f->reader.in, f->path, s->stop, why, status))
         return false;
     f->open = true;
-    f->size = f->reader.in.size;
     if (reader_start(&f->reader)) {
         if (refill(s, f, most))
             f->first = f->batch[0].time;
@@ -120,7 +116,7 @@ static int later_first(const void *a, const void *b)
     return fa->order < fb->order ? 1 : -1;
 }
 
-struct source *source_open(const char *const paths[], size_t count, struct reason *why, int *status)
+struct source *source_open(const char *const paths[], size_t count, const atomic_bool *stop, struct reason *why, int *status)
 {
     struct source *s = calloc(1, sizeof *s);
     if (!s)
@@ -131,6 +127,7 @@ struct source *source_open(const char *const paths[], size_t count, struct reaso
     if (!s->files || !s->open || !s->waiting)
         goto no_memory;
     s->file_count = count;
+    s->stop = stop;
     for (size_t i = 0; i < count; i++) {
         struct file *f = &s->files[i];
         f->path = paths[i];
@@ -143,7 +140,6 @@ struct source *source_open(const char *const paths[], size_t count, struct reaso
             continue;
         if (count > 1 && f->reader.in.regular) {
             shut(f);
-            f->taken = 0;
             s->waiting[s->waiting_count++] = f;
         } else {
             add_open(s, f);
@@ -196,7 +192,7 @@ static size_t merge(struct source *s, struct frame *frames, size_t most)
 size_t source_read(struct source *s, struct frame *frames, size_t most)
 {
     for (;;) {
-        if (s->stop)
+        if (s->stop && *s->stop)
             return 0;
         if (s->open_count) {
             struct file *f = s->open[0];
@@ -222,25 +218,6 @@ bool source_result(const struct source *s, struct reason *why, int *status)
     if (why)
         *why = s->why;
     return false;
-}
-
-void source_progress(const struct source *s, uint64_t *done, uint64_t *total)
-{
-    *done = *total = 0;
-    bool known = true;
-    for (size_t i = 0; i < s->file_count; i++) {
-        const struct file *f = &s->files[i];
-        *done += f->open ? f->reader.in.taken : f->taken;
-        *total += f->size;
-        known &= f->size > 0;
-    }
-    if (!known)
-        *total = 0;
-}
-
-void source_stop(struct source *s)
-{
-    s->stop = 1;
 }
 
 void source_close(struct source *s)

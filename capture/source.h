@@ -1,6 +1,6 @@
 /* Capture files as one stream of frames in time order: pcap, pcapng, gzip or zstd around either, "-" for standard input.
  *
- *     struct source *s = source_open(paths, count, why, status);
+ *     struct source *s = source_open(paths, count, stop, why, status);
  *     while ((n = source_read(s, frames, SOURCE_BATCH)) > 0)
  *         for (size_t i = 0; i < n; i++)
  *             ... decode_frame(d, &frames[i], &packet) ...
@@ -11,9 +11,9 @@
 #ifndef SQUALL_CAPTURE_SOURCE_H
 #define SQUALL_CAPTURE_SOURCE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/log.h"
 #include "capture/frame.h"
@@ -22,15 +22,14 @@
 
 struct source;
 /* NULL when a file is missing or may not be read, or memory is short: *why, and *status (sysexits: 66, 77, 71).  A file that is no capture
- * shows in source_result(), after what the other files hold. */
-struct source *source_open(const char *const paths[], size_t count, struct reason *why, int *status);
+ * shows in source_result(), after what the other files hold.  Files that overlap in time are open together, half a MiB each.
+ * stop: may be set by a signal handler or another thread, and outlives the source; source_read() then ends soon, also when it waits for
+ * a pipe and a signal wakes it, and the files count as whole.  May be NULL. */
+struct source *source_open(const char *const paths[], size_t count, const atomic_bool *stop, struct reason *why, int *status);
 size_t source_read(struct source *s, struct frame *frames, size_t most); /* 0: the end */
 /* After the end.  True: every file was read to its end.  False: *why names the first that was not, the packet at which it broke, and
  * why; *status is 65. */
 bool source_result(const struct source *s, struct reason *why, int *status);
-/* Bytes of the files read so far, and of all of them; *total is 0 when one of them has no length (a pipe). */
-void source_progress(const struct source *s, uint64_t *done, uint64_t *total);
-void source_stop(struct source *s); /* async-signal-safe: source_read() ends soon, and the files count as whole */
 void source_close(struct source *s);
 
 #endif

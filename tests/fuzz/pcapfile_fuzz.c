@@ -20,7 +20,7 @@ static uint64_t read_all(const char *const *paths, size_t count, size_t batch, s
     uint64_t packets = 0;
     int status = 0;
     why->text[0] = '\0';
-    struct source *s = source_open(paths, count, why, &status);
+    struct source *s = source_open(paths, count, NULL, why, &status);
     assert(s && d);
     for (size_t n; (n = source_read(s, frames, batch)) > 0;) {
         assert(n <= batch);
