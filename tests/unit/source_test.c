@@ -5,9 +5,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -719,6 +722,48 @@ static void standard_input(void **state)
     close(kept);
 }
 
+static atomic_bool stop_wanted;
+
+static void on_alarm(int number)
+{
+    (void)number;
+    stop_wanted = true;
+}
+
+/* Waiting for more from a pipe that nobody closes: a signal ends it, what came is kept and nothing is wrong. */
+static void stopped_by_a_signal(void **state)
+{
+    struct bench *t = *state;
+    struct file *f = &t->file[0];
+    pcap_header(f, 0xa1b2c3d4, 1);
+    for (uint32_t i = 0; i < 10; i++)
+        pcap_record(f, 1790000000 + i, i, 100, 100, (uint8_t)i);
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], f->b, f->n - 50), f->n - 50);
+    char path[32];
+    const char *paths[1] = {path};
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    struct source *s = source_open(paths, 1, &stop_wanted, &t->why, &t->status);
+    assert_non_null(s);
+    const struct sigaction alarm_action = {.sa_handler = on_alarm};
+    struct sigaction before;
+    assert_int_equal(sigaction(SIGALRM, &alarm_action, &before), 0);
+    const struct itimerval soon = {{0, 20000}, {0, 20000}}, never = {{0, 0}, {0, 0}};
+    assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    struct frame frames[SOURCE_BATCH];
+    size_t packets = 0;
+    for (size_t n; (n = source_read(s, frames, SOURCE_BATCH)) > 0;)
+        packets += n;
+    setitimer(ITIMER_REAL, &never, NULL);
+    sigaction(SIGALRM, &before, NULL);
+    assert_int_equal(packets, 9);
+    assert_true(source_result(s, &t->why, &t->status));
+    source_close(s);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -735,6 +780,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(packed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(merged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(standard_input, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stopped_by_a_signal, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("source", tests, NULL, NULL);
 }
