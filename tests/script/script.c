@@ -9,8 +9,8 @@
  *                                              _ in TEXT is a space; audience N: p1@d1.test, p2@d2.test, ... over D domains (default 8)
  *   at T [every S times N] deliver MAIL from HOST to HOST rcpt ADDR... [chain HOP...] [delivered ADDR...] [sender ADDR|null] [took S] [refuse CODE]
  *                                              [reply CODE] [uncertain] [list ID] [been ID] [about MAIL failed ADDR... quoting HOP... [mailbox ADDR]]
- *                                              the final reply comes at T.  MAIL* is a mail of its own each time, made after MAIL; * in an address and in a
- *                                              subject is the number of the time.  MAIL:1-14 among ADDR: these of its audience.
+ *                                              the final reply comes at T.  MAIL* is a mail of its own each time, made after MAIL; * in an address (its
+ *                                              From too) and in a subject is the number of the time.  MAIL:1-14 among ADDR: these of its audience.
  *                                              HOP, oldest first: HOST (SMTP), lmtp:HOST, pop:HOST; HOST#2 is another passage; the same way is the same line
  *   at T [every S times N] talk ADDR HOST ADDR HOST [auto1] [auto2] [same1] [same2] [nest] [answer] [tags] [alias ADDR]
  *                                              N mails in turn, the first from the first; alias: every other answer of the second comes from there
@@ -431,11 +431,11 @@ static size_t add_recipients(struct recipient *list, size_t count, const char *w
     return count;
 }
 
-static void fill_header(struct header *h, const struct mail *m, const char *id, const char *subject)
+static void fill_header(struct header *h, const struct mail *m, const char *id, const char *from, const char *subject)
 {
     h->message_id = span_text(strcmp(id, "none") == 0 ? "" : id);
-    h->from = h->from_address = span_text(m->from);
-    h->from_hash = m->from[0] ? hash_nocase(span_text(m->from)) : 0;
+    h->from = h->from_address = span_text(from);
+    h->from_hash = from[0] ? hash_nocase(span_text(from)) : 0;
     h->subject = span_text(subject);
     h->in_reply_to = span_text(m->answers);
     h->references_root = span_text(m->root[0] ? m->root : m->answers);
@@ -455,14 +455,17 @@ static void deliver(const struct delivery_words *d, uint64_t n, int64_t at)
     static char rooms[WORDS][96];
     const struct mail *m = mail(d->mail);
     bool fresh = strchr(d->mail, '*') != NULL;
-    char id[160], subject[300], sender[128];
+    char id[160], subject[300], sender[128], from[128];
     if (fresh)
         snprintf(id, sizeof id, "%llu.%s", (unsigned long long)++run.serial, m->id);
     else
         text(id, sizeof id, m->id);
     numbered(subject, sizeof subject, m->subject, n);
     numbered(sender, sizeof sender, d->null ? "" : d->sender ? d->sender : m->from, n);
-    memset(recipients, 0, sizeof recipients[0] * 64);
+    numbered(from, sizeof from, m->from, n);
+    if (!d->null && !d->sender)
+        text(sender, sizeof sender, from);
+    memset(recipients, 0, sizeof recipients);
     size_t count = 0;
     for (size_t i = 0; i < d->rcpts; i++)
         count = add_recipients(recipients, count, d->rcpt[i], rooms, n);
@@ -476,7 +479,7 @@ static void deliver(const struct delivery_words *d, uint64_t n, int64_t at)
         recipients[i].code = d->refuse ? d->refuse : 250;
         recipients[i].final_code = t.code;
     }
-    fill_header(&t.header, m, id, subject);
+    fill_header(&t.header, m, id, from, subject);
     if (d->list)
         t.header.list_id = span_text(d->list);
     if (d->been)
@@ -508,7 +511,7 @@ static void deliver(const struct delivery_words *d, uint64_t n, int64_t at)
         }
         t.report = (struct report){.present = true, .reporting_host = span_text(d->from->helo), .final_recipient = failed_text, .final_recipient_hash = failed_hash,
                                    .final_recipient_count = d->faileds};
-        fill_header(&t.report.quoted, q, about, q->subject);
+        fill_header(&t.report.quoted, q, about, q->from, q->subject);
         t.report.quoted.hops = d->quoting.hop;
         t.report.quoted.hop_count = d->quoting.count;
         t.report.quoted.delivered_to = d->mailbox;
