@@ -115,9 +115,10 @@ static bool continues(const struct visit *v, const struct hop *h)
         return false;
     if (names_itself_local(h->by))
         return true;
-    if (v->name_hash == 0)
-        return from_itself(h);
-    return span_equal_nocase(v->name, h->by);
+    if (span_equal_nocase(v->name, h->by))
+        return true;
+    /* a program that fetches may call its host by another name than the server beside it does: "vm", "localhost" */
+    return !has_dot(v->name) && !v->delivered && from_itself(h);
 }
 
 void chain_read(struct chain *c, const struct hop *hops, size_t count)
@@ -135,7 +136,7 @@ void chain_read(struct chain *c, const struct hop *hops, size_t count)
         const struct hop *h = &hops[i];
         if (!v || !continues(v, h))
             v = visit_open(c, i, path);
-        if (v->name_hash == 0 && !names_itself_local(h->by)) {
+        if (!has_dot(v->name) && !names_itself_local(h->by)) {
             v->name = h->by;
             v->name_hash = hash_nocase(h->by);
         }
@@ -195,14 +196,16 @@ int chain_injection(const struct chain *c, const struct trunk *t)
 uint32_t chain_passes(const struct chain *c, struct span name, struct address address, bool same_name_is_same, uint32_t *latest)
 {
     uint32_t n = 0;
+    bool here = false; /* a host may stand there twice in a row, by two names */
     for (uint32_t k = 0; k < c->count; k++) {
         const struct visit *v = &c->visit[k];
         bool elsewhere = address_known(v->address) && address_known(address) && !address_equal(v->address, address);
         bool named = v->name_hash && name.n && span_equal_nocase(v->name, name);
-        if (!(address_known(address) && address_equal(v->address, address)) && !(named && (same_name_is_same || !elsewhere)))
-            continue;
-        n++;
-        *latest = k;
+        bool was_here = here;
+        here = (address_known(address) && address_equal(v->address, address)) || (named && (same_name_is_same || !elsewhere));
+        n += here && !was_here;
+        if (here)
+            *latest = k;
     }
     return n;
 }

@@ -200,7 +200,10 @@ struct outlook reproduction_outlook(struct reproduction *r, uint32_t hosts, int6
         return o;
     o.generation = generation;
     int64_t generation_ns = generation < 1e9 ? (int64_t)(generation * SECONDS) : INT64_MAX / 8;
-    while (r->mature < r->count && r->event[r->mature].e.time + (int64_t)(MATURE * (double)generation_ns) < now) {
+    /* the latest event is the clock while there are any: a storm that somebody has stopped bred as it did */
+    int64_t latest = r->event[r->count - 1].e.time;
+    int64_t clock = r->mature == 0 && now - latest > 2 * (int64_t)(MATURE * (double)generation_ns) ? now : latest;
+    while (r->mature < r->count && r->event[r->mature].e.time + (int64_t)(MATURE * (double)generation_ns) < clock) {
         r->mature_children += r->event[r->mature].children;
         r->mature_deliveries += r->event[r->mature].e.deliveries;
         r->mature++;

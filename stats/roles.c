@@ -58,6 +58,7 @@ void roles_free(struct roles *r)
         free(r->party[i]);
     }
     free(r->party);
+    free(r->hit.slot);
     *r = (struct roles){0};
 }
 
@@ -163,15 +164,14 @@ bool roles_reinjects(const struct roles *r, const struct party *p, const struct 
 struct verdict roles_judge(const struct roles *r, const struct message *m, const struct party *origin, const struct stats_settings *s)
 {
     struct verdict v = {0};
-    const struct party *strong = NULL, *other = NULL;
-    uint64_t again = 0;
+    const struct party *strong = NULL;
+    uint32_t thirds_home = 0;
     for (uint32_t i = 0; i < r->count; i++) {
         const struct party *p = r->party[i];
         if (!roles_reinjects(r, p, m, origin, s))
             continue;
         v.guilty++;
         v.redeliveries += p->redeliveries;
-        again += p->again.count;
         if (!v.worst || p->redeliveries > v.worst->redeliveries)
             v.worst = p;
         if (p->again.count > v.reached)
@@ -179,24 +179,20 @@ struct verdict roles_judge(const struct roles *r, const struct message *m, const
         bool is_strong = p->again.count >= s->reinjection.suspected_recipients || (p->fetched && p->sent.count >= s->reinjection.suspected_recipients);
         if (is_strong && !strong)
             strong = p;
-        if (p->thirds > 0)
-            v.third = true;
-        if (p->twice >= 2)
-            v.twice = true;
+        v.third |= p->thirds > 0;
+        v.twice |= p->twice >= 2 && r->hit.count >= 2; /* a loop of one recipient is a forwarding loop */
+        thirds_home += p->thirds_home;
         if (is_strong && p->sent.count >= s->reinjection.lone_audience_share * (double)m->audience &&
             p->sent.count >= s->reinjection.lone_amplification * (double)taken_in(m, p))
             v.lone = true;
     }
     v.suspected = strong != NULL;
-    for (uint32_t i = 0; i < r->count && strong && !other; i++) {
+    for (uint32_t i = 0; i < r->count && strong && !v.second; i++) {
         const struct party *p = r->party[i];
         /* one host with two addresses is still one host */
-        if (p != strong && !(p->name_hash && p->name_hash == strong->name_hash) && roles_reinjects(r, p, m, origin, s))
-            other = p;
+        v.second = p != strong && !(p->name_hash && p->name_hash == strong->name_hash) && roles_reinjects(r, p, m, origin, s);
     }
-    v.second = other != NULL;
-    v.proof = other ? other : v.worst;
-    v.twice = v.twice && again >= 2; /* a loop of one recipient is a forwarding loop */
+    v.home = thirds_home >= s->reinjection.suspected_recipients;
     return v;
 }
 

@@ -34,7 +34,8 @@ struct party {              /* a host: a client on the wire, or one that only ch
     bool fetched;           /* its own lines say that it fetched the mail */
     uint64_t redeliveries;  /* laid to its charge, whoever carried them */
     struct members sent, again; /* audience members it sent to; those of them who had it */
-    uint32_t thirds;        /* third copies of one audience member at one server, each by a chain of its own */
+    uint32_t thirds;        /* third copies of one audience member at one server, each by a chain of its own; not at the origin's own server: */
+    uint32_t thirds_home;
     uint32_t twice;         /* how often, at most, it stands in one chain as the one who put the copy back on its way */
     uint32_t returns;       /* times the mail has come back to it, as server, by its longest chain */
     bool on_cycle;          /* it stands between two passes of one server */
@@ -51,6 +52,7 @@ struct party {              /* a host: a client on the wire, or one that only ch
 struct roles {
     struct party **party;   /* in order of appearance; a party's place is its own while *r lives */
     uint32_t count, room;
+    struct members hit;     /* audience members who got a redelivery, but for those at the origin's own server */
 };
 void roles_free(struct roles *r);
 /* Finds by address, else (address unknown) by name; adds when there is none.  NULL: no room. */
@@ -62,10 +64,10 @@ void party_feeder(struct party *p, struct address address, struct span name);
 struct verdict {            /* of the conservation law on one mail */
     uint32_t guilty;        /* re-injectors */
     uint64_t redeliveries;  /* of all of them */
-    uint32_t reached;       /* most audience members one of them sent to again */
+    uint32_t reached;       /* most audience members that one of them sent to again */
     const struct party *worst; /* with most redeliveries; NULL: none */
-    const struct party *proof; /* whose copy decided for `third`, `twice`, `lone`, else `second` */
     bool suspected, second, third, twice, lone;
+    bool home;              /* third copies, but all at the origin's own server: bounces may tell more */
 };
 bool roles_reinjects(const struct roles *r, const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s);
 struct verdict roles_judge(const struct roles *r, const struct message *m, const struct party *origin, const struct stats_settings *s);

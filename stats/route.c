@@ -15,11 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/hash.h"
-
 #define TRAILS 1024          /* at once; the coldest that is no storm goes first */
 #define BUCKETS (TRAILS * 2) /* a power of two */
-#define ROUTE_FAMILY UINT64_C(0x726f757465) /* keeps its incidents' keys apart from other detectors' */
 #define TOLD_LEAST (10 * NS_PER_SECOND)     /* between two forecasts told */
 
 struct route {
@@ -48,9 +45,11 @@ static void *route_make(const struct stats_settings *settings, struct incidents 
     return NULL;
 }
 
-static uint64_t incident_key(uint64_t key)
+/* The mail's incident, raised and about its route; bounces may have raised it first (elsewhere.c), under the same key. */
+static struct storm *raised_storm(const struct route *r, uint64_t key)
 {
-    return hash_pair(ROUTE_FAMILY, key);
+    struct storm *s = incident_find(r->incidents, key);
+    return s && incident_raised(s) && s->kind != KIND_REINJECTION_ELSEWHERE ? s : NULL;
 }
 
 /* ---- trails ---- */
@@ -98,8 +97,8 @@ static void make_room(struct route *r)
 {
     struct trail *coldest = r->oldest;
     for (struct trail *l = r->oldest; l; l = l->newer) {
-        const struct storm *s = incident_find(r->incidents, incident_key(l->key));
-        if (!s || !incident_raised(s) || s->state == STATE_CLEARED) {
+        const struct storm *s = raised_storm(r, l->key);
+        if (!s || s->state == STATE_CLEARED) {
             coldest = l;
             break;
         }
@@ -148,7 +147,7 @@ static bool shows_sign(const struct route *r, const struct observation *o)
 
 static int rank(enum storm_kind k)
 {
-    return k == KIND_LIST_LOOP ? 2 : k == KIND_REINJECTION ? 1 : 0;
+    return k == KIND_LIST_LOOP ? 3 : k == KIND_REINJECTION ? 2 : k == KIND_FORWARDING_LOOP ? 1 : 0;
 }
 
 static struct outlook look_ahead(const struct storm *s, const struct trail *l, int64_t now)
@@ -172,8 +171,35 @@ static void put_totals(struct storm *s, const struct message *m)
     s->most_copies_a_recipient = m->most_copies;
 }
 
-/* Everything but severity and why, as it is known now. */
-static struct outlook write_storm(struct route *r, struct storm *s, struct trail *l, const struct message *m, int64_t now)
+static void say_reinjection(struct storm *s, const struct verdict *v)
+{
+    char host[144], others[48] = "";
+    sketch_host_text(v->worst->address, v->worst->name, host, sizeof host);
+    if (v->guilty > 1)
+        snprintf(others, sizeof others, " and %u other host%s", v->guilty - 1, v->guilty == 2 ? "" : "s");
+    const char *proof = v->second ? "more than one host does it" : v->twice ? "it stands twice in one chain"
+        : v->third ? "people of the audience got a third copy, by a third chain" : v->lone ? "it alone reached nearly the whole audience"
+        : v->home ? "people at the origin's own server got more than two copies" : "suspected, until a second host, a third copy or a second pass confirms it";
+    snprintf(s->why, sizeof s->why, "%s%s put the mail, %s, back on its way to people of its To: and Cc: who had it (%u of %llu by one host, %llu redeliveries): %s.",
+        host, others, v->worst->arrival == ARRIVAL_MAILBOX ? "out of a mailbox" : "taken in by SMTP for a few", v->reached,
+        (unsigned long long)s->audience, (unsigned long long)v->redeliveries, proof);
+}
+
+static void say_loop(struct storm *s, const struct trail *l)
+{
+    char server[128], first[128] = "", second[128] = "";
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->host_count; i++)
+        if (s->hosts[i].role == ROLE_LOOPER && n++ < 2)
+            sketch_host_text(s->hosts[i].address, s->hosts[i].name, n == 1 ? first : second, sizeof first);
+    const struct party *p = roles_find(&l->roles, l->turning_point);
+    sketch_host_text(l->turning_point, p ? p->name : "", server, sizeof server);
+    snprintf(s->why, sizeof s->why, "The mail has come back to %s for the %u. time%s; it goes round through %s%s%s%s.", server, l->returns,
+        s->kind == KIND_LIST_LOOP ? ", with the list's own marks" : "", first, n > 1 ? ", " : "", second, n > 2 ? " and others" : "");
+}
+
+/* Everything but the severity, as it is known now. */
+static struct outlook write_storm(struct route *r, struct storm *s, struct trail *l, const struct message *m, const struct verdict *v, int64_t now)
 {
     put_totals(s, m);
     sketch_draw(r->sketch, s, l, m, r->settings);
@@ -184,35 +210,12 @@ static struct outlook write_storm(struct route *r, struct storm *s, struct trail
     s->forecast_at = o.at;
     s->forecast_deliveries = o.deliveries;
     s->generations_left = o.generations_left;
+    if (s->kind == KIND_REINJECTION && v->worst)
+        say_reinjection(s, v);
+    else if (s->kind != KIND_REINJECTION)
+        say_loop(s, l);
     l->fresh = false;
     return o;
-}
-
-static void say_reinjection(const struct storm *s, const struct verdict *v, char *to, size_t size)
-{
-    char host[144], others[48] = "";
-    sketch_host_text(v->worst->address, v->worst->name, host, sizeof host);
-    if (v->guilty > 1)
-        snprintf(others, sizeof others, " and %u other host%s", v->guilty - 1, v->guilty == 2 ? "" : "s");
-    const char *proof = v->second ? "more than one host does it" : v->twice ? "it stands twice in one chain"
-        : v->third ? "people of the audience got a third copy, by a third chain" : v->lone ? "it alone reached nearly the whole audience"
-        : "suspected, until a second host, a third copy or a second pass confirms it";
-    snprintf(to, size, "%s%s put the mail, %s, back on its way to people of its To: and Cc: who had it (%u of %llu by one host, %llu redeliveries): %s.",
-        host, others, v->worst->arrival == ARRIVAL_MAILBOX ? "out of a mailbox" : "taken in by SMTP for a few", v->reached,
-        (unsigned long long)s->audience, (unsigned long long)v->redeliveries, proof);
-}
-
-static void say_loop(const struct storm *s, const struct trail *l, char *to, size_t size)
-{
-    char server[128], first[128] = "", second[128] = "";
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < s->host_count; i++)
-        if (s->hosts[i].role == ROLE_LOOPER && n++ < 2)
-            sketch_host_text(s->hosts[i].address, s->hosts[i].name, n == 1 ? first : second, sizeof first);
-    const struct party *p = roles_find(&l->roles, l->turning_point);
-    sketch_host_text(l->turning_point, p ? p->name : "", server, sizeof server);
-    snprintf(to, size, "The mail has come back to %s for the %u. time%s; it goes round through %s%s%s%s.", server, l->returns,
-        s->kind == KIND_LIST_LOOP ? ", with the list's own marks" : "", first, n > 1 ? ", " : "", second, n > 2 ? " and others" : "");
 }
 
 static bool list_on_cycle(const struct trail *l)
@@ -231,12 +234,16 @@ static void judge(struct route *r, struct trail *l, struct message *m, int64_t n
     if (set->reinjection.enabled)
         v = roles_judge(&l->roles, m, roles_origin(&l->roles, m), set);
     bool list = set->list_loop.enabled && l->returns >= (uint64_t)set->list_loop.major_returns && list_on_cycle(l);
-    bool reinjection = v.suspected || v.third || v.twice;
-    bool forwarding = set->forwarding_loop.enabled && l->returns >= (uint64_t)set->forwarding_loop.major_returns;
+    const struct storm *known = incident_find(r->incidents, l->key);
+    bool by_bounces = known && incident_raised(known) && known->kind == KIND_REINJECTION_ELSEWHERE;
+    bool reinjection = v.suspected || v.third || v.twice || (v.home && !by_bounces);
+    /* where a mailbox stands in the circle and many are hit, it is a re-injection in the making */
+    bool forwarding = set->forwarding_loop.enabled && l->returns >= (uint64_t)set->forwarding_loop.major_returns &&
+                      !(v.guilty && l->roles.hit.count >= 2);
     if (!list && !reinjection && !forwarding && !v.guilty)
         return;
     enum storm_kind kind = list ? KIND_LIST_LOOP : reinjection || !forwarding ? KIND_REINJECTION : KIND_FORWARDING_LOOP;
-    struct storm *s = incident_open(r->incidents, incident_key(l->key), kind, m->first);
+    struct storm *s = incident_open(r->incidents, l->key, kind, m->first);
     if (!s)
         return;
     if (!list && !reinjection && !forwarding) /* watched */
@@ -244,19 +251,17 @@ static void judge(struct route *r, struct trail *l, struct message *m, int64_t n
     if (!incident_raised(s) || rank(kind) > rank(s->kind))
         s->kind = kind;
     kind = s->kind;
-    struct outlook o = write_storm(r, s, l, m, now);
+    struct outlook o = write_storm(r, s, l, m, &v, now);
     char why[sizeof s->why];
+    memcpy(why, s->why, sizeof why);
     enum storm_severity severity = SEVERITY_MAJOR;
     if (kind == KIND_REINJECTION) {
         if (v.redeliveries >= (uint64_t)set->reinjection.critical_redeliveries || o.reproduction >= 1)
             severity = SEVERITY_CRITICAL;
-        else if (!v.second && !v.third && !v.twice && !v.lone)
+        else if (!v.second && !v.third && !v.twice && !v.lone && !v.home)
             severity = SEVERITY_WARNING;
-        say_reinjection(s, &v, why, sizeof why);
-    } else {
-        if (kind == KIND_FORWARDING_LOOP && l->returns >= (uint64_t)set->forwarding_loop.critical_returns)
-            severity = SEVERITY_CRITICAL;
-        say_loop(s, l, why, sizeof why);
+    } else if (kind == KIND_FORWARDING_LOOP && l->returns >= (uint64_t)set->forwarding_loop.critical_returns) {
+        severity = SEVERITY_CRITICAL;
     }
     ledger_pin(r->ledger, m, true);
     incident_raise(r->incidents, s, severity, now, "%s", why);
@@ -280,15 +285,14 @@ static void route_observe(void *self, const struct observation *o)
     trail_follow(l, m, &p, &r->chain, r->settings);
     trail_unlink(r, l);
     trail_first(r, l);
-    struct storm *s = incident_find(r->incidents, incident_key(l->key));
-    bool raised = s && incident_raised(s);
-    if (raised && s->severity < SEVERITY_CRITICAL && m->redeliveries >= (uint64_t)r->settings->reinjection.critical_redeliveries)
+    struct storm *s = raised_storm(r, l->key);
+    if (s && s->severity < SEVERITY_CRITICAL && m->redeliveries >= (uint64_t)r->settings->reinjection.critical_redeliveries)
         l->changed = true;
-    if (raised)
+    if (s)
         put_totals(s, m);
     if (l->changed)
         judge(r, l, m, o->now);
-    if (raised && o->redeliveries)
+    if (s && o->redeliveries)
         incident_touch(r->incidents, s, o->now);
 }
 
@@ -297,7 +301,8 @@ static void route_observe(void *self, const struct observation *o)
 static void forecast(struct route *r, struct storm *s, struct trail *l, const struct message *m, int64_t now)
 {
     int64_t before = s->forecast_at;
-    struct outlook o = write_storm(r, s, l, m, now);
+    struct verdict v = roles_judge(&l->roles, m, roles_origin(&l->roles, m), r->settings);
+    struct outlook o = write_storm(r, s, l, m, &v, now);
     if (s->kind == KIND_REINJECTION && o.reproduction >= 1 && s->severity < SEVERITY_CRITICAL) {
         l->changed = true;
     } else if (o.at != TIME_UNKNOWN && o.at != before && (now - s->updated >= TOLD_LEAST || before == TIME_UNKNOWN)) {
@@ -314,9 +319,9 @@ static void route_tick(void *self, int64_t now)
         trail_drop(r, r->oldest);
     for (struct trail *l = r->newest, *older; l; l = older) {
         older = l->older;
-        struct storm *s = incident_find(r->incidents, incident_key(l->key));
+        struct storm *s = raised_storm(r, l->key);
         struct message *m = ledger_find(r->ledger, l->key);
-        if (!m || !s || !incident_raised(s) || s->state == STATE_CLEARED)
+        if (!m || !s || s->state == STATE_CLEARED)
             continue;
         if (l->fresh || s->forecast_at != TIME_UNKNOWN)
             forecast(r, s, l, m, now);

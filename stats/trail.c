@@ -249,11 +249,37 @@ static void charge(struct trail *l, struct party *guilty, const struct delivery 
         say_how(guilty, w, p, c);
     if (members_add(&guilty->again, d->recipient) && (int64_t)guilty->again.count <= settings->reinjection.suspected_recipients)
         l->changed = true;
+    /* from the origin's own link only the copies to its own people are seen, and bounces: reinjection-elsewhere's room */
+    if (address_equal(p->server, l->first_address) || span_equal_nocase(p->greeting, span_text(l->first_name))) {
+        guilty->thirds_home += d->chains >= 3 && l->branched;
+        l->changed |= guilty->thirds_home == settings->reinjection.suspected_recipients;
+        return;
+    }
+    if (members_add(&l->roles.hit, d->recipient) && l->roles.hit.count <= 2)
+        l->changed = true;
     if (d->chains >= 3 && l->branched) {
         if (guilty->thirds++ == 0)
             put_evidence(guilty, p, NULL, "gave an audience member the third copy at this server, by a chain that neither of the others had");
         l->changed |= (int64_t)guilty->thirds <= settings->reinjection.suspected_recipients;
     }
+}
+
+/* The mailbox it came from: the host before, or, where that one has no proper name, the one that gave it the mail. */
+static void fed_by(const struct message *m, struct party *by, const struct work *w, const struct chain *c)
+{
+    const struct visit *box = NULL;
+    for (int k = w->visit >= 0 ? w->visit - 1 : (int)c->count - 1; k >= 0 && !box; k--)
+        if (c->visit[k].name.n && memchr(c->visit[k].name.p, '.', c->visit[k].name.n))
+            box = &c->visit[k];
+    if (!box)
+        return;
+    struct address address = {{0}};
+    if (w->visit >= 0 && c->visit[w->visit].fetched)
+        address = c->hops[c->visit[w->visit].first].from_address;
+    for (uint32_t i = 0; i < m->host_count && !address_known(address); i++)
+        if (m->hosts[i].copies_in && span_equal_nocase(span_text(message_text(m, m->hosts[i].helo)), box->name))
+            address = m->hosts[i].address;
+    party_feeder(by, address, box->name);
 }
 
 static void lay(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct work *w,
@@ -266,9 +292,7 @@ static void lay(struct trail *l, const struct message *m, const struct passage *
     }
     by->fetched |= w->arrival == ARRIVAL_MAILBOX && w->visit >= 0 && c->visit[w->visit].fetched;
     if (w->arrival == ARRIVAL_MAILBOX) {
-        int before = w->visit >= 0 ? w->visit - 1 : (int)c->count - 1;
-        if (before >= 0)
-            party_feeder(by, w->visit >= 0 && c->visit[before].delivered ? (struct address){{0}} : c->visit[before].address, c->visit[before].name);
+        fed_by(m, by, w, c);
         if (by->software[0] == '\0' && p->header)
             software_text(c, w->visit >= 0 ? &c->visit[w->visit] : NULL, p->header, by->software, sizeof by->software);
     }
