@@ -89,7 +89,7 @@ uint32_t flow_hash(const struct packet *p)
         uint32_t tunnel;
     } key;
     static_assert(sizeof key == 2 * sizeof(struct endpoint) + sizeof(uint32_t), "no padding is hashed");
-    bool in_order = memcmp(&p->from, &p->to, sizeof p->from) <= 0;
+    bool in_order = p->from.port != p->to.port ? p->from.port < p->to.port : memcmp(&p->from, &p->to, sizeof p->from) <= 0;
     key.low = in_order ? p->from : p->to;
     key.high = in_order ? p->to : p->from;
     key.tunnel = p->tunnel;
@@ -101,14 +101,31 @@ void flow_prefetch(const struct flow_table *t, uint32_t hash)
     __builtin_prefetch(&t->slots[hash & t->mask]);
 }
 
+/* Where the record probably is: the first slot with this hash. */
+static const struct flow *likely(const struct flow_table *t, uint32_t hash)
+{
+    uint32_t i = hash & t->mask;
+    while (t->slots[i].flow != NO_FLOW && t->slots[i].hash != hash)
+        i = (i + 1) & t->mask;
+    return t->slots[i].flow != NO_FLOW ? &t->flows[t->slots[i].flow] : NULL;
+}
+
 void flow_prefetch_record(const struct flow_table *t, uint32_t hash)
 {
-    const struct slot *s = &t->slots[hash & t->mask];
-    if (s->flow == NO_FLOW)
+    const struct flow *f = likely(t, hash);
+    if (!f)
         return;
-    const struct flow *f = &t->flows[s->flow];
     __builtin_prefetch(f, 1);
     __builtin_prefetch(&f->last, 1);
+}
+
+void flow_prefetch_session(const struct flow_table *t, uint32_t hash)
+{
+    const struct flow *f = likely(t, hash);
+    if (!f || f->mode != FLOW_HANDED)
+        return;
+    __builtin_prefetch(f->session, 1);
+    __builtin_prefetch((const char *)f->session + 64, 1);
 }
 
 static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)

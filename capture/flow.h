@@ -58,8 +58,10 @@ struct flow_table *flow_table_new(size_t most); /* flows at once; NULL: out of m
 void flow_table_free(struct flow_table *t);
 
 uint32_t flow_hash(const struct packet *p); /* the same for both directions */
-void flow_prefetch(const struct flow_table *t, uint32_t hash);       /* the table's line */
-void flow_prefetch_record(const struct flow_table *t, uint32_t hash); /* later: the record's lines */
+/* On large tables cache misses are most of the cost, so what a packet will need is fetched while those before it are worked on. */
+void flow_prefetch(const struct flow_table *t, uint32_t hash);         /* the table's line */
+void flow_prefetch_record(const struct flow_table *t, uint32_t hash);  /* a little later: the record's */
+void flow_prefetch_session(const struct flow_table *t, uint32_t hash); /* later still: its session's */
 /* NULL: not known.  *from: which side sent p. */
 struct flow *flow_find(const struct flow_table *t, const struct packet *p, uint32_t hash, enum side *from);
 /* A new one with p's sender as `from`, else cleared; not yet on the wheel.  NULL: the table is full. */

@@ -412,6 +412,16 @@ uint32_t track_hash(const struct tracker *t, const struct packet *p)
     return hash;
 }
 
+void track_fetch_flow(const struct tracker *t, uint32_t hash)
+{
+    flow_prefetch_record(t->table, hash);
+}
+
+void track_fetch_session(const struct tracker *t, uint32_t hash)
+{
+    flow_prefetch_session(t->table, hash);
+}
+
 void track_packet(struct tracker *t, const struct packet *p, uint32_t hash)
 {
     stream_tick(t->streams, t->now);

@@ -11,7 +11,10 @@ struct tracker *track_new(const struct capture_settings *settings, const struct 
 void track_free(struct tracker *t);
 
 void track_time(struct tracker *t, int64_t time); /* of every packet, before anything else is done with it */
-uint32_t track_hash(const struct tracker *t, const struct packet *p); /* for track_packet(), and fetches the flow table's line */
+/* Three looks ahead, each a few packets before the next, the last a few before track_packet(). */
+uint32_t track_hash(const struct tracker *t, const struct packet *p); /* for the others; fetches the flow table's line */
+void track_fetch_flow(const struct tracker *t, uint32_t hash);
+void track_fetch_session(const struct tracker *t, uint32_t hash);
 void track_packet(struct tracker *t, const struct packet *p, uint32_t hash);
 void track_finish(struct tracker *t, int64_t now); /* ends every connection, in order of their numbers */
 

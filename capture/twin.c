@@ -6,21 +6,20 @@
  * counters hangs on it: the stream takes bytes once in any case. */
 #include "capture/twin.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/hash.h"
 
-#define REMEMBERED 16384u                       /* power of two; packets, the later one drives the earlier out */
-#define TWIN_WITHIN (NS_PER_SECOND / 10)        /* below every sender's least retransmission timeout (RFC 6298: 1 s, in practice 200 ms) */
-#define UNMARKED_WITHIN (NS_PER_SECOND / 1000)  /* below a fast retransmission's round trip on all but a local network */
+#define REMEMBERED 4096u       /* power of two; packets, the later one drives the earlier out; small, to stay in the cache */
+#define TWIN_WITHIN 100000u    /* microseconds: below every sender's least retransmission timeout (RFC 6298: 1 s, in practice 200 ms) */
+#define UNMARKED_WITHIN 1000u  /* microseconds: below a fast retransmission's round trip on all but a local network */
 
 struct picture {
-    uint64_t sum;
-    int64_t time;
+    uint32_t sum;    /* of the flow, direction, numbers */
+    uint32_t micros; /* of its time: wraps in 71 minutes, and no two packets that far apart have all else in common */
+    uint32_t length;
     uint16_t checksum;
-    uint8_t ttl;
+    uint8_t flags, ttl;
 };
 
 struct twins {
@@ -43,20 +42,17 @@ bool twin_seen(struct twins *t, const struct packet *p, uint32_t flow_hash, int6
     bool bare = p->length == 0 && !(p->flags & (PACKET_SYN | PACKET_FIN | PACKET_RST));
     if (bare && p->ip_id == 0)
         return false; /* duplicate acknowledgements look the same and are meant */
-    struct {
-        uint32_t flow, seq, ack, length;
-        uint16_t ip_id, window, port, flags;
-    } key = {flow_hash, p->seq, p->ack, p->length, p->ip_id, p->window, p->from.port, p->flags};
-    static_assert(sizeof key == 4 * 4 + 4 * 2, "no padding is hashed");
-    uint64_t sum = hash_bytes(&key, sizeof key);
+    uint64_t sum = hash_pair((uint64_t)flow_hash << 32 | p->seq, (uint64_t)p->ack << 32 | (uint32_t)p->ip_id << 16 | p->from.port);
     struct picture *last = &t->last[sum % REMEMBERED];
+    struct picture this = {(uint32_t)(sum >> 32), (uint32_t)(now / 1000), p->length, p->checksum, p->flags, p->ttl};
     t->seen++;
-    int64_t within = p->ip_id != 0 || (last->checksum == p->checksum && last->ttl != p->ttl) ? TWIN_WITHIN : UNMARKED_WITHIN;
-    bool again = last->sum == sum && llabs(now - last->time) <= within && (p->ip_id != 0 || last->checksum == p->checksum);
+    bool marked = p->ip_id != 0 || last->ttl != this.ttl;
+    bool again = last->sum == this.sum && last->length == this.length && last->flags == this.flags &&
+                 (p->ip_id != 0 || last->checksum == this.checksum) && this.micros - last->micros <= (marked ? TWIN_WITHIN : UNMARKED_WITHIN);
     if (again)
         t->again++;
     else
-        *last = (struct picture){sum, now, p->checksum, p->ttl};
+        *last = this;
     return again;
 }
 
