@@ -74,6 +74,7 @@ bool tunnel_gre(struct decoder *d, struct layer l)
     }
     switch (type) {
     case ETHERTYPE_BRIDGED:
+        d->out->tunnel &= ~(uint32_t)0xff; /* NVGRE's flow id (RFC 7637): another in each direction */
         return link_ethernet(d, l);
     case ETHERTYPE_ERSPAN2:
         return tunnel_erspan2(d, l, flags & SEQUENCE);

@@ -187,6 +187,14 @@ static void gre_bridged(struct build *b)
     ethernet(b, 0x0800);
 }
 
+static void nvgre(struct build *b) /* network 0x010203, flow 4 */
+{
+    in_ethernet(b);
+    PUT(b, 0x20, 0, 0x65, 0x58, 1, 2, 3, 4);
+    ip4(b, 47);
+    ethernet(b, 0x0800);
+}
+
 static void pptp(struct build *b)
 {
     tcp4(b);
@@ -421,6 +429,7 @@ static const struct wrapping {
     {gre_full, 1, 0x01020304, 1, 0, 1},
     {gre_routed, 1, 0, 0, 0, 1},
     {gre_bridged, 1, 0, 0, 0, 1},
+    {nvgre, 1, 0x01020300, 0, 0, 1},
     {pptp, 1, 0, 0, 0, 1},
     {erspan1, 1, 0, 0, 0, 1},
     {erspan2, 1, 0, 0, 1, 1},
