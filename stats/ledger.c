@@ -4,7 +4,7 @@
  * A mail to few with a small audience, seen once or passed on by relays as it came, lies in short form (glimpse.c), 64 bytes a delivery.
  * Every other has a full record (message.c), found by its names: its id, ids joined to it later, its join hashes (key.c); so has every
  * mail as long as records are few. Both forms together keep to a budget of bytes: what was touched longest ago goes first. Records of
- * storms are pinned: at most 4 MiB each, as many as there may be storms.
+ * storms are pinned: at most 3 MiB each, as many as there may be storms.
  *
  * An id under which a mail comes whose Date and From or Subject are others than those filed is found out to be no id: from then on mails
  * that bear it are filed by fingerprint. Where the first of them was in short form, a few bits of the three decide, and it is given up. */

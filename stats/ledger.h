@@ -8,13 +8,13 @@
 #include "stats/hll.h"
 #include "stats/key.h"
 
-/* Bounds of one message's record; about 4 MiB when a storm fills them all.  Past a bound the counters go on, the lists do not. */
+/* Bounds of one message's record; about 3 MiB when a storm fills them all.  Past a bound the counters go on, the lists do not. */
 #define LEDGER_COPIES 8192       /* the earliest */
 #define LEDGER_NODES 16384       /* distinct Received lines */
 #define LEDGER_PEOPLE 24576      /* addresses known one by one (audience and recipients); more recipients are estimated */
-#define LEDGER_PAIRS 24576       /* recipients at servers known one by one; redeliveries to others are not seen: a lower bound */
+#define LEDGER_PAIRS 12288       /* recipients at servers known one by one; redeliveries to others are not seen: a lower bound */
 #define LEDGER_HOSTS 1024
-#define LEDGER_RECIPIENTS 65536  /* recipient hashes kept with their copies */
+#define LEDGER_RECIPIENTS 32768  /* recipient hashes kept with their copies */
 #define LEDGER_TEXTS 262144      /* bytes */
 #define LEDGER_TEXT_SIZE 256     /* one text, with its NUL; controls and broken UTF-8 replaced */
 #define LEDGER_AUDIENCE_FULL 8   /* a mail with so large an audience has a full record from its first copy on */

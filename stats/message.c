@@ -421,13 +421,22 @@ struct arrival { /* a copy while its recipients are being entered */
     uint16_t chain;
 };
 
+/* Has the host accepted the message for the recipient?  Past the bound of pairs whoever took it at all is believed to have. */
+static bool took(const struct record *r, uint64_t recipient, struct address host)
+{
+    if (pair_find(r, recipient, host))
+        return true;
+    const struct message_host *h = r->pair_count == LEDGER_PAIRS ? message_host(&r->m, host) : NULL;
+    return h && h->copies_in > 0;
+}
+
 /* Enters one delivery: who had it, and whose copy is one too many. */
 static void deliver(struct record *r, const struct arrival *a, uint64_t recipient, struct delivery *d)
 {
     struct message *m = &r->m;
     *d = (struct delivery){.recipient = recipient, .chains = 1, .copies = 1};
     d->in_audience = message_in_audience(m, recipient);
-    d->taken = pair_find(r, recipient, a->client) != NULL;
+    d->taken = took(r, recipient, a->client);
     person_reached(r, recipient);
     m->deliveries++;
     if (a->copy) {
