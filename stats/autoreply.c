@@ -1,12 +1,13 @@
 /* In: mails to one recipient, from stats.c.  Out: an autoreply loop when two addresses answer each other the way only programs do.
- *
- * A dialogue is kept for each pair of addresses and, for programs that change their address or answer from another one, for each address with a
- * domain.  It counts mails that come from the two sides in strict alternation, each with an id of its own.  Enough of them in the window are a loop when
+ * A dialogue is kept for each pair of addresses and, for programs that change their address or answer from another one, for each
+ * address with a domain.  It counts mails that come from the two sides in strict alternation, each with an id of its own.  Enough of
+ * them in the window are a loop when
  * - both sides answer at machine pace: the median delay of either is short, or
  * - subjects nest: a mail's Subject is the last one's with more than a reply prefix before it (ticket tags set aside), or
  * - both sides are machines by their mails: Auto-Submitted, or the same body again; or one is, and the other answers its very mails.
- * So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain with several
- * addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or Subject. */
+ *   So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain
+ *   with several addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or
+ *   Subject. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -16,26 +17,26 @@
 #include "stats/key.h"
 #include "stats/message.h"
 
-#define DIALOGUES 32768     /* at once */
-#define KEPT 64             /* mails kept of each: thresholds stand at most so high */
-#define RECENT_KEYS 4       /* the same mail on its next hop is not the next mail */
-#define PATIENCE 8          /* one mail missed on the wire is forgiven in so many that alternate */
-#define SUBJECT_MOST 1024   /* bytes compared */
-#define NESTED_SHARE 2      /* of the mails, one in so many must nest */
+#define DIALOGUES    32768 /* at once */
+#define KEPT         64    /* mails kept of each: thresholds stand at most so high */
+#define RECENT_KEYS  4     /* the same mail on its next hop is not the next mail */
+#define PATIENCE     8     /* one mail missed on the wire is forgiven in so many that alternate */
+#define SUBJECT_MOST 1024  /* bytes compared */
+#define NESTED_SHARE 2     /* of the mails, one in so many must nest */
 
 enum sign { SIGN_SIDE = 1, SIGN_AUTO = 2, SIGN_SAME_BODY = 4, SIGN_NESTS = 8, SIGN_ANSWERS = 16 };
 
 struct dialogue {
-    uint32_t run, missed;        /* mails in alternation; mails missing in it */
+    uint32_t run, missed; /* mails in alternation; mails missing in it */
     uint8_t last_side, recent_at;
-    bool varied;                 /* a side kept as a domain spoke from, or was written to at, more than one address */
+    bool varied; /* a side kept as a domain spoke from, or was written to at, more than one address */
     uint64_t domain_address;
     uint64_t recent[RECENT_KEYS];
     uint64_t last_id, last_body[2];
-    uint64_t subject;            /* hash of the last one, tags set aside */
+    uint64_t subject; /* hash of the last one, tags set aside */
     uint32_t subject_length;
-    struct address client[2];    /* who sent a side's mails: the client of the first hop seen */
-    int64_t first, time[KEPT];   /* ring by run */
+    struct address client[2];  /* who sent a side's mails: the client of the first hop seen */
+    int64_t first, time[KEPT]; /* ring by run */
     uint8_t signs[KEPT];
 };
 
@@ -110,8 +111,8 @@ static uint32_t plain_subject(struct span s, uint8_t to[SUBJECT_MOST])
 /* The prefix that a mail reader puts before the Subject it answers or forwards. */
 static bool is_reply_prefix(struct span s)
 {
-    static const char *const known[] = {"re:", "aw:", "sv:", "vs:", "antw:", "ant:", "odp:", "res:", "rif:", "r:", "ynt:",
-                                        "fw:", "fwd:", "wg:", "tr:", "rv:", "enc:", "doorst:", "vl:", "vb:"};
+    static const char *const known[] = {"re:", "aw:", "sv:", "vs:", "antw:", "ant:", "odp:", "res:", "rif:", "r:", "ynt:", "fw:", "fwd:",
+        "wg:", "tr:", "rv:", "enc:", "doorst:", "vl:", "vb:"};
     s = span_trim(s);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (span_equal_nocase(s, span_text(known[i])))
@@ -262,7 +263,8 @@ static struct verdict judge(const struct dialogue *d, uint32_t n, int64_t machin
     return v;
 }
 
-static void raise_storm(struct autoreplies *a, const struct dialogue *d, uint64_t key, const struct mail *m, uint32_t n, const struct verdict *v)
+static void raise_storm(
+    struct autoreplies *a, const struct dialogue *d, uint64_t key, const struct mail *m, uint32_t n, const struct verdict *v)
 {
     const struct transaction *t = m->o->t;
     struct storm *s = incident_open(a->incidents, hash_pair(KIND_AUTOREPLY_LOOP, key), KIND_AUTOREPLY_LOOP, d->first);
@@ -292,10 +294,11 @@ static void raise_storm(struct autoreplies *a, const struct dialogue *d, uint64_
         h->role = ROLE_LOOPER;
     struct span from = t->header.from_address.n ? t->header.from_address : t->reverse_path;
     detect_evidence(h, t, "From: %.*s to %.*s, mail %u of the dialogue%s", (int)(from.n < 80 ? from.n : 80), (const char *)from.p,
-                    (int)(m->to->address.n < 80 ? m->to->address.n : 80), (const char *)m->to->address.p, d->run, m->automatic ? ", Auto-Submitted" : "");
+        (int)(m->to->address.n < 80 ? m->to->address.n : 80), (const char *)m->to->address.p, d->run,
+        m->automatic ? ", Auto-Submitted" : "");
     incident_raise(a->incidents, s, n >= a->settings->autoreply_loop.major_mails ? SEVERITY_MAJOR : SEVERITY_MINOR, m->o->now,
-                   "%s and %s have answered each other %u times in turn, %s; the slower one takes %.1f s.", s->from, s->victim, d->run, v->sign,
-                   (double)v->pace / (double)NS_PER_SECOND);
+        "%s and %s have answered each other %u times in turn, %s; the slower one takes %.1f s.", s->from, s->victim, d->run, v->sign,
+        (double)v->pace / (double)NS_PER_SECOND);
 }
 
 static void talk(struct autoreplies *a, const struct mail *m, uint64_t key, uint8_t side, uint64_t domain_address)
@@ -311,7 +314,8 @@ static void talk(struct autoreplies *a, const struct mail *m, uint64_t key, uint
         if (!d->varied)
             return;
     }
-    uint32_t n = mails_in_window(d, now, window), minor = a->settings->autoreply_loop.minor_mails < KEPT ? (uint32_t)a->settings->autoreply_loop.minor_mails : KEPT;
+    uint32_t n = mails_in_window(d, now, window),
+             minor = a->settings->autoreply_loop.minor_mails < KEPT ? (uint32_t)a->settings->autoreply_loop.minor_mails : KEPT;
     if (n < minor)
         return;
     struct verdict v = judge(d, n, a->settings->autoreply_loop.machine_pace);

@@ -1,9 +1,8 @@
 /* In: mails with an empty reverse-path (MAIL FROM:<>), from stats.c.  Out: a bounce storm on the domain they pour in on.
- *
- * Only the empty reverse-path is common to all bounces: the form, the report and the quoted mail are not.  What pours in on one recipient pours in on
- * its domain, so domains are counted; the storm names the recipient when it is but one.  Normal bounces of a bulk mailing do not count: each comes
- * from a host that was sent the mail it quotes, and to an address that gets no other (VERP).  Bounces of a mail that is a storm itself are that
- * storm's. */
+ * Only the empty reverse-path is common to all bounces: the form, the report and the quoted mail are not.  What pours in on one
+ * recipient pours in on its domain, so domains are counted; the storm names the recipient when it is but one.  Normal bounces of a
+ * bulk mailing do not count: each comes from a host that was sent the mail it quotes, and to an address that gets no other (VERP).
+ * Bounces of a mail that is a storm itself are that storm's. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -37,7 +36,8 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
     if (!b)
         return NULL;
     *b = (struct bounces){.settings = settings, .incidents = incidents, .ledger = ledger};
-    b->domains = victims_new(incidents, KIND_BOUNCE_STORM, settings->bounce_storm.window, settings->bounce_storm.minor_bounces, settings->bounce_storm.major_bounces);
+    b->domains = victims_new(incidents, KIND_BOUNCE_STORM, settings->bounce_storm.window, settings->bounce_storm.minor_bounces,
+        settings->bounce_storm.major_bounces);
     b->recipients = window_new(settings->bounce_storm.window, RECIPIENTS);
     if (b->domains && b->recipients)
         return b;
@@ -63,11 +63,14 @@ static void raise_storm(struct bounces *b, struct storm *s, const struct transac
     }
     enum storm_severity severity = hits >= b->settings->bounce_storm.major_bounces ? SEVERITY_MAJOR : SEVERITY_MINOR;
     struct storm_host *h = incident_host(s, t->client.address, "", true);
-    detect_evidence(h, t, "MAIL FROM:<>, RCPT TO:<%.*s>, quotes %s", (int)(recipient.n < 100 ? recipient.n : 100), (const char *)recipient.p,
-                    of_ours ? "a mail that this host was sent" : t->report.quoted.message_id.n ? "a mail that this host was not sent here" : "no mail id");
-    incident_raise(b->incidents, s, severity, t->end, "%u bounces (MAIL FROM:<>) came in on %s within %lld minutes; the latest quotes %s.", hits, s->victim,
-                   (long long)(b->settings->bounce_storm.window / NS_PER_SECOND / 60),
-                   of_ours ? "a mail that was sent from here" : "no mail that was seen being sent from here");
+    detect_evidence(h, t, "MAIL FROM:<>, RCPT TO:<%.*s>, quotes %s", (int)(recipient.n < 100 ? recipient.n : 100),
+        (const char *)recipient.p,
+        of_ours                         ? "a mail that this host was sent"
+        : t->report.quoted.message_id.n ? "a mail that this host was not sent here"
+                                        : "no mail id");
+    incident_raise(b->incidents, s, severity, t->end, "%u bounces (MAIL FROM:<>) came in on %s within %lld minutes; the latest quotes %s.",
+        hits, s->victim, (long long)(b->settings->bounce_storm.window / NS_PER_SECOND / 60),
+        of_ours ? "a mail that was sent from here" : "no mail that was seen being sent from here");
 }
 
 static void observe(void *self, const struct observation *o)

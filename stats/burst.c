@@ -1,8 +1,8 @@
-/* In: accepted mails, from stats.c.  Out: a warning when a client sends far more in ten minutes than it ever did about this hour on the days before.
- *
- * The baseline of a client is the most it sent in ten minutes, for each hour of the day (UTC), fading from day to day; an hour is judged by itself and
- * its neighbours, so the nightly batch that runs a little late is known.  Nothing is said about a client known for less than the setting `history`: a
- * sensor's first days are silent. */
+/* In: accepted mails, from stats.c.  Out: a warning when a client sends far more in ten minutes than it ever did about this hour on
+ * the days before.
+ * The baseline of a client is the most it sent in ten minutes, for each hour of the day (UTC), fading from day to day; an hour is
+ * judged by itself and its neighbours, so the nightly batch that runs a little late is known.  Nothing is said about a client known
+ * for less than the setting `history`: a sensor's first days are silent. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -11,14 +11,14 @@
 #include "stats/detect.h"
 #include "stats/window.h"
 
-#define CLIENTS 8192          /* with a baseline: 4 MiB */
-#define WINDOW (600 * NS_PER_SECOND)
-#define HOUR (3600 * NS_PER_SECOND)
-#define FADE 0.8              /* a day: what a weekly mailing sent is still a fifth of it a week later */
+#define CLIENTS 8192 /* with a baseline: 4 MiB */
+#define WINDOW  (600 * NS_PER_SECOND)
+#define HOUR    (3600 * NS_PER_SECOND)
+#define FADE    0.8 /* a day: what a weekly mailing sent is still a fifth of it a week later */
 
 struct hour {
-    int64_t day;              /* since the epoch, of `today` */
-    float before, today;      /* most in one window */
+    int64_t day;         /* since the epoch, of `today` */
+    float before, today; /* most in one window */
 };
 
 struct sender {
@@ -60,7 +60,8 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
 static float baseline_of_hour(struct hour *h, int64_t day)
 {
     if (day > h->day) {
-        float faded = h->before * (float)pow(FADE, (double)(day - h->day)), yesterday = h->today * (float)pow(FADE, (double)(day - h->day - 1));
+        float faded = h->before * (float)pow(FADE, (double)(day - h->day)),
+              yesterday = h->today * (float)pow(FADE, (double)(day - h->day - 1));
         h->before = fmaxf(faded, yesterday);
         h->today = 0;
         h->day = day;
@@ -95,7 +96,7 @@ static void raise_storm(struct bursts *b, uint64_t key, const struct observation
     detect_evidence(h, o->t, "%u deliveries within ten minutes, at most %.0f about this hour on the days before", count, (double)usual);
     char address[ADDRESS_TEXT];
     incident_raise(b->incidents, s, SEVERITY_WARNING, o->now, "%s sent %u mails within ten minutes; about this hour it sends at most %.0f.",
-                   address_text(o->t->client.address, address), count, (double)usual);
+        address_text(o->t->client.address, address), count, (double)usual);
 }
 
 static void observe(void *self, const struct observation *o)

@@ -1,4 +1,5 @@
-/* A bounded table of equal records by key; where there is no room the record of the set that was used longest ago makes it.  Private to stats/. */
+/* A bounded table of equal records by key; where there is no room the record of the set that was used longest ago makes it.  Private
+ * to stats/. */
 #ifndef SQUALL_STATS_CELLS_H
 #define SQUALL_STATS_CELLS_H
 
@@ -9,7 +10,7 @@
 struct cells;
 struct cells *cells_new(size_t record, uint32_t count); /* bytes a record, records; NULL: out of memory */
 void cells_free(struct cells *c);
-void *cells_find(const struct cells *c, uint64_t key);  /* NULL: not there */
+void *cells_find(const struct cells *c, uint64_t key); /* NULL: not there */
 /* Finds the record, or gives a zeroed one for the key (*fresh).  Good until the next cells_take(). */
 void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh);
 

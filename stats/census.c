@@ -1,8 +1,7 @@
-/* In: accepted mails, from stats.c.  Out: the list of hosts that have been seen routing by header, whatever came of it; and a notice when a new mail's To
- * and Cc hold addresses that such hosts serve: the storm it may become is known before it begins.
- *
- * A host routes by header when it sends a mail that it got out of a mailbox, by its own Received line, to people who stand in To or Cc.  What it serves
- * is learnt from that mail too: a domain of its own name that stands in To or Cc, and the mailbox in Delivered-To. */
+/* In: accepted mails, from stats.c.  Out: the list of hosts that have been seen routing by header, whatever came of it; and a notice
+ * when a new mail's To and Cc hold addresses that such hosts serve: the storm it may become is known before it begins.
+ * A host routes by header when it sends a mail that it got out of a mailbox, by its own Received line, to people who stand in To or
+ * Cc.  What it serves is learnt from that mail too: a domain of its own name that stands in To or Cc, and the mailbox in Delivered-To. */
 #include "stats/census.h"
 
 #include <stdlib.h>
@@ -14,9 +13,9 @@
 #include "stats/ledger.h"
 #include "stats/message.h"
 
-#define AMPLIFIERS 1024 /* kept; the one seen longest ago goes first */
-#define SERVED 16384    /* domains and mailboxes */
-#define NAMED 8         /* in one notice */
+#define AMPLIFIERS 1024  /* kept; the one seen longest ago goes first */
+#define SERVED     16384 /* domains and mailboxes */
+#define NAMED      8     /* in one notice */
 
 struct served { /* domain or mailbox: who drains it */
     uint32_t amplifier, serial;
@@ -170,12 +169,14 @@ static void warn(struct census *c, const struct observation *o)
     for (uint32_t i = 0; i < count && i < NAMED; i++) {
         struct storm_host *amplifier = incident_host(s, named[i]->row.address, named[i]->row.name, true);
         detect_evidence(amplifier, o->t, "To and Cc hold addresses of %s, whose host has routed %llu mails by their header",
-                        named[i]->row.domain[0] ? named[i]->row.domain : "a mailbox it drains", (unsigned long long)named[i]->row.mails);
+            named[i]->row.domain[0] ? named[i]->row.domain : "a mailbox it drains", (unsigned long long)named[i]->row.mails);
     }
     incident_event(s, o->now, "%u known amplifiers in To and Cc", count);
     incident_raise(c->incidents, s, SEVERITY_NOTICE, o->now,
-                   "This mail's audience of %llu holds %u known amplifier%s: %s%s routes by header, so the mail may come back to all; Bcc, or a mail each, would prevent it.",
-                   (unsigned long long)h->audience_count, count, count == 1 ? "" : "s", named[0]->row.name, count == 1 ? "" : " and others, each of which");
+        "This mail's audience of %llu holds %u known amplifier%s: %s%s routes by header, so the mail may come back to all; Bcc, or a mail "
+        "each, would prevent it.",
+        (unsigned long long)h->audience_count, count, count == 1 ? "" : "s", named[0]->row.name,
+        count == 1 ? "" : " and others, each of which");
 }
 
 static void observe(void *self, const struct observation *o)

@@ -1,4 +1,5 @@
-/* In: a storm and the transaction that is part of it.  Out: the storm's texts, hosts and evidence, filled the same way by every detector. */
+/* In: a storm and the transaction that is part of it.  Out: the storm's texts, hosts and evidence, filled the same way by every
+ * detector. */
 #include "stats/detect.h"
 
 #include <stdarg.h>

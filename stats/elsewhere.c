@@ -1,14 +1,13 @@
-/* In: bounces, from stats.c, each with the chain of the copy it quotes; and the ledger's record of the mail.  Out: a re-injection that this mirror does
- * not see, told by its bounces: the origin's own link shows the mail going out once, and then reports about copies that nobody sent from here.
- *
- * A bounce counts when it comes from a host that on this wire neither took nor sent the mail, quotes a chain that begins as ours and goes on past the
- * server X that took the mail from us, and reports a recipient of To or Cc *whom X did not take it for*.  Ordinary bounces stop at X or name X's own
- * recipient; a forward to a dead mailbox names somebody outside the audience.  Where no name on the wire tells which server X is, the chain must show
- * another's mailbox (POP3, Delivered-To).
- *
- * Who re-injects stands in the quoted chain: who fetched the mail from the mailbox, else the first host after X.  When that is the host that sends the
- * bounce, it is seen on the wire.  A host that only a header names is held at fault when it is the last one of the chain, or when two bounces from
- * different hosts name it. */
+/* In: bounces, from stats.c, each with the chain of the copy it quotes; and the ledger's record of the mail.  Out: a re-injection that
+ * this mirror does not see, told by its bounces: the origin's own link shows the mail going out once, and then reports about copies
+ * that nobody sent from here.
+ * A bounce counts when it comes from a host that on this wire neither took nor sent the mail, quotes a chain that begins as ours and
+ * goes on past the server X that took the mail from us, and reports a recipient of To or Cc *whom X did not take it for*.  Ordinary
+ * bounces stop at X or name X's own recipient; a forward to a dead mailbox names somebody outside the audience.  Where no name on the
+ * wire tells which server X is, the chain must show another's mailbox (POP3, Delivered-To).
+ * Who re-injects stands in the quoted chain: who fetched the mail from the mailbox, else the first host after X.  When that is the
+ * host that sends the bounce, it is seen on the wire.  A host that only a header names is held at fault when it is the last one of the
+ * chain, or when two bounces from different hosts name it. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,7 +28,7 @@ struct bounce { /* one that may count */
     const struct observation *o;
     struct message *m;
     const struct header *quoted;
-    size_t x; /* index of the line that the server added which took the mail from us */
+    size_t x;                 /* index of the line that the server added which took the mail from us */
     struct address x_address; /* all zero: no name on the wire is that of the line */
 };
 
@@ -57,13 +56,15 @@ static bool is_final_delivery(const struct hop *h)
     return span_starts_nocase(h->with, "lmtp") || span_starts_nocase(h->with, "local");
 }
 
-/* Where the quoted chain leaves what copies on this wire had: the index of the first line that is not ours.  False: it is no copy of the mail. */
+/* Where the quoted chain leaves what copies on this wire had: the index of the first line that is not ours.  False: it is no copy of
+ * the mail. */
 static bool find_x(struct bounce *b)
 {
     const struct message *m = b->m;
     size_t common = 0;
     for (uint32_t i = 1; i < m->node_count; i++)
-        if (m->nodes[i].depth > common && m->nodes[i].depth <= b->quoted->hop_count && m->nodes[i].hash == b->quoted->hops[m->nodes[i].depth - 1].hash)
+        if (m->nodes[i].depth > common && m->nodes[i].depth <= b->quoted->hop_count &&
+            m->nodes[i].hash == b->quoted->hops[m->nodes[i].depth - 1].hash)
             common = m->nodes[i].depth;
     bool found = common > 0;
     for (uint32_t i = 0; i < m->host_count && !found; i++) { /* folded anew on the way, or the mail left us without a line */
@@ -169,11 +170,12 @@ static void add_evidence(struct storm_host *h, const struct bounce *b, size_t li
     const struct hop *hop = &b->quoted->hops[line];
     struct storm_evidence e = {.time = t->end, .connection = t->connection, .client = t->client.address, .server = t->server.address};
     char who[80], by[80], with[60], note[60], text[STORM_TEXT_SIZE];
-    snprintf(text, sizeof text, "a bounce for %s, who stands in To or Cc, quotes a copy whose chain goes on for %zu lines past the server it was sent to",
-             log_clean(failed, who, sizeof who), b->quoted->hop_count - b->x - 1);
+    snprintf(text, sizeof text,
+        "a bounce for %s, who stands in To or Cc, quotes a copy whose chain goes on for %zu lines past the server it was sent to",
+        log_clean(failed, who, sizeof who), b->quoted->hop_count - b->x - 1);
     log_clean(span_text(text), e.said, sizeof e.said);
-    snprintf(text, sizeof text, "by %s with %s%s%s", log_clean(hop->by, by, sizeof by), log_clean(hop->with, with, sizeof with), hop->with_note.n ? " " : "",
-             log_clean(hop->with_note, note, sizeof note));
+    snprintf(text, sizeof text, "by %s with %s%s%s", log_clean(hop->by, by, sizeof by), log_clean(hop->with, with, sizeof with),
+        hop->with_note.n ? " " : "", log_clean(hop->with_note, note, sizeof note));
     log_clean(span_text(text), e.received, sizeof e.received);
     incident_evidence(h, &e);
 }
@@ -184,7 +186,8 @@ static void accuse(struct storm *s, const struct bounce *b, size_t line, bool la
     const struct transaction *t = b->o->t;
     struct span name = b->quoted->hops[line].by;
     struct address address = address_of_line(b->quoted, line);
-    bool on_wire = last && (address_equal(address, t->client.address) || span_equal_nocase(name, t->helo) || span_equal_nocase(name, t->report.reporting_host));
+    bool on_wire = last && (address_equal(address, t->client.address) || span_equal_nocase(name, t->helo) ||
+                               span_equal_nocase(name, t->report.reporting_host));
     char text[STORM_TEXT_SIZE];
     log_clean(name, text, sizeof text);
     struct address seen = on_wire ? t->client.address : address;
@@ -226,8 +229,9 @@ static void acquit(struct storm *s, const struct message *m)
     h->last = origin->last_out;
     char address[ADDRESS_TEXT];
     if (origin->redeliveries == 0)
-        snprintf(s->acquittal, sizeof s->acquittal, "%s (%s) sent it to %llu recipients, each once; the copies that bounce were not sent by it.",
-                 address_text(h->address, address), h->name, (unsigned long long)h->deliveries);
+        snprintf(s->acquittal, sizeof s->acquittal,
+            "%s (%s) sent it to %llu recipients, each once; the copies that bounce were not sent by it.", address_text(h->address, address),
+            h->name, (unsigned long long)h->deliveries);
 }
 
 static void describe(struct storm *s, const struct message *m)
@@ -277,10 +281,12 @@ static void raise_storm(struct elsewhere *e, struct storm *s, struct bounce *b, 
         return;
     char who[80];
     incident_kind(e->incidents, s, KIND_REINJECTION_ELSEWHERE, b->o->now);
-    incident_raise(e->incidents, s, at_fault >= e->settings->reinjection_elsewhere.major_hosts ? SEVERITY_MAJOR : SEVERITY_WARNING, b->o->now,
-                   "%u host%s to which the mail was not sent re-inject%s it where this mirror does not see it: bounces quote copies that went on past the mailbox they were "
-                   "sent to, the latest for %s, by way of %s.",
-                   at_fault, at_fault == 1 ? "" : "s", at_fault == 1 ? "s" : "", log_clean(failed, who, sizeof who), h->name);
+    incident_raise(e->incidents, s, at_fault >= e->settings->reinjection_elsewhere.major_hosts ? SEVERITY_MAJOR : SEVERITY_WARNING,
+        b->o->now,
+        "%u host%s to which the mail was not sent re-inject%s it where this mirror does not see it: bounces quote copies that went on past "
+        "the mailbox they were "
+        "sent to, the latest for %s, by way of %s.",
+        at_fault, at_fault == 1 ? "" : "s", at_fault == 1 ? "s" : "", log_clean(failed, who, sizeof who), h->name);
     keep(e, b->m);
 }
 
@@ -289,7 +295,8 @@ static void observe(void *self, const struct observation *o)
     struct elsewhere *e = self;
     const struct transaction *t = o->t;
     struct span id = t->report.quoted.message_id;
-    if (!e->settings->reinjection_elsewhere.enabled || !t->message || !t->null_reverse_path || !t->report.present || id.n == 0 || key_is_constant(id))
+    if (!e->settings->reinjection_elsewhere.enabled || !t->message || !t->null_reverse_path || !t->report.present || id.n == 0 ||
+        key_is_constant(id))
         return;
     struct bounce b = {.o = o, .m = ledger_find(e->ledger, key_id(id)), .quoted = &t->report.quoted};
     if (!b.m)

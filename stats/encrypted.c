@@ -1,10 +1,9 @@
-/* In: records of sessions whose content TLS hid, from stats.c.  Out: a warning, marked as inferred, when their sizes climb the stairs that a re-injected
- * mail climbs.
- *
- * Every pass through a mailbox adds the same few Received lines, so from one host to another the same mail comes in sizes that rise by one step: 4.4,
- * 5.1, 5.8 kB.  A pair of hosts has stairs when nearly all its sessions of the window stand on three or more of them, the smaller ones first.  Stairs with
- * one step between at least two clients and three servers each, and enough sessions in all, are a suspicion and nothing more.  A newsletter (one size), a
- * busy server (any size) and a mail now and then have none. */
+/* In: records of sessions whose content TLS hid, from stats.c.  Out: a warning, marked as inferred, when their sizes climb the stairs
+ * that a re-injected mail climbs.
+ * Every pass through a mailbox adds the same few Received lines, so from one host to another the same mail comes in sizes that rise by
+ * one step: 4.4, 5.1, 5.8 kB.  A pair of hosts has stairs when nearly all its sessions of the window stand on three or more of them,
+ * the smaller ones first.  Stairs with one step between at least two clients and three servers each, and enough sessions in all, are a
+ * suspicion and nothing more.  A newsletter (one size), a busy server (any size) and a mail now and then have none. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,19 +12,19 @@
 #include "stats/cells.h"
 #include "stats/detect.h"
 
-#define PAIRS 16384        /* client and server, at once: 8 MiB */
-#define CLIENTS 2048
-#define SIZES 16           /* told apart a pair */
-#define TOLERANCE 64       /* bytes by which sizes are equal: ids and dates differ, TLS records are padded */
-#define STEP_LEAST 256     /* bytes: what one pass adds */
-#define STEP_MOST 8192
-#define STAIRS_LEAST 3
+#define PAIRS          16384 /* client and server, at once: 8 MiB */
+#define CLIENTS        2048
+#define SIZES          16  /* told apart a pair */
+#define TOLERANCE      64  /* bytes by which sizes are equal: ids and dates differ, TLS records are padded */
+#define STEP_LEAST     256 /* bytes: what one pass adds */
+#define STEP_MOST      8192
+#define STAIRS_LEAST   3
 #define SESSIONS_LEAST 6   /* a pair */
-#define STAIRS_SHARE 0.8   /* of a pair's sessions */
-#define SERVERS_LEAST 3    /* a client */
-#define CLIENTS_LEAST 2
-#define SERVERS_KEPT 16    /* a client */
-#define SUSPECTS 64
+#define STAIRS_SHARE   0.8 /* of a pair's sessions */
+#define SERVERS_LEAST  3   /* a client */
+#define CLIENTS_LEAST  2
+#define SERVERS_KEPT   16 /* a client */
+#define SUSPECTS       64
 
 struct pair {
     int64_t last;
@@ -184,7 +183,8 @@ static void remember_suspect(struct encrypted *e, uint64_t client)
     e->suspect[e->suspects++ % SUSPECTS] = client;
 }
 
-static void raise_storm(struct encrypted *e, const struct session_record *r, int64_t step, int64_t since, uint32_t clients, uint32_t sessions, int64_t first)
+static void raise_storm(
+    struct encrypted *e, const struct session_record *r, int64_t step, int64_t since, uint32_t clients, uint32_t sessions, int64_t first)
 {
     struct storm *s = incident_open(e->incidents, hash_pair(KIND_ENCRYPTED_BURST, 0), KIND_ENCRYPTED_BURST, first);
     if (!s)
@@ -204,18 +204,21 @@ static void raise_storm(struct encrypted *e, const struct session_record *r, int
         if (h->evidence_count > 0)
             continue;
         struct storm_evidence proof = {.time = claim.last, .connection = r->connection, .client = c->address};
-        snprintf(proof.said, sizeof proof.said, "inferred: to %u servers, sessions under TLS whose sizes rise in steps of about %lld bytes", claim.servers, (long long)step);
+        snprintf(proof.said, sizeof proof.said, "inferred: to %u servers, sessions under TLS whose sizes rise in steps of about %lld bytes",
+            claim.servers, (long long)step);
         incident_evidence(h, &proof);
     }
     incident_raise(e->incidents, s, SEVERITY_WARNING, r->end,
-                   "Inferred from sizes alone, for TLS hides the mails: %u hosts sent %u sessions whose sizes rise in steps of about %lld bytes, as a mail's do that is re-injected.",
-                   clients, sessions, (long long)step);
+        "Inferred from sizes alone, for TLS hides the mails: %u hosts sent %u sessions whose sizes rise in steps of about %lld bytes, as a "
+        "mail's do that is re-injected.",
+        clients, sessions, (long long)step);
 }
 
 static void session(void *self, const struct session_record *r)
 {
     struct encrypted *e = self;
-    if (!e->settings->encrypted_burst.enabled || !r->smtp || r->tls == TLS_NONE || r->one_sided || r->tls_bytes[CLIENT] == 0 || r->tls_bytes[CLIENT] > INT32_MAX)
+    if (!e->settings->encrypted_burst.enabled || !r->smtp || r->tls == TLS_NONE || r->one_sided || r->tls_bytes[CLIENT] == 0 ||
+        r->tls_bytes[CLIENT] > INT32_MAX)
         return;
     int64_t window = e->settings->encrypted_burst.window, since = r->end - window;
     struct address ends[2] = {r->client.address, r->server.address};

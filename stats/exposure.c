@@ -1,5 +1,5 @@
-/* In: accepted mails, from stats.c.  Out: a notice when one shows very many people's addresses, of many domains, to all of them in To and Cc: the fuel of
- * the next storm, and a leak.  Once a mail. */
+/* In: accepted mails, from stats.c.  Out: a notice when one shows very many people's addresses, of many domains, to all of them in To
+ * and Cc: the fuel of the next storm, and a leak.  Once a mail. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -63,10 +63,11 @@ static void observe(void *self, const struct observation *o)
     struct storm_host *sender = detect_client(s, o);
     if (sender)
         sender->role = ROLE_ORIGIN;
-    detect_evidence(sender, o->t, "To and Cc hold %llu addresses of %llu domains", (unsigned long long)s->audience, (unsigned long long)domains);
+    detect_evidence(
+        sender, o->t, "To and Cc hold %llu addresses of %llu domains", (unsigned long long)s->audience, (unsigned long long)domains);
     incident_raise(e->incidents, s, SEVERITY_NOTICE, o->now,
-                   "Each of %llu people of %llu domains sees the addresses of all others in To and Cc; Bcc, or a mail each, would hide them.",
-                   (unsigned long long)s->audience, (unsigned long long)domains);
+        "Each of %llu people of %llu domains sees the addresses of all others in To and Cc; Bcc, or a mail each, would hide them.",
+        (unsigned long long)s->audience, (unsigned long long)domains);
 }
 
 const struct detector exposure_detector = {.make = make, .drop = free, .observe = observe};

@@ -1,10 +1,10 @@
-/* In: what the detectors conclude: an incident opened, raised, lifted, joined, fresh evidence for it; and the time.  Out: storms with their lists,
- * to the sink (raised, updated, cleared) and to whoever asks.
- *
- * A slot an incident, as many as the setting `storms` allows; when all are taken the cleared one that was quiet longest makes room, then the watched
- * one; an open storm never does.  An incident falls by quiet: after quiet_of() without evidence it is cleared; evidence within as long again opens
- * it anew under its id, later evidence starts another incident.  Keys are found in an open-addressing table whose entries name slot and generation:
- * an entry of a slot that has changed hands is dead, and goes when the table is built anew. */
+/* In: what the detectors conclude: an incident opened, raised, lifted, joined, fresh evidence for it; and the time.  Out: storms with
+ * their lists, to the sink (raised, updated, cleared) and to whoever asks.
+ * A slot an incident, as many as the setting `storms` allows; when all are taken the cleared one that was quiet longest makes room,
+ * then the watched one; an open storm never does.  An incident falls by quiet: after quiet_of() without evidence it is cleared;
+ * evidence within as long again opens it anew under its id, later evidence starts another incident.  Keys are found in an
+ * open-addressing table whose entries name slot and generation: an entry of a slot that has changed hands is dead, and goes when the
+ * table is built anew. */
 #include "stats/incident.h"
 
 #include <assert.h>
@@ -17,22 +17,22 @@
 #include "base/hash.h"
 #include "base/log.h"
 
-#define KEYS_A_SLOT 16  /* table entries a slot, a power of two */
-#define MORE_HOSTS 4096 /* distinct hosts past STORM_HOSTS that are told apart, a power of two */
+#define KEYS_A_SLOT     16            /* table entries a slot, a power of two */
+#define MORE_HOSTS      4096          /* distinct hosts past STORM_HOSTS that are told apart, a power of two */
 #define GENERATION_MOST (7 * 86400.0) /* s: a longer one is a mistake of the measure, not a reason to keep an alarm for weeks */
 
 struct slot {
-    struct storm storm; /* first: a slot is found from its storm */
+    struct storm storm;           /* first: a slot is found from its storm */
     bool used, raised, forgotten; /* forgotten: cleared so long ago that its keys are free again */
     uint32_t generation;
-    int64_t touched;    /* latest evidence */
-    struct {            /* what the sink heard last */
+    int64_t touched; /* latest evidence */
+    struct {         /* what the sink heard last */
         enum storm_severity severity;
         enum storm_kind kind;
         uint32_t at_fault;
     } told;
     uint32_t host_room, edge_room, event_room;
-    uint64_t *more;     /* set of hashes of hosts that found no room; NULL until there is one */
+    uint64_t *more; /* set of hashes of hosts that found no room; NULL until there is one */
 };
 
 struct entry { /* of the key table; key 0 is stored as 1 */
@@ -50,8 +50,8 @@ struct incidents {
     uint32_t table_size, table_used; /* a power of two; entries not empty, dead ones too */
     struct slot **by_raising;
     size_t raised_count;
-    uint32_t number;    /* of the last id */
-    int64_t latest;     /* evidence for a raised one, notices apart */
+    uint32_t number; /* of the last id */
+    int64_t latest;  /* evidence for a raised one, notices apart */
 };
 
 static struct slot *slot_of(struct storm *s)

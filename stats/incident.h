@@ -10,33 +10,41 @@ struct incidents;
 struct incidents *incidents_new(const struct stats_settings *settings, const struct stats_sink *sink, struct stats_counters *counters);
 void incidents_free(struct incidents *all);
 
-/* A storm's place is its own until incident_open() (a watched or cleared one may make room), incident_join(), incident_drop() or incident_tick(): find it
- * anew by its key after these.  Evidence for a cleared one within a further quiet time opens it again under its id, and it is told as raised. */
+/* A storm's place is its own until incident_open() (a watched or cleared one may make room), incident_join(), incident_drop() or
+ * incident_tick(): find it anew by its key after these.  Evidence for a cleared one within a further quiet time opens it again under its id,
+ * and it is told as raised. */
 /* The incident about `key` (message key, thread, address hash... together with the family of kinds it can become), or NULL. */
 struct storm *incident_find(struct incidents *all, uint64_t key);
 /* Finds or opens one; a new one is watched only.  NULL: the bound is reached and every slot holds an open storm. */
 struct storm *incident_open(struct incidents *all, uint64_t key, enum storm_kind kind, int64_t first_seen);
-/* Raises a watched incident or lifts a raised one (severity never falls while it lasts); tells the sink when something that matters changed: raised,
- * severity, kind, number of re-injectors or loopers.  `why`: one sentence. */
-void incident_raise(struct incidents *all, struct storm *s, enum storm_severity severity, int64_t now, const char *why, ...) __attribute__((format(printf, 5, 6)));
-void incident_touch(struct incidents *all, struct storm *s, int64_t now);           /* fresh evidence: puts off the all-clear */
-void incident_tell(struct incidents *all, struct storm *s, int64_t now);            /* numbers matter now (reproduction, forecast): STORM_UPDATED */
-void incident_kind(struct incidents *all, struct storm *s, enum storm_kind kind, int64_t now); /* a stronger kind takes over; the id stays */
-void incident_join(struct incidents *all, struct storm *into, struct storm *from, int64_t now); /* two keys turn out to be one storm: hosts, counts, `from`'s key; the earlier id stays */
-void incident_drop(struct incidents *all, struct storm *s);                          /* a watched one that came to nothing */
-void incident_event(struct storm *s, int64_t now, const char *what, ...) __attribute__((format(printf, 3, 4))); /* a line of the timeline */
-/* Finds or adds; NULL: hosts_more counted.  A known address is found by it alone, an unknown one by name.  A new host is a relay until told otherwise.
- * Good until the next incident_host() or incident_join() of this storm. */
+/* Raises a watched incident or lifts a raised one (severity never falls while it lasts); tells the sink when something that matters changed:
+ * raised, severity, kind, number of re-injectors or loopers.  `why`: one sentence. */
+void incident_raise(struct incidents *all, struct storm *s, enum storm_severity severity, int64_t now, const char *why, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Fresh evidence: puts off the all-clear. */
+void incident_touch(struct incidents *all, struct storm *s, int64_t now);
+/* Numbers matter now (reproduction, forecast): STORM_UPDATED. */
+void incident_tell(struct incidents *all, struct storm *s, int64_t now);
+/* A stronger kind takes over; the id stays. */
+void incident_kind(struct incidents *all, struct storm *s, enum storm_kind kind, int64_t now);
+/* Two keys turn out to be one storm, which gets `from`'s hosts, counts and keys.  The earlier id stays; `from` is cleared, or gone. */
+void incident_join(struct incidents *all, struct storm *into, struct storm *from, int64_t now);
+void incident_drop(struct incidents *all, struct storm *s); /* a watched one that came to nothing */
+/* A line of the timeline. */
+void incident_event(struct storm *s, int64_t now, const char *what, ...) __attribute__((format(printf, 3, 4)));
+/* Finds or adds; NULL: hosts_more counted.  A known address is found by it alone, an unknown one by name.  A new host is a relay until told
+ * otherwise.  Good until the next incident_host() or incident_join() of this storm. */
 struct storm_host *incident_host(struct storm *s, struct address address, const char *name, bool on_wire);
-struct storm_edge *incident_edge(struct storm *s, int32_t from, int32_t to);         /* finds or adds; NULL: no room.  Good until the next one */
+/* Finds or adds; NULL: no room.  Good until the next incident_edge() or incident_join() of this storm. */
+struct storm_edge *incident_edge(struct storm *s, int32_t from, int32_t to);
 /* Keeps the first STORM_EVIDENCE pieces; h may be NULL. */
 void incident_evidence(struct storm_host *h, const struct storm_evidence *e);
-int64_t incident_latest(const struct incidents *all);                                 /* when a raised one, notices apart, last had evidence; TIME_UNKNOWN: never */
-bool incident_raised(const struct storm *s);                                          /* not merely watched */
-void incident_tick(struct incidents *all, int64_t now);                               /* clears, or when only watched drops, what has been quiet long enough */
-void incident_finish(struct incidents *all, int64_t now);                             /* tells every open one a last time */
+bool incident_raised(const struct storm *s);               /* not merely watched */
+int64_t incident_latest(const struct incidents *all);      /* when a raised one, notices apart, last had evidence; TIME_UNKNOWN: never */
+void incident_tick(struct incidents *all, int64_t now);    /* clears what has been quiet long enough; drops it when it was only watched */
+void incident_finish(struct incidents *all, int64_t now);  /* tells every open one a last time */
 bool incident_acknowledge(struct incidents *all, const char *id, const char *who, int64_t now);
-size_t incident_count(const struct incidents *all);                                   /* raised ones, cleared too */
-const struct storm *incident_at(const struct incidents *all, size_t i);              /* by raising time */
+size_t incident_count(const struct incidents *all);        /* raised ones, cleared too */
+const struct storm *incident_at(const struct incidents *all, size_t i); /* by raising time; NULL: no more */
 
 #endif

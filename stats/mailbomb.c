@@ -1,7 +1,8 @@
-/* In: every accepted mail, after the other detectors have had it.  Out: a mail bomb on the mailbox that is flooded with many mails or many copies.
- *
- * Not counted: bounces (bounce.c), what has just been evidence for another storm, and the onward leg of a mail that a relay took for the same
- * recipient.  A role mailbox is busy all day: what it gets at other times of the last days is its habit, and a bomb is three times that. */
+/* In: every accepted mail, after the other detectors have had it.  Out: a mail bomb on the mailbox that is flooded with many mails or
+ * many copies.
+ * Not counted: bounces (bounce.c), what has just been evidence for another storm, and the onward leg of a mail that a relay took for
+ * the same recipient.  A role mailbox is busy all day: what it gets at other times of the last days is its habit, and a bomb is three
+ * times that. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -12,15 +13,15 @@
 #include "stats/message.h"
 #include "stats/victims.h"
 
-#define HABITS 16384      /* mailboxes with so much mail that their habit is kept */
+#define HABITS      16384 /* mailboxes with so much mail that their habit is kept */
 #define HABIT_SHARE 4     /* from a quarter of the minor threshold on */
-#define OVER_HABIT 3
-#define HALF_LIFE 86400.0 /* s, of a habit */
+#define OVER_HABIT  3
+#define HALF_LIFE   86400.0 /* s, of a habit */
 
-struct habit { /* the most that a mailbox got in one window, fading */
-    int64_t window;    /* number since the epoch */
-    uint32_t hits;     /* most in this window so far */
-    double usual;      /* of the windows before it */
+struct habit {      /* the most that a mailbox got in one window, fading */
+    int64_t window; /* number since the epoch */
+    uint32_t hits;  /* most in this window so far */
+    double usual;   /* of the windows before it */
 };
 
 struct mailbombs {
@@ -45,7 +46,8 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
     if (!b)
         return NULL;
     *b = (struct mailbombs){.settings = settings, .incidents = incidents};
-    b->mailboxes = victims_new(incidents, KIND_MAILBOMB, settings->mailbomb.window, settings->mailbomb.minor_mails, settings->mailbomb.major_mails);
+    b->mailboxes =
+        victims_new(incidents, KIND_MAILBOMB, settings->mailbomb.window, settings->mailbomb.minor_mails, settings->mailbomb.major_mails);
     b->habits = cells_new(sizeof(struct habit), HABITS);
     if (b->mailboxes && b->habits)
         return b;
@@ -79,9 +81,9 @@ static void raise_storm(struct mailbombs *b, struct storm *s, const struct obser
     s->recipients = 1;
     enum storm_severity severity = hits >= b->settings->mailbomb.major_mails ? SEVERITY_MAJOR : SEVERITY_MINOR;
     detect_evidence(incident_host(s, o->t->client.address, "", true), o->t, "one of %u mails to the same mailbox, Subject: %.*s", hits,
-                    (int)(o->t->header.subject.n < 100 ? o->t->header.subject.n : 100), (const char *)o->t->header.subject.p);
+        (int)(o->t->header.subject.n < 100 ? o->t->header.subject.n : 100), (const char *)o->t->header.subject.p);
     incident_raise(b->incidents, s, severity, o->now, "%s got %u mails within %lld minutes, from %u hosts.", s->victim, hits,
-                   (long long)(b->settings->mailbomb.window / NS_PER_SECOND / 60), s->host_count + s->hosts_more);
+        (long long)(b->settings->mailbomb.window / NS_PER_SECOND / 60), s->host_count + s->hosts_more);
 }
 
 static void observe(void *self, const struct observation *o)

@@ -1,7 +1,6 @@
 /* In: mails that answer another one, from stats.c.  Out: a reply-all storm when many people answer one thread before a large audience.
- *
- * A replier is a From address whose mail is in the thread and has reached, or shows in To and Cc, enough recipients.  A thread is known by its root:
- * the first id of References; where only In-Reply-To stands, the root of the mail it names, which is remembered. */
+ * A replier is a From address whose mail is in the thread and has reached, or shows in To and Cc, enough recipients.  A thread is
+ * known by its root: the first id of References; where only In-Reply-To stands, the root of the mail it names, which is remembered. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -11,10 +10,10 @@
 #include "stats/key.h"
 #include "stats/ledger.h"
 
-#define THREADS 1024   /* with such repliers, at once: 4 MiB */
-#define REPLIERS 256   /* told apart in a thread */
-#define ROOTS 131072   /* ids of answers whose root is not the one they name: 4 MiB */
-#define DEPTH_MOST 8   /* answers of answers followed in one step; each was shortened when it came, so one is the rule */
+#define THREADS    1024   /* with such repliers, at once: 4 MiB */
+#define REPLIERS   256    /* told apart in a thread */
+#define ROOTS      131072 /* ids of answers whose root is not the one they name: 4 MiB */
+#define DEPTH_MOST 8      /* answers of answers followed in one step; each was shortened when it came, so one is the rule */
 
 struct thread {
     int64_t first;
@@ -126,9 +125,10 @@ static void raise_storm(struct replyall *r, struct storm *s, const struct observ
                                    : repliers >= r->settings->reply_all.major_repliers  ? SEVERITY_MAJOR
                                                                                         : SEVERITY_MINOR;
     detect_evidence(incident_host(s, o->t->client.address, "", true), o->t, "an answer to all: From: %.*s, %llu addresses in To and Cc",
-                    (int)(h->from_address.n < 100 ? h->from_address.n : 100), (const char *)h->from_address.p, (unsigned long long)h->audience_count);
-    incident_raise(r->incidents, s, severity, o->now, "%u people have answered to all in one thread within %lld minutes, each to up to %llu recipients.", repliers,
-                   (long long)(r->settings->reply_all.window / NS_PER_SECOND / 60), (unsigned long long)s->recipients);
+        (int)(h->from_address.n < 100 ? h->from_address.n : 100), (const char *)h->from_address.p, (unsigned long long)h->audience_count);
+    incident_raise(r->incidents, s, severity, o->now,
+        "%u people have answered to all in one thread within %lld minutes, each to up to %llu recipients.", repliers,
+        (long long)(r->settings->reply_all.window / NS_PER_SECOND / 60), (unsigned long long)s->recipients);
 }
 
 static void observe(void *self, const struct observation *o)

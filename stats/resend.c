@@ -1,8 +1,7 @@
 /* In: accepted copies of mails, from stats.c.  Out: a resend when one client gives one server the very same copy again and again.
- *
- * The client never heard the final 250 (it came too late, or not at all) and tries anew; RFC 1047 tells the story.  Its copies have the same chain and
- * the same recipients and follow one another: the next begins when the one before had its end of data.  So twins (which overlap), greylisting
- * (a 4xx is no delivery) and a connector's rounds (chains that differ) are none. */
+ * The client never heard the final 250 (it came too late, or not at all) and tries anew; RFC 1047 tells the story.  Its copies have
+ * the same chain and the same recipients and follow one another: the next begins when the one before had its end of data.  So twins
+ * (which overlap), greylisting (a 4xx is no delivery) and a connector's rounds (chains that differ) are none. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -52,7 +51,8 @@ static uint64_t sameness(const struct observation *o)
     for (size_t i = 0; i < t->recipient_count; i++)
         if (recipient_accepted(t, &t->recipients[i]))
             recipients += t->recipients[i].hash;
-    return hash_pair(hash_pair(o->key, hash_bytes(ends, sizeof ends)), hash_pair(chain_fold(t->header.hops, t->header.hop_count), recipients));
+    return hash_pair(
+        hash_pair(o->key, hash_bytes(ends, sizeof ends)), hash_pair(chain_fold(t->header.hops, t->header.hop_count), recipients));
 }
 
 /* This is the second copy, and the first, which the ledger had kept in short form, was its like. */
@@ -62,8 +62,8 @@ static bool was_in_short_form(const struct observation *o)
     if (!m->short_first || m->copies != 2 || o->redeliveries != o->deliveries || m->copy_count == 0)
         return false;
     const struct copy *c = &m->copy_list[0];
-    return address_equal(c->client, o->t->client.address) && address_equal(c->server, o->t->server.address) && c->hops == o->t->header.hop_count &&
-           o->t->mail_time >= c->data_end;
+    return address_equal(c->client, o->t->client.address) && address_equal(c->server, o->t->server.address) &&
+           c->hops == o->t->header.hop_count && o->t->mail_time >= c->data_end;
 }
 
 static void raise_storm(struct resends *r, const struct again *a, const struct observation *o)
@@ -96,8 +96,8 @@ static void raise_storm(struct resends *r, const struct again *a, const struct o
         s->most_copies_a_recipient = a->copies;
     char from[ADDRESS_TEXT], to[ADDRESS_TEXT];
     incident_raise(r->incidents, s, SEVERITY_MINOR, o->now,
-                   "%s sent the same copy to %s %u times, one after another: it does not hear that the mail was accepted (RFC 1047).",
-                   address_text(client, from), address_text(o->t->server.address, to), a->copies);
+        "%s sent the same copy to %s %u times, one after another: it does not hear that the mail was accepted (RFC 1047).",
+        address_text(client, from), address_text(o->t->server.address, to), a->copies);
 }
 
 static void observe(void *self, const struct observation *o)

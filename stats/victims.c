@@ -1,5 +1,5 @@
-/* In: deliveries that bounce.c or mailbomb.c hold for part of a flood, by victim.  Out: how many hit the victim in the window; once they are enough,
- * the storm with its counts and the hosts that sent, those before the alarm too. */
+/* In: deliveries that bounce.c or mailbomb.c hold for part of a flood, by victim.  Out: how many hit the victim in the window; once
+ * they are enough, the storm with its counts and the hosts that sent, those before the alarm too. */
 #include "stats/victims.h"
 
 #include <stdlib.h>
@@ -8,10 +8,10 @@
 #include "stats/cells.h"
 #include "stats/window.h"
 
-#define KEYS 65536    /* victims counted at once: 3 MiB */
-#define CROWDS 4096   /* of them, with so many hits that their senders are kept */
-#define CROWD_SHARE 8 /* from an eighth of the minor threshold on */
-#define SENDERS 16    /* kept a victim before the alarm */
+#define KEYS        65536 /* victims counted at once: 3 MiB */
+#define CROWDS      4096  /* of them, with so many hits that their senders are kept */
+#define CROWD_SHARE 8     /* from an eighth of the minor threshold on */
+#define SENDERS     16    /* kept a victim before the alarm */
 
 struct crowd { /* of the senders to one victim, before there is a storm to hold them */
     int64_t first;

@@ -10,8 +10,8 @@ struct victims *victims_new(struct incidents *incidents, enum storm_kind kind, i
 void victims_free(struct victims *v);
 /* One delivery more for the victim `key` (a hash).  Returns how many there were in the window. */
 uint32_t victims_hit(struct victims *v, uint64_t key, const struct observation *o);
-/* The storm of this victim, raised or about to be: opened, or brought up to date with o.  `first`: the delivery's recipient has not been hit before.
- * NULL: too few hits, or no room. */
+/* The storm of this victim, raised or about to be: opened, or brought up to date with o.  `first`: the delivery's recipient has not
+ * been hit before. NULL: too few hits, or no room. */
 struct storm *victims_storm(struct victims *v, uint64_t key, uint32_t hits, const struct observation *o, bool first);
 
 #endif

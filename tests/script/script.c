@@ -1,40 +1,15 @@
 /* Runs detector scenarios: text that scripts hours of mail, and what Squall must say of it (after unbound's .rpl).  No packet, no clock.
- * Run: `make script`, or B/tests/script/script tests/script/NAME.storm...  Prints a line for each scenario and each broken expectation, and at the end
- * "N passed, N failed"; exit status 1 when any failed.  V=1 in the environment prints the kept expectations too.
- *
- * A line is a statement; # begins a comment.  Times are seconds, or 90s, 5m, 2h, 3d, 1d2h.
- *   set SECTION.NAME VALUE                     a setting of squall.conf, before the first `at` (SECTION.NAME as there; times in seconds)
- *   host NAME ADDRESS [HELO]                   HELO: NAME.test when not given
- *   mail NAME from ADDR [to ADDR...] [audience N [over D]] [subject TEXT_] [answers MAIL] [root MAIL] [id ID|none] [body TEXT] [auto] [list ID] [been ID]
- *                                              _ in TEXT is a space; audience N: p1@d1.test, p2@d2.test, ... over D domains (default 8)
- *   at T [every S times N] deliver MAIL from HOST to HOST rcpt ADDR... [chain HOP...] [delivered ADDR...] [sender ADDR|null] [took S] [refuse CODE]
- *                                              [reply CODE] [uncertain] [list ID] [been ID] [about MAIL failed ADDR... quoting HOP... [mailbox ADDR]]
- *                                              the final reply comes at T.  MAIL* is a mail of its own each time, made after MAIL; * in an address (its
- *                                              From too) and in a subject is the number of the time.  MAIL:1-14 among ADDR: these of its audience.
- *                                              HOP, oldest first: HOST (SMTP), lmtp:HOST, pop:HOST; HOST#2 is another passage; the same way is the same line
- *   at T [every S times N] talk ADDR HOST ADDR HOST [auto1] [auto2] [same1] [same2] [nest] [answer] [tags] [alias ADDR]
- *                                              N mails in turn, the first from the first; alias: every other answer of the second comes from there
- *   at T [every S times N] session from HOST to HOST bytes N      under STARTTLS
- *   at T mirror copies X packets N drops N flows N onesided N
- *   at T wait
- *   at T acknowledge KIND
- *   expect none                                nothing above a notice was ever raised
- *   expect raised KIND [severity S] [by HOST...] [origin HOST] [since T] [storms N] [victim ADDR] [audience N]
- *                                              one is open; `by`: these are at fault and no others; `since`: raised at T; `storms`: so many of the kind in all
- *   expect cleared KIND                        there was one, and none is open
- *   expect no KIND
- *   expect told N                              so many changes reached the sink since the last `expect told` */
-#include <ctype.h>
+ * Run: `make script`, or B/tests/script/script tests/script/NAME.storm...  Prints a line for each broken expectation and each scenario that has
+ * one, and at the end "N passed, N failed"; exit status 1 when any failed.  V=1 in the environment prints all that is expected and all that is told.
+ * The language is in README.md beside this file. */
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "base/hash.h"
 #include "stats/settings.h"
 #include "stats/stats.h"
+#include "tests/script/words.h"
 
-#define WORDS 512
-#define MOST 16384
+#define MOST  16384
 #define START (INT64_C(1795489200) * NS_PER_SECOND) /* 2026-11-24T03:00:00Z */
 
 struct host {
@@ -50,8 +25,6 @@ struct mail {
 };
 
 static struct {
-    const char *file;
-    unsigned line;
     struct stats_settings settings;
     struct stats *stats;
     int64_t now;
@@ -65,18 +38,6 @@ static struct {
 } run;
 static unsigned passed, failed;
 
-static void stop(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-static void stop(const char *format, ...)
-{
-    va_list args;
-    fprintf(stderr, "%s:%u: ", run.file, run.line);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(2);
-}
-
 static void check(bool kept, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void check(bool kept, const char *format, ...)
 {
@@ -89,63 +50,14 @@ static void check(bool kept, const char *format, ...)
         failed++;
         run.failed = true;
     }
-    printf("%s %s:%u: ", kept ? "ok" : "not ok", run.file, run.line);
+    printf("%s %s:%u: ", kept ? "ok" : "not ok", script_file, script_line);
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
     putchar('\n');
 }
 
-/* ---- words ---- */
-
-struct words {
-    char *word[WORDS];
-    size_t count, at;
-};
-
-static const char *next(struct words *w)
-{
-    if (w->at == w->count)
-        stop("a word is missing after \"%s\"", w->count ? w->word[w->count - 1] : "");
-    return w->word[w->at++];
-}
-
-static bool take(struct words *w, const char *word)
-{
-    if (w->at == w->count || strcmp(w->word[w->at], word) != 0)
-        return false;
-    w->at++;
-    return true;
-}
-
-static int64_t duration(const char *s)
-{
-    double sum = 0;
-    do {
-        char *end;
-        double n = strtod(s, &end);
-        if (end == s)
-            stop("\"%s\" is no time", s);
-        sum += n * (*end == 'm' ? 60 : *end == 'h' ? 3600 : *end == 'd' ? 86400 : 1);
-        s = isalpha((unsigned char)*end) ? end + 1 : end;
-    } while (*s);
-    return (int64_t)(sum * (double)NS_PER_SECOND);
-}
-
-static uint64_t number(const char *s)
-{
-    char *end;
-    unsigned long long n = strtoull(s, &end, 10);
-    if (*end || end == s)
-        stop("\"%s\" is no number", s);
-    return n;
-}
-
-static void text(char *to, size_t size, const char *from)
-{
-    if ((size_t)snprintf(to, size, "%s", from) >= size)
-        stop("\"%s\" is too long", from);
-}
+/* ---- names ---- */
 
 static struct host *host(const char *name)
 {
@@ -184,7 +96,8 @@ static void set(struct words *w)
     const char *name = next(w), *value = next(w), *dot = strchr(name, '.');
     for (size_t i = 0; dot && i < stats_settings_count; i++) {
         const struct setting *s = &stats_settings_list[i];
-        if (strlen(s->section) != (size_t)(dot - name) || strncmp(s->section, name, (size_t)(dot - name)) != 0 || strcmp(s->name, dot + 1) != 0)
+        if (strlen(s->section) != (size_t)(dot - name) || strncmp(s->section, name, (size_t)(dot - name)) != 0 ||
+            strcmp(s->name, dot + 1) != 0)
             continue;
         void *field = (char *)&run.settings + s->offset;
         switch (s->type) {
@@ -320,8 +233,13 @@ static void read_way(struct way *way, struct words *w, const char *of)
         path = hash_pair(path, hash_nocase(span_text(word)));
         snprintf(way->name[way->count], sizeof way->name[0], "Q%llx", (unsigned long long)(path & 0xffffff));
         bool pop = strncmp(word, "pop:", 4) == 0, lmtp = strncmp(word, "lmtp:", 5) == 0;
-        *hop = (struct hop){.by = span_text(h->helo), .with = span_text(pop ? "POP3" : lmtp ? "LMTP" : "ESMTP"), .id = span_text(way->name[way->count]), .hash = path,
-                            .date = run.now};
+        *hop = (struct hop){.by = span_text(h->helo),
+            .with = span_text(pop    ? "POP3"
+                              : lmtp ? "LMTP"
+                                     : "ESMTP"),
+            .id = span_text(way->name[way->count]),
+            .hash = path,
+            .date = run.now};
         if (pop)
             hop->with_note = span_text("fetchmail-6.4.37");
         if (lmtp)
@@ -352,7 +270,8 @@ struct delivery_words { /* what `deliver` says, before it is done once or many t
 
 static bool is_address(const struct words *w)
 {
-    return w->at < w->count && (strchr(w->word[w->at], '@') || (strchr(w->word[w->at], ':') && isdigit((unsigned char)strchr(w->word[w->at], ':')[1])));
+    return w->at < w->count &&
+           (strchr(w->word[w->at], '@') || (strchr(w->word[w->at], ':') && isdigit((unsigned char)strchr(w->word[w->at], ':')[1])));
 }
 
 static void read_delivery(struct delivery_words *d, struct words *w)
@@ -469,10 +388,22 @@ static void deliver(const struct delivery_words *d, uint64_t n, int64_t at)
     size_t count = 0;
     for (size_t i = 0; i < d->rcpts; i++)
         count = add_recipients(recipients, count, d->rcpt[i], rooms, n);
-    struct transaction t = {.connection = ++run.connection, .ordinal = 1, .client = {d->from->address, 40000}, .server = {d->to->address, 25},
-                            .helo = span_text(d->from->helo), .greeting = span_text(d->to->helo), .mail_time = at - d->took, .data_end = at - d->took / 4, .end = at,
-                            .reverse_path = span_text(sender), .null_reverse_path = d->null, .recipients = recipients, .recipient_count = count,
-                            .code = d->refuse ? 0 : d->reply, .bytes = 3000 + 700 * d->chain.count, .uncertain = d->uncertain};
+    struct transaction t = {.connection = ++run.connection,
+        .ordinal = 1,
+        .client = {d->from->address, 40000},
+        .server = {d->to->address, 25},
+        .helo = span_text(d->from->helo),
+        .greeting = span_text(d->to->helo),
+        .mail_time = at - d->took,
+        .data_end = at - d->took / 4,
+        .end = at,
+        .reverse_path = span_text(sender),
+        .null_reverse_path = d->null,
+        .recipients = recipients,
+        .recipient_count = count,
+        .code = d->refuse ? 0 : d->reply,
+        .bytes = 3000 + 700 * d->chain.count,
+        .uncertain = d->uncertain};
     t.message = !d->uncertain && !d->refuse && d->reply / 100 == 2;
     for (size_t i = 0; i < count; i++) {
         recipients[i].hash = hash_nocase(recipients[i].address);
@@ -509,8 +440,11 @@ static void deliver(const struct delivery_words *d, uint64_t n, int64_t at)
             failed_text[i] = span_text(d->failed[i]);
             failed_hash[i] = hash_nocase(failed_text[i]);
         }
-        t.report = (struct report){.present = true, .reporting_host = span_text(d->from->helo), .final_recipient = failed_text, .final_recipient_hash = failed_hash,
-                                   .final_recipient_count = d->faileds};
+        t.report = (struct report){.present = true,
+            .reporting_host = span_text(d->from->helo),
+            .final_recipient = failed_text,
+            .final_recipient_hash = failed_hash,
+            .final_recipient_count = d->faileds};
         fill_header(&t.report.quoted, q, about, q->from, q->subject);
         t.report.quoted.hops = d->quoting.hop;
         t.report.quoted.hop_count = d->quoting.count;
@@ -542,10 +476,23 @@ static void talk(struct talk_words *k, uint64_t n, int64_t at)
     snprintf(subject, sizeof subject, "%s", k->subject);
     if (k->tags)
         snprintf(subject, sizeof subject, "[Ticket#%llu] Re: [#%llu] help", (unsigned long long)n, (unsigned long long)n * 7);
-    struct recipient r = {.address = span_text(k->address[!side]), .hash = hash_nocase(span_text(k->address[!side])), .code = 250, .final_code = 250};
-    struct transaction t = {.connection = ++run.connection, .ordinal = 1, .client = {k->host[side]->address, 40000}, .server = {k->host[!side]->address, 25},
-                            .helo = span_text(k->host[side]->helo), .greeting = span_text(k->host[!side]->helo), .mail_time = at - NS_PER_SECOND / 20, .data_end = at - NS_PER_SECOND / 50,
-                            .end = at, .reverse_path = span_text(from), .recipients = &r, .recipient_count = 1, .code = 250, .bytes = 900, .message = true};
+    struct recipient r = {
+        .address = span_text(k->address[!side]), .hash = hash_nocase(span_text(k->address[!side])), .code = 250, .final_code = 250};
+    struct transaction t = {.connection = ++run.connection,
+        .ordinal = 1,
+        .client = {k->host[side]->address, 40000},
+        .server = {k->host[!side]->address, 25},
+        .helo = span_text(k->host[side]->helo),
+        .greeting = span_text(k->host[!side]->helo),
+        .mail_time = at - NS_PER_SECOND / 20,
+        .data_end = at - NS_PER_SECOND / 50,
+        .end = at,
+        .reverse_path = span_text(from),
+        .recipients = &r,
+        .recipient_count = 1,
+        .code = 250,
+        .bytes = 900,
+        .message = true};
     t.header.message_id = span_text(k->id);
     t.header.from = t.header.from_address = span_text(from);
     t.header.from_hash = hash_nocase(span_text(from));
@@ -664,7 +611,10 @@ static void sink(void *user, const struct storm *s, enum storm_change change)
     run.told++;
     if (getenv("V"))
         printf("   %8.3f %s %s %s %s: %s\n", (double)(run.now - START) / (double)NS_PER_SECOND,
-               change == STORM_RAISED ? "raised" : change == STORM_UPDATED ? "updated" : "cleared", s->id, storm_kind_text(s->kind), storm_severity_text(s->severity), s->why);
+            change == STORM_RAISED    ? "raised"
+            : change == STORM_UPDATED ? "updated"
+                                      : "cleared",
+            s->id, storm_kind_text(s->kind), storm_severity_text(s->severity), s->why);
 }
 
 static const char *at_fault(const struct storm *s)
@@ -675,7 +625,8 @@ static const char *at_fault(const struct storm *s)
     for (uint32_t i = 0; i < s->host_count && used < sizeof list - 100; i++) {
         char address[ADDRESS_TEXT];
         if (s->hosts[i].role == ROLE_REINJECTOR || s->hosts[i].role == ROLE_LOOPER || (s->kind == KIND_RESEND && s->hosts[i].redeliveries))
-            used += (size_t)snprintf(list + used, sizeof list - used, " %s", address_known(s->hosts[i].address) ? address_text(s->hosts[i].address, address) : s->hosts[i].name);
+            used += (size_t)snprintf(list + used, sizeof list - used, " %s",
+                address_known(s->hosts[i].address) ? address_text(s->hosts[i].address, address) : s->hosts[i].name);
     }
     return list;
 }
@@ -716,12 +667,14 @@ static void expect_raised(struct words *w)
     while (w->at < w->count) {
         if (take(w, "severity")) {
             const char *severity = next(w);
-            check(s && strcmp(storm_severity_text(s->severity), severity) == 0, "expected severity %s, got %s", severity, s ? storm_severity_text(s->severity) : "none");
+            check(s && strcmp(storm_severity_text(s->severity), severity) == 0, "expected severity %s, got %s", severity,
+                s ? storm_severity_text(s->severity) : "none");
         } else if (take(w, "by")) {
             const char *list = s ? at_fault(s) : "";
             size_t named = 0, words = 0;
-            while (w->at < w->count && strcmp(w->word[w->at], "origin") != 0 && strcmp(w->word[w->at], "since") != 0 && strcmp(w->word[w->at], "severity") != 0 &&
-                   strcmp(w->word[w->at], "storms") != 0 && strcmp(w->word[w->at], "victim") != 0) {
+            while (w->at < w->count && strcmp(w->word[w->at], "origin") != 0 && strcmp(w->word[w->at], "since") != 0 &&
+                   strcmp(w->word[w->at], "severity") != 0 && strcmp(w->word[w->at], "storms") != 0 &&
+                   strcmp(w->word[w->at], "victim") != 0) {
                 const struct host *h = host(next(w));
                 check(holds(list, h), "expected %s at fault, got%s", h->name, list);
                 named++;
@@ -740,8 +693,8 @@ static void expect_raised(struct words *w)
             check(is && !other, "expected %s as the origin%s", h->name, other ? ", got another" : "");
         } else if (take(w, "since")) {
             int64_t t = START + duration(next(w));
-            check(s && s->raised - t < NS_PER_SECOND / 100 && t - s->raised < NS_PER_SECOND / 100, "expected raised at %.3f, got %.3f", (double)(t - START) / 1e9,
-                  s ? (double)(s->raised - START) / 1e9 : 0);
+            check(s && s->raised - t < NS_PER_SECOND / 100 && t - s->raised < NS_PER_SECOND / 100, "expected raised at %.3f, got %.3f",
+                (double)(t - START) / 1e9, s ? (double)(s->raised - START) / 1e9 : 0);
         } else if (take(w, "storms")) {
             uint64_t n = number(next(w));
             check(count == n, "expected %llu storms of the kind, got %llu", (unsigned long long)n, (unsigned long long)count);
@@ -833,17 +786,7 @@ static void happen(struct words *w)
 static void statement(char *line)
 {
     struct words w = {0};
-    line[strcspn(line, "\n")] = 0;
-    for (char *c = line; *c; c++)
-        if (*c == '#' && (c == line || c[-1] == ' ')) {
-            *c = 0;
-            break;
-        }
-    for (char *word = strtok(line, " \t"); word; word = strtok(NULL, " \t")) {
-        if (w.count == WORDS)
-            stop("too many words");
-        w.word[w.count++] = word;
-    }
+    split(&w, line);
     if (w.count == 0)
         return;
     if (take(&w, "set"))
@@ -864,7 +807,8 @@ static void scenario(const char *file)
 {
     FILE *f = fopen(file, "r");
     memset(&run, 0, sizeof run);
-    run.file = file;
+    script_file = file;
+    script_line = 0;
     if (!f)
         stop("cannot be read");
     struct setting_group group = {"", stats_settings_list, stats_settings_count, &run.settings, NULL, NULL};
@@ -872,7 +816,7 @@ static void scenario(const char *file)
     char *line = NULL;
     size_t room = 0;
     while (getline(&line, &room, f) >= 0) {
-        run.line++;
+        script_line++;
         statement(line);
     }
     free(line);
