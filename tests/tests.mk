@@ -80,7 +80,7 @@ bench: $(B)/squall $(BENCH) ## wall time against a bare pcap loop (KINDS="mixed 
 	$(Q)tests/bench/run $(B)/squall $(B)/tests/bench $(KINDS)
 
 lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespaces and compare with their logs (root)
-	$(Q)tests/lab/run $(B)/squall
+	$(Q)tests/lab/run $(B)/squall $(OUT)/lab
 
 build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(BENCH) $(PCAPS))
 
