@@ -1,5 +1,5 @@
-/* How many deliveries a second keys, twins and ledger take on one core, and in what memory: first new mails only, then, with all of them known, a
- * mix of new and seen ones, then one storm.  `ledger_bench [KEYS [MEMORY]]`: 10,000,000 keys in 1,024 MiB. */
+/* How many deliveries a second keys, twins and ledger take on one core, and in what memory: first new mails only, then, with all of them
+ * known, a mix of new and seen ones, then one storm.  `ledger_bench [KEYS [MEMORY]]`: 10,000,000 keys in 1,024 MiB. */
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -26,7 +26,8 @@ static void file(void)
 static void mail(uint64_t number, uint32_t client)
 {
     p.t.connection++;
-    p.t.header.message_id.n = (size_t)snprintf(p.id, sizeof p.id, "%016llx@shop.example", (unsigned long long)(number * 0x9e3779b97f4a7c15u));
+    unsigned long long odd = number * 0x9e3779b97f4a7c15u;
+    p.t.header.message_id.n = (size_t)snprintf(p.id, sizeof p.id, "%016llx@shop.example", odd);
     p.t.end += 100000;
     p.t.data_end = p.t.end - 50000;
     p.t.mail_time = p.t.end - 90000;
@@ -43,8 +44,9 @@ static void tell(const char *what, int64_t began, uint64_t before)
     double seconds = (double)(clock_monotonic() - began) / 1e9;
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
-    printf("%-34s %9.0f deliveries/s   %zu short, %zu full, %zu MiB kept, %ld MiB resident\n", what, (double)(deliveries - before) / seconds,
-           ledger_short(books), ledger_full(books), ledger_bytes(books) >> 20, use.ru_maxrss >> 10);
+    printf("%-28s %9.0f deliveries/s", what, (double)(deliveries - before) / seconds);
+    printf("   %zu short, %zu full, %zu MiB kept, %ld MiB resident\n", ledger_short(books), ledger_full(books), ledger_bytes(books) >> 20,
+           use.ru_maxrss >> 10);
 }
 
 int main(int argc, char **argv)

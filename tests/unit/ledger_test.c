@@ -102,7 +102,8 @@ static void also_when_it_came_first(void **state)
     post_hop(&p, 1, 9);
     post_hop(&p, 8, 9);
     e = file();
-    assert_true(e.redeliveries == 10 && address_equal(e.made[0].charged, post_address(3)) && e.made[0].chains == 3 && e.made[0].copies == 3);
+    assert_true(e.redeliveries == 10 && address_equal(e.made[0].charged, post_address(3)));
+    assert_true(e.made[0].chains == 3 && e.made[0].copies == 3);
     mail("m@bank.example", 4, 50, 4, 0, 10); /* as long as the shortest: the later one */
     post_hop(&p, 9, 9);
     assert_true(address_equal(file().made[0].charged, post_address(4)));
@@ -473,6 +474,57 @@ static void a_mail_to_850000(void **state)
     assert_int_equal(file().redeliveries, each);
 }
 
+/* Random copies of one mail: what is charged to each host equals a reckoning by the book, when all is over. */
+static void charges_add_up(void **state)
+{
+    enum { COPIES = 400, HOSTS = 6, SERVERS = 3, PEOPLE = 12 };
+    for (uint32_t run = 0; run < 20; run++) {
+        books = ledger_new(16 * MIB, DAY, &evicted);
+        static struct {
+            uint32_t client, server, hops;
+            bool to[PEOPLE];
+        } copy[COPIES];
+        struct ledger_entry e = {0};
+        for (uint32_t i = 0; i < COPIES; i++) {
+            uint64_t dice = hash_pair(run, i);
+            copy[i].client = (uint32_t)(1 + dice % HOSTS);
+            copy[i].server = (uint32_t)(100 + (dice >> 8) % SERVERS);
+            copy[i].hops = (uint32_t)((dice >> 16) % 7);
+            mail("m@bank.example", copy[i].client, copy[i].server, i, 0, 0);
+            for (uint32_t h = 0; h < copy[i].hops; h++)
+                post_hop(&p, h * 2 + (dice >> (20 + h)) % 2, 9);
+            for (uint32_t person = 0; person < PEOPLE; person++) {
+                copy[i].to[person] = hash_pair(dice, person) % 3 == 0;
+                if (copy[i].to[person])
+                    post_to(&p, person, 1);
+            }
+            if (p.t.recipient_count)
+                e = file();
+        }
+        uint64_t charged[HOSTS + 1] = {0}, all = 0;
+        for (uint32_t person = 0; person < PEOPLE; person++)
+            for (uint32_t server = 100; server < 100 + SERVERS; server++) {
+                uint32_t holder = COPIES;
+                for (uint32_t i = 0; i < COPIES; i++)
+                    if (copy[i].server == server && copy[i].to[person] && (holder == COPIES || copy[i].hops < copy[holder].hops))
+                        holder = i;
+                for (uint32_t i = 0; i < COPIES; i++)
+                    if (copy[i].server == server && copy[i].to[person] && i != holder) {
+                        charged[copy[i].client]++;
+                        all++;
+                    }
+            }
+        assert_int_equal(e.message->redeliveries, all);
+        uint64_t by_copy = 0;
+        for (uint32_t i = 0; i < e.message->copy_count; i++)
+            by_copy += e.message->copy_list[i].redeliveries;
+        assert_int_equal(by_copy, all);
+        for (uint32_t host = 1; host <= HOSTS; host++)
+            assert_int_equal(message_host(e.message, post_address(host))->redeliveries, charged[host]);
+        end(state);
+    }
+}
+
 /* A storm that fills every bound: the counts go on, memory does not. */
 static void a_record_has_bounds(void **state)
 {
@@ -517,6 +569,7 @@ int main(void)
         cmocka_unit_test_teardown(the_coldest_goes_first, end),
         cmocka_unit_test_teardown(sixteen_thousand_ids_a_mib, end),
         cmocka_unit_test_teardown(a_mail_to_850000, end),
+        cmocka_unit_test_teardown(charges_add_up, end),
         cmocka_unit_test_teardown(a_record_has_bounds, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,7 +135,7 @@ static void what_is_no_twin(void **state)
     p.t.client.address = post_address(7);
     p.recipient[0].code = 450;
     assert_int_equal(check(&p), TWIN_NONE);
-    mail(&p, 1.56); /* the same client address from another port to another server: two deliveries, no NAT keeps the one and not the other */
+    mail(&p, 1.56); /* the same client from another port to another server: a NAT changes one end of a connection, not its other port */
     p.t.server.address = post_address(8);
     p.t.client.port = 9;
     assert_int_equal(check(&p), TWIN_NONE);
