@@ -11,14 +11,14 @@ struct incidents *incidents_new(const struct stats_settings *settings, const str
 void incidents_free(struct incidents *all);
 
 /* A storm's place is its own until incident_open() (a watched or cleared one may make room), incident_join(), incident_drop() or
- * incident_tick(): find it anew by its key after these.  Evidence for a cleared one within a further quiet time opens it again under its id,
- * and it is told as raised. */
+ * incident_tick(): find it anew by its key after these.  Evidence for a cleared one within a further quiet time opens it again under its
+ * id, and it is told as raised. */
 /* The incident about `key` (message key, thread, address hash... together with the family of kinds it can become), or NULL. */
 struct storm *incident_find(struct incidents *all, uint64_t key);
 /* Finds or opens one; a new one is watched only.  NULL: the bound is reached and every slot holds an open storm. */
 struct storm *incident_open(struct incidents *all, uint64_t key, enum storm_kind kind, int64_t first_seen);
-/* Raises a watched incident or lifts a raised one (severity never falls while it lasts); tells the sink when something that matters changed:
- * raised, severity, kind, number of re-injectors or loopers.  `why`: one sentence. */
+/* Raises a watched incident or lifts a raised one (severity never falls while it lasts); tells the sink when something that matters
+ * changed: raised, severity, kind, number of re-injectors or loopers.  `why`: one sentence. */
 void incident_raise(struct incidents *all, struct storm *s, enum storm_severity severity, int64_t now, const char *why, ...)
     __attribute__((format(printf, 5, 6)));
 /* Fresh evidence: puts off the all-clear. */

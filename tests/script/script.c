@@ -1,37 +1,19 @@
 /* Runs detector scenarios: text that scripts hours of mail, and what Squall must say of it (after unbound's .rpl).  No packet, no clock.
- * Run: `make script`, or B/tests/script/script tests/script/NAME.storm...  Prints a line for each broken expectation and each scenario that has
- * one, and at the end "N passed, N failed"; exit status 1 when any failed.  V=1 in the environment prints all that is expected and all that is told.
+ * Run: `make script`, or B/tests/script/script tests/script/NAME.storm...  Prints a line for each broken expectation and each scenario
+ * with one, and at the end "N passed, N failed"; exit status 1 when any failed.  V=1 in the environment prints whatever is expected and told.
  * The language is in README.md beside this file. */
 #include <stdarg.h>
 
-#include "base/hash.h"
 #include "stats/settings.h"
 #include "stats/stats.h"
-#include "tests/script/words.h"
+#include "tests/script/world.h"
 
-#define MOST  16384
 #define START (INT64_C(1795489200) * NS_PER_SECOND) /* 2026-11-24T03:00:00Z */
-
-struct host {
-    char name[64], helo[96];
-    struct address address;
-};
-struct mail {
-    char name[64], id[128], from[128], subject[256], answers[128], root[128], body[64], list[96], been[96];
-    bool automatic;
-    struct audience_address *audience;
-    char (*people)[64]; /* the audience's addresses */
-    size_t count;
-};
 
 static struct {
     struct stats_settings settings;
     struct stats *stats;
     int64_t now;
-    struct host host[256];
-    size_t hosts;
-    struct mail mail[256];
-    size_t mails;
     uint64_t connection, serial;
     unsigned told;
     bool failed;
@@ -57,39 +39,7 @@ static void check(bool kept, const char *format, ...)
     putchar('\n');
 }
 
-/* ---- names ---- */
-
-static struct host *host(const char *name)
-{
-    for (size_t i = 0; i < run.hosts; i++)
-        if (strcmp(run.host[i].name, name) == 0)
-            return &run.host[i];
-    stop("no host \"%s\"", name);
-}
-
-static struct mail *mail(const char *name)
-{
-    size_t n = strcspn(name, "*");
-    for (size_t i = 0; i < run.mails; i++)
-        if (strlen(run.mail[i].name) == n && strncmp(run.mail[i].name, name, n) == 0)
-            return &run.mail[i];
-    stop("no mail \"%s\"", name);
-}
-
-/* What stands at `from`, with each * the number. */
-static void numbered(char *to, size_t size, const char *from, uint64_t n)
-{
-    size_t used = 0;
-    for (; *from && used + 24 < size; from++) {
-        if (*from == '*')
-            used += (size_t)snprintf(to + used, size - used, "%llu", (unsigned long long)n);
-        else
-            to[used++] = *from;
-    }
-    to[used] = 0;
-}
-
-/* ---- settings, hosts, mails ---- */
+/* ---- settings ---- */
 
 static void set(struct words *w)
 {
@@ -108,87 +58,6 @@ static void set(struct words *w)
         }
     }
     stop("no setting \"%s\"", name);
-}
-
-static void add_host(struct words *w)
-{
-    struct host *h = &run.host[run.hosts++];
-    if (run.hosts == sizeof run.host / sizeof run.host[0])
-        stop("too many hosts");
-    const char *name = next(w);
-    text(h->name, sizeof h->name, name);
-    if (!address_parse(span_text(next(w)), &h->address))
-        stop("no address");
-    if (w->at < w->count)
-        text(h->helo, sizeof h->helo, next(w));
-    else
-        snprintf(h->helo, sizeof h->helo, "%.80s.test", name);
-}
-
-static void add_person(struct mail *m, const char *address)
-{
-    if (!m->audience) {
-        m->audience = calloc(MOST, sizeof *m->audience);
-        m->people = calloc(MOST, sizeof *m->people);
-    }
-    if (!m->audience || !m->people || m->count == MOST)
-        stop("too many addresses");
-    const char *at = strrchr(address, '@');
-    text(m->people[m->count], sizeof m->people[0], address);
-    m->audience[m->count++] = (struct audience_address){hash_nocase(span_text(address)), hash_nocase(span_text(at ? at + 1 : ""))};
-}
-
-static void spaced(char *to, size_t size, const char *from)
-{
-    text(to, size, from);
-    for (; *to; to++)
-        if (*to == '_')
-            *to = ' ';
-}
-
-static void add_mail(struct words *w)
-{
-    struct mail *m = &run.mail[run.mails++];
-    if (run.mails == sizeof run.mail / sizeof run.mail[0])
-        stop("too many mails");
-    const char *name = next(w);
-    text(m->name, sizeof m->name, name);
-    snprintf(m->id, sizeof m->id, "%s@script.test", name);
-    snprintf(m->subject, sizeof m->subject, "about %s", name);
-    text(m->body, sizeof m->body, name);
-    while (w->at < w->count) {
-        if (take(w, "from")) {
-            text(m->from, sizeof m->from, next(w));
-        } else if (take(w, "to")) {
-            while (w->at < w->count && strchr(w->word[w->at], '@'))
-                add_person(m, next(w));
-        } else if (take(w, "audience")) {
-            uint64_t n = number(next(w)), domains = take(w, "over") ? number(next(w)) : 8;
-            for (uint64_t i = 0; i < n; i++) {
-                char address[64];
-                snprintf(address, sizeof address, "p%llu@d%llu.test", (unsigned long long)i + 1, (unsigned long long)(i % domains) + 1);
-                add_person(m, address);
-            }
-        } else if (take(w, "subject")) {
-            spaced(m->subject, sizeof m->subject, next(w));
-        } else if (take(w, "answers")) {
-            snprintf(m->answers, sizeof m->answers, "%s@script.test", next(w));
-        } else if (take(w, "root")) {
-            snprintf(m->root, sizeof m->root, "%s@script.test", next(w));
-        } else if (take(w, "id")) {
-            text(m->id, sizeof m->id, next(w));
-        } else if (take(w, "body")) {
-            text(m->body, sizeof m->body, next(w));
-        } else if (take(w, "auto")) {
-            m->automatic = true;
-        } else if (take(w, "list")) {
-            text(m->list, sizeof m->list, next(w));
-        } else if (take(w, "been")) {
-            text(m->been, sizeof m->been, next(w));
-        } else {
-            stop("\"%s\" says nothing of a mail", next(w));
-        }
-    }
 }
 
 /* ---- transactions ---- */
@@ -222,8 +91,8 @@ static void read_way(struct way *way, struct words *w, const char *of)
         text(name, sizeof name, colon ? colon + 1 : word);
         name[strcspn(name, "#")] = 0;
         bool is_host = false;
-        for (size_t i = 0; i < run.hosts; i++)
-            is_host |= strcmp(run.host[i].name, name) == 0;
+        for (size_t i = 0; i < world.hosts; i++)
+            is_host |= strcmp(world.host[i].name, name) == 0;
         if (!is_host)
             return;
         const struct host *h = host(name);
@@ -807,6 +676,7 @@ static void scenario(const char *file)
 {
     FILE *f = fopen(file, "r");
     memset(&run, 0, sizeof run);
+    memset(&world, 0, sizeof world);
     script_file = file;
     script_line = 0;
     if (!f)
@@ -822,9 +692,9 @@ static void scenario(const char *file)
     free(line);
     fclose(f);
     stats_free(run.stats);
-    for (size_t i = 0; i < run.mails; i++) {
-        free(run.mail[i].audience);
-        free(run.mail[i].people);
+    for (size_t i = 0; i < world.mails; i++) {
+        free(world.mail[i].audience);
+        free(world.mail[i].people);
     }
     if (run.failed || getenv("V"))
         printf("%s %s\n", run.failed ? "FAILED:" : "ok:", file);

@@ -17,8 +17,8 @@
 static const char *script_file;
 static unsigned script_line;
 
-static void stop(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-static void stop(const char *format, ...)
+static inline void stop(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+static inline void stop(const char *format, ...)
 {
     va_list args;
     fprintf(stderr, "%s:%u: ", script_file, script_line);
@@ -34,14 +34,14 @@ struct words {
     size_t count, at;
 };
 
-static const char *next(struct words *w)
+static inline const char *next(struct words *w)
 {
     if (w->at == w->count)
         stop("a word is missing after \"%s\"", w->count ? w->word[w->count - 1] : "");
     return w->word[w->at++];
 }
 
-static bool take(struct words *w, const char *word)
+static inline bool take(struct words *w, const char *word)
 {
     if (w->at == w->count || strcmp(w->word[w->at], word) != 0)
         return false;
@@ -49,7 +49,7 @@ static bool take(struct words *w, const char *word)
     return true;
 }
 
-static int64_t duration(const char *s)
+static inline int64_t duration(const char *s)
 {
     double sum = 0;
     do {
@@ -63,7 +63,7 @@ static int64_t duration(const char *s)
     return (int64_t)(sum * (double)NS_PER_SECOND);
 }
 
-static uint64_t number(const char *s)
+static inline uint64_t number(const char *s)
 {
     char *end;
     unsigned long long n = strtoull(s, &end, 10);
@@ -72,13 +72,13 @@ static uint64_t number(const char *s)
     return n;
 }
 
-static void text(char *to, size_t size, const char *from)
+static inline void text(char *to, size_t size, const char *from)
 {
     if ((size_t)snprintf(to, size, "%s", from) >= size)
         stop("\"%s\" is too long", from);
 }
 
-static void split(struct words *w, char *line)
+static inline void split(struct words *w, char *line)
 {
     line[strcspn(line, "\n")] = 0;
     for (char *c = line; *c; c++)
