@@ -173,8 +173,8 @@ static void random_transaction(uint64_t *seed, uint32_t i)
 {
     char name[40];
     uint32_t what = dice(seed, 10), mail = what < 3 ? dice(seed, 20) : i + 1000;
-    snprintf(name, sizeof name, what == 3 ? "" : "m%u@x.example", mail);
-    post_begin(&p, name, 1 + dice(seed, 12), 20 + dice(seed, 5), 1 + i * 0.03);
+    snprintf(name, sizeof name, "m%u@x.example", mail);
+    post_begin(&p, what == 3 ? "" : name, 1 + dice(seed, 12), 20 + dice(seed, 5), 1 + i * 0.03);
     if (what < 3) {
         post_audience(&p, mail * 10, 30);
         for (uint32_t h = 0, n = dice(seed, 6); h <= n; h++)
