@@ -422,6 +422,149 @@ static void any_order_gives_the_same(void **state)
     }
 }
 
+/* ---- a simulated connection through a bad network and a worse mirror ---- */
+
+#define SENT_MOST 400
+
+struct sent {
+    enum side from;
+    uint32_t seq, n, ack;
+    int64_t time; /* of capture */
+    bool again;   /* a retransmission: its acknowledgement is younger than its bytes */
+};
+
+static struct world {
+    uint64_t dice;
+    struct sent sent[SENT_MOST];
+    unsigned count;
+    uint32_t said[2], acked[2];      /* bytes sent by a side; bytes of the other it has acknowledged */
+    uint32_t cause[2][8000];         /* of each byte: what its sender had of the other side when it said it */
+    bool captured[2][8000];
+    uint32_t delivered[2];
+    bool blind; /* so much is lost that of two segments at times only the retransmissions are left: nothing tells then which came first */
+} world;
+
+static unsigned dice(unsigned sides)
+{
+    world.dice = world.dice * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(world.dice >> 33) % sides;
+}
+
+static void send_segment(enum side from, uint32_t seq, uint32_t n, uint32_t ack, int64_t time, bool again)
+{
+    assert_true(world.count < SENT_MOST);
+    world.sent[world.count++] = (struct sent){from, seq, n, ack, time, again};
+}
+
+/* Twenty turns; acknowledgements lag, some segments are lost before the mirror and come again, some come again for nothing. */
+static int64_t converse(int64_t time)
+{
+    for (int turn = 0; turn < 20; turn++) {
+        enum side from = dice(5) ? (turn & 1 ? CLIENT : SERVER) : dice(2) ? CLIENT : SERVER, other = side_other(from);
+        world.acked[from] += dice(3) ? world.said[other] - world.acked[from] : dice(world.said[other] - world.acked[from] + 1);
+        int64_t repeat = 0;
+        for (unsigned i = 1 + dice(4); i; i--) {
+            uint32_t seq = world.said[from], n = 1 + dice(60);
+            for (uint32_t x = seq; x < seq + n; x++)
+                world.cause[from][x] = world.acked[from];
+            world.said[from] += n;
+            time += (1 + dice(5)) * MS;
+            bool lost = dice(20) == 0;
+            if (!lost)
+                send_segment(from, seq, n, world.acked[from], time, false);
+            if (lost || dice(10) == 0) {
+                send_segment(from, seq, n, world.acked[from], time + 250 * MS, true);
+                repeat = lost ? 260 * MS : repeat;
+            }
+        }
+        time += repeat;
+    }
+    for (enum side from = CLIENT; from <= SERVER; from++)
+        send_segment(from, world.said[from], 0, world.said[side_other(from)], time + MS, false);
+    return time;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct sent *x = a, *y = b;
+    return (x->time > y->time) - (x->time < y->time);
+}
+
+static void world_bytes(void *user, struct flow *f, enum side from, struct span bytes, int64_t time)
+{
+    (void)user, (void)f, (void)time;
+    for (size_t i = 0; i < bytes.n; i++) {
+        uint32_t at = world.delivered[from]++;
+        assert_int_equal(bytes.p[i], (uint8_t)(at * 7 + from));
+        assert_true(world.delivered[side_other(from)] >= world.cause[from][at] || world.blind);
+    }
+}
+
+static void world_gap(void *user, struct flow *f, enum side from, uint64_t n, int64_t time)
+{
+    (void)user, (void)f, (void)time;
+    for (; n; n--)
+        assert_false(world.captured[from][world.delivered[from]++]); /* nothing that was captured in time is called lost */
+}
+
+static void live_through(unsigned seed, unsigned lost_percent)
+{
+    static const struct stream_receiver eyes = {world_bytes, world_gap, on_over, NULL};
+    memset(&world, 0, sizeof world);
+    world.blind = lost_percent > 5;
+    world.dice = seed * 1000003u + lost_percent;
+    counters = (struct capture_counters){0};
+    streams = stream_new(1 << 22, REORDER, &eyes, &counters);
+    flow = (struct flow){.mode = FLOW_HANDED};
+    base[CLIENT] = 0xfffffe00u + seed;
+    base[SERVER] = seed * 77777u;
+    now = NS_PER_SECOND;
+    handshake();
+    int64_t end = converse(now);
+    /* a retransmission says what its sender has heard by then */
+    qsort(world.sent, world.count, sizeof *world.sent, by_time);
+    uint32_t latest[2] = {0, 0};
+    for (unsigned i = 0; i < world.count; i++) {
+        struct sent *s = &world.sent[i];
+        if (s->again && latest[s->from] > s->ack)
+            s->ack = latest[s->from];
+        latest[s->from] = s->ack > latest[s->from] ? s->ack : latest[s->from];
+    }
+    for (unsigned i = 0; i < world.count; i++)
+        world.sent[i].time += dice(12) * MS;
+    qsort(world.sent, world.count, sizeof *world.sent, by_time);
+    for (unsigned i = 0; i < world.count; i++) {
+        const struct sent *s = &world.sent[i];
+        if (s->n && dice(100) < lost_percent)
+            continue;
+        now = s->time;
+        stream_tick(streams, now);
+        char text[64];
+        for (uint32_t x = 0; x < s->n; x++) {
+            text[x] = (char)(uint8_t)((s->seq + x) * 7 + s->from);
+            if (s->seq + x >= world.delivered[s->from])
+                world.captured[s->from][s->seq + x] = true;
+        }
+        struct packet p = {.time = now, .seq = base[s->from] + s->seq, .ack = base[side_other(s->from)] + s->ack, .flags = PACKET_ACK,
+                           .payload = span_of(text, s->n), .length = s->n};
+        stream_segment(streams, &flow, s->from, &p, now);
+    }
+    later(end + NS_PER_SECOND - now);
+    stream_flush(streams, &flow, now);
+    for (enum side side = CLIENT; side <= SERVER; side++) /* a lone last byte may look like a lost FIN */
+        assert_true(world.said[side] - world.delivered[side] <= 1);
+    stream_free(streams);
+}
+
+static void bad_network_and_worse_mirror(void **state)
+{
+    (void)state;
+    static const unsigned lost[] = {0, 1, 5, 20};
+    for (unsigned i = 0; i < sizeof lost / sizeof *lost; i++)
+        for (unsigned seed = 0; seed < 1000; seed++)
+            live_through(seed, lost[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +592,7 @@ int main(void)
         cmocka_unit_test(absurd_segments_are_ignored),
         cmocka_unit_test(full_memory_makes_gaps_not_disorder),
         cmocka_unit_test(any_order_gives_the_same),
+        cmocka_unit_test(bad_network_and_worse_mirror),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
