@@ -27,6 +27,8 @@ struct cut {
 };
 
 struct detection {
+    struct detection *older, *newer;
+    void *owner;
     bool whole;
     uint8_t packets; /* shown to nDPI */
     uint16_t cuts, bytes;
@@ -37,6 +39,7 @@ struct detection {
 
 struct detector {
     struct pool *pool;
+    struct detection *oldest, *newest;
     struct ndpi_detection_module_struct *module; /* made for the first flow that needs it: it is large and slow to make */
     bool no_module;                              /* it could not be made */
 };
@@ -64,7 +67,7 @@ void detect_free(struct detector *d)
     free(d);
 }
 
-struct detection *detect_begin(struct detector *d, bool whole)
+struct detection *detect_begin(struct detector *d, bool whole, void *owner)
 {
     struct detection *x = pool_get(d->pool);
     if (!x)
@@ -72,7 +75,20 @@ struct detection *detect_begin(struct detector *d, bool whole)
     x->whole = whole;
     x->packets = 0;
     x->cuts = x->bytes = 0;
+    x->owner = owner;
+    x->older = d->newest;
+    x->newer = NULL;
+    if (d->newest)
+        d->newest->newer = x;
+    else
+        d->oldest = x;
+    d->newest = x;
     return x;
+}
+
+void *detect_oldest(const struct detector *d)
+{
+    return d->oldest ? d->oldest->owner : NULL;
 }
 
 void detect_end(struct detector *d, struct detection *x)
@@ -84,6 +100,14 @@ void detect_end(struct detector *d, struct detection *x)
         explicit_bzero(&x->flow, sizeof x->flow);
     }
     explicit_bzero(x->kept, x->bytes);
+    if (x->older)
+        x->older->newer = x->newer;
+    else
+        d->oldest = x->newer;
+    if (x->newer)
+        x->newer->older = x->older;
+    else
+        d->newest = x->older;
     pool_put(d->pool, x);
 }
 

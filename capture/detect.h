@@ -18,8 +18,9 @@ struct detection; /* of one connection */
 struct detector *detect_new(size_t most); /* connections undecided at once; NULL: out of memory */
 void detect_free(struct detector *d);
 
-/* whole: the connection is seen from its SYN on.  NULL: too many are undecided. */
-struct detection *detect_begin(struct detector *d, bool whole);
+/* whole: the connection is seen from its SYN on.  owner: whose it is.  NULL: too many are undecided. */
+struct detection *detect_begin(struct detector *d, bool whole, void *owner);
+void *detect_oldest(const struct detector *d); /* owner of the one undecided longest; NULL: none is */
 void detect_end(struct detector *d, struct detection *x); /* wipes it; NULL does nothing */
 
 /* A segment with payload as it was captured, for nDPI. */

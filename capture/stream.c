@@ -439,17 +439,6 @@ static void learn_base(struct flow *f, enum side from, const struct packet *p)
         f->flags |= (uint16_t)(FLOW_SYN << from);
 }
 
-static void learn_ack(struct flow *f, enum side from, const struct packet *p)
-{
-    enum side other = side_other(from);
-    if (!(p->flags & PACKET_ACK) || (f->flags & FLOW_BASE << other && distance(p->ack, f->next[other]) > WINDOW))
-        return;
-    if (!(f->flags & FLOW_ACKED << other) || distance(p->ack, f->acked[other]) > 0) {
-        f->acked[other] = p->ack;
-        f->flags |= (uint16_t)(FLOW_ACKED << other);
-    }
-}
-
 static bool believable(const struct flow *f, enum side from, uint32_t seq)
 {
     uint32_t reached = f->next[from];
@@ -458,6 +447,20 @@ static bool believable(const struct flow *f, enum side from, uint32_t seq)
     if (f->flags & FLOW_ACKED << from && distance(f->acked[from], reached) > 0)
         reached = f->acked[from];
     return distance(seq, reached) <= JUMP_MOST;
+}
+
+/* What a segment acknowledges, when it stands near where its sender is: a firewall that renumbers shows the connection in two numberings. */
+static void learn_ack(struct flow *f, enum side from, const struct packet *p)
+{
+    enum side other = side_other(from);
+    if (!(p->flags & PACKET_ACK) || (f->flags & FLOW_BASE << other && distance(p->ack, f->next[other]) > WINDOW))
+        return;
+    if (f->flags & FLOW_BASE << from && (distance(p->seq, f->next[from]) < -JUMP_MOST || !believable(f, from, p->seq)))
+        return;
+    if (!(f->flags & FLOW_ACKED << other) || distance(p->ack, f->acked[other]) > 0) {
+        f->acked[other] = p->ack;
+        f->flags |= (uint16_t)(FLOW_ACKED << other);
+    }
 }
 
 /* No room to hold a segment: its connection pays, with a hole. */

@@ -10,7 +10,7 @@
 #include "capture/stream.h"
 #include "capture/twin.h"
 
-#define UNDECIDED_MOST 4096                /* connections on other ports whose first bytes are kept */
+#define UNDECIDED_MOST 2048                /* connections on other ports whose first bytes are kept; 9 KB each */
 #define LINGER (60 * NS_PER_SECOND)        /* an ended connection is remembered so long after its last packet, as TCP does (TIME-WAIT) */
 #define UNANSWERED (75 * NS_PER_SECOND)    /* a lone SYN; its retransmissions come 1, 2, 4 ... 64 s apart */
 #define LATE_SYN (1u << 20)                /* bytes of a connection that may be captured before its SYN */
@@ -100,18 +100,6 @@ static void hand_over(struct tracker *t, struct flow *f)
     f->mode = f->session ? FLOW_HANDED : FLOW_IGNORED;
 }
 
-/* First payload: to the sink, to detection, or to nobody. */
-static void admit(struct tracker *t, struct flow *f)
-{
-    bool mail = mail_port(t, f->side[SERVER].port) || (!(f->flags & FLOW_CERTAIN) && mail_port(t, f->side[CLIENT].port));
-    if (mail) {
-        hand_over(t, f);
-        return;
-    }
-    f->session = t->settings->detect_other_ports ? detect_begin(t->detector, f->flags & FLOW_CERTAIN) : NULL;
-    f->mode = f->session ? FLOW_UNDECIDED : FLOW_IGNORED;
-}
-
 static void sink_bytes(struct tracker *t, struct flow *f, enum side from, struct span bytes, int64_t now)
 {
     t->sink->bytes(f->session, from, bytes, now);
@@ -152,6 +140,25 @@ static void decide(struct tracker *t, struct flow *f, enum detect_verdict v)
             detect_replay(x, replay_piece, &(struct replay){t, f});
     }
     detect_end(t->detector, x);
+}
+
+/* First payload: to the sink, to detection, or to nobody. */
+static void admit(struct tracker *t, struct flow *f)
+{
+    if (mail_port(t, f->side[SERVER].port) || (!(f->flags & FLOW_CERTAIN) && mail_port(t, f->side[CLIENT].port))) {
+        hand_over(t, f);
+        return;
+    }
+    f->mode = FLOW_IGNORED;
+    if (!t->settings->detect_other_ports)
+        return;
+    bool whole = f->flags & FLOW_CERTAIN;
+    f->session = detect_begin(t->detector, whole, f);
+    if (!f->session) { /* who had longest to show what it is has not */
+        decide(t, detect_oldest(t->detector), DETECT_OTHER);
+        f->session = detect_begin(t->detector, whole, f);
+    }
+    f->mode = FLOW_UNDECIDED;
 }
 
 static void receive_bytes(void *user, struct flow *f, enum side from, struct span bytes, int64_t now)

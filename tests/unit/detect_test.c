@@ -46,7 +46,7 @@ static enum detect_verdict hear(struct detection *x, const char *const lines[], 
 static void expect_in_any_cut(const char *const lines[], enum detect_verdict expected, bool whole)
 {
     for (size_t cut = 1; cut <= 100; cut++) {
-        struct detection *x = detect_begin(detector, whole);
+        struct detection *x = detect_begin(detector, whole, NULL);
         size_t heard;
         assert_int_equal(hear(x, lines, cut, &heard), expected);
         detect_end(detector, x);
@@ -102,7 +102,7 @@ static void write_down(void *user, enum side from, struct span bytes, int64_t ti
 static void what_came_before_is_kept(void **state)
 {
     (void)state;
-    struct detection *x = detect_begin(detector, true);
+    struct detection *x = detect_begin(detector, true, NULL);
     assert_int_equal(detect_bytes(x, SERVER, span_text("220 m"), 1), DETECT_UNDECIDED);
     assert_int_equal(detect_bytes(x, SERVER, span_text("x\r\n"), 2), DETECT_UNDECIDED);
     assert_int_equal(detect_gap(x, SERVER, 7, 3), DETECT_UNDECIDED);
@@ -116,7 +116,7 @@ static void what_came_before_is_kept(void **state)
 static void patience_ends(void **state)
 {
     (void)state;
-    struct detection *x = detect_begin(detector, true);
+    struct detection *x = detect_begin(detector, true, NULL);
     enum detect_verdict v = DETECT_UNDECIDED;
     unsigned pieces = 0;
     for (; v == DETECT_UNDECIDED && pieces < 10000; pieces++)
@@ -125,10 +125,15 @@ static void patience_ends(void **state)
     detect_end(detector, x);
     struct detection *all[5];
     for (int i = 0; i < 5; i++)
-        all[i] = detect_begin(detector, true);
+        all[i] = detect_begin(detector, true, &all[i]);
     assert_null(all[4]);
-    for (int i = 0; i < 5; i++)
-        detect_end(detector, all[i]);
+    assert_ptr_equal(detect_oldest(detector), &all[0]);
+    detect_end(detector, all[1]);
+    detect_end(detector, all[0]);
+    assert_ptr_equal(detect_oldest(detector), &all[2]);
+    detect_end(detector, all[3]);
+    detect_end(detector, all[2]);
+    assert_null(detect_oldest(detector));
 }
 
 /* One IPv4 and TCP segment, as nDPI wants to see it. */
@@ -149,7 +154,7 @@ static void ndpi_judges_segments(void **state)
     static const char *const mail[] = {"S220 mx ready\r\n", "CEHLO a\r\n", "S250-mx\r\n250 HELP\r\n", "CMAIL FROM:<a@b>\r\n", "S250 ok\r\n", "CRCPT TO:<c@d>\r\n", "S250 ok\r\n", NULL};
     static const char *const ftp[] = {"S220 ftp ready\r\n", "CUSER a\r\n", "S331 password\r\n", "CPASS b\r\n", "S230 in\r\n", "CPWD\r\n", "S257 /\r\n", NULL};
     for (int i = 0; i < 2; i++) {
-        struct detection *x = detect_begin(detector, true);
+        struct detection *x = detect_begin(detector, true, NULL);
         enum detect_verdict v = DETECT_UNDECIDED;
         uint32_t seq = 1;
         for (const char *const *line = i ? ftp : mail; *line && v == DETECT_UNDECIDED; line++) {
