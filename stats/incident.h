@@ -44,6 +44,9 @@ int64_t incident_latest(const struct incidents *all);      /* when a raised one,
 void incident_tick(struct incidents *all, int64_t now);    /* clears what has been quiet long enough; drops it when it was only watched */
 void incident_finish(struct incidents *all, int64_t now);  /* tells every open one a last time */
 bool incident_acknowledge(struct incidents *all, const char *id, const char *who, int64_t now);
+/* An open storm of before a restart: goes on under its id when the same matter is raised again, else falls by quiet.  Copied.  False: not
+ * open, or no room. */
+bool incident_resume(struct incidents *all, const struct storm *earlier);
 size_t incident_count(const struct incidents *all);        /* raised ones, cleared too */
 const struct storm *incident_at(const struct incidents *all, size_t i); /* by raising time; NULL: no more */
 

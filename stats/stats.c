@@ -206,6 +206,11 @@ const struct storm *stats_storm(const struct stats *s, size_t i)
     return incident_at(s->incidents, i);
 }
 
+bool stats_resume(struct stats *s, const struct storm *earlier)
+{
+    return incident_resume(s->incidents, earlier);
+}
+
 bool stats_acknowledge(struct stats *s, const char *id, const char *who, int64_t now)
 {
     return incident_acknowledge(s->incidents, id, who, now);

@@ -53,6 +53,10 @@ size_t stats_storm_count(const struct stats *s);
 const struct storm *stats_storm(const struct stats *s, size_t i);
 bool stats_acknowledge(struct stats *s, const char *id, const char *who, int64_t now); /* false: no such open storm */
 
+/* At start, for each storm that was open when the sensor stopped: it goes on under its id when it is seen again, else it is cleared in time.
+ * Copied.  False: it is not open, or there is no room. */
+bool stats_resume(struct stats *s, const struct storm *earlier);
+
 /* Is this transaction a twin (the same one seen twice by the mirror)?  Answer of the last stats_transaction(). */
 bool stats_last_was_twin(const struct stats *s);
 

@@ -1,0 +1,194 @@
+/* In: what the detectors find out about a storm: hosts, who fed whom, events, evidence.  Out: its bounded lists.  They grow as they
+ * are needed; past their bounds hosts are counted, edges and evidence left out, and the last event replaced. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "stats/incident_own.h"
+
+#define MORE_HOSTS 4096 /* distinct hosts past STORM_HOSTS that are told apart, a power of two */
+
+void lists_free(struct slot *s)
+{
+    free(s->storm.hosts);
+    free(s->storm.edges);
+    free(s->storm.events);
+    free(s->more);
+}
+
+/* Room for one more in a list of `count`, at most `most`; false: the bound is reached, or no memory. */
+static bool make_room(void **list, size_t size, uint32_t count, uint32_t *room, uint32_t most)
+{
+    if (count < *room)
+        return true;
+    uint32_t wanted = *room ? *room * 4 : 4;
+    if (wanted > most)
+        wanted = most;
+    if (wanted <= count)
+        return false;
+    void *longer = realloc(*list, wanted * size);
+    if (!longer)
+        return false;
+    *list = longer;
+    *room = wanted;
+    return true;
+}
+
+static void add_event(struct storm *s, int64_t now, const char *what)
+{
+    void *list = s->events;
+    if (make_room(&list, sizeof *s->events, s->event_count, &slot_of(s)->event_room, STORM_EVENTS)) {
+        s->events = list;
+        s->event_count++;
+    }
+    if (s->event_count == 0)
+        return;
+    struct storm_event *e = &s->events[s->event_count - 1];
+    e->time = now;
+    log_clean(span_text(what), e->what, sizeof e->what);
+}
+
+void incident_event(struct storm *s, int64_t now, const char *what, ...)
+{
+    char text[STORM_TEXT_SIZE];
+    va_list args;
+    va_start(args, what);
+    vsnprintf(text, sizeof text, what, args);
+    va_end(args);
+    add_event(s, now, text);
+}
+
+/* Counts a host for which there is no room, once. */
+static void count_more(struct slot *s, uint64_t hash)
+{
+    if (!s->more)
+        s->more = calloc(MORE_HOSTS, sizeof *s->more);
+    if (!s->more || s->storm.hosts_more >= MORE_HOSTS / 4 * 3)
+        return;
+    if (hash == 0)
+        hash = 1;
+    size_t i = hash & (MORE_HOSTS - 1);
+    while (s->more[i] != 0 && s->more[i] != hash)
+        i = (i + 1) & (MORE_HOSTS - 1);
+    if (s->more[i] == 0) {
+        s->more[i] = hash;
+        s->storm.hosts_more++;
+    }
+}
+
+struct storm_host *incident_host(struct storm *s, struct address address, const char *name, bool on_wire)
+{
+    char clean[STORM_TEXT_SIZE];
+    log_clean(span_text(name), clean, sizeof clean);
+    bool known = address_known(address);
+    for (uint32_t i = 0; i < s->host_count; i++) {
+        struct storm_host *h = &s->hosts[i];
+        if (!address_equal(h->address, address) || (!known && !span_equal_nocase(span_text(h->name), span_text(clean))))
+            continue;
+        if (h->name[0] == 0)
+            memcpy(h->name, clean, sizeof h->name);
+        h->on_wire |= on_wire;
+        return h;
+    }
+    void *list = s->hosts;
+    if (!make_room(&list, sizeof *s->hosts, s->host_count, &slot_of(s)->host_room, STORM_HOSTS)) {
+        count_more(slot_of(s), known ? hash_bytes(address.b, sizeof address.b) : hash_nocase(span_text(clean)));
+        return NULL;
+    }
+    s->hosts = list;
+    struct storm_host *h = &s->hosts[s->host_count++];
+    memset(h, 0, sizeof *h);
+    h->address = address;
+    memcpy(h->name, clean, sizeof h->name);
+    h->role = ROLE_RELAY;
+    h->on_wire = on_wire;
+    h->first = h->last = TIME_UNKNOWN;
+    return h;
+}
+
+struct storm_edge *incident_edge(struct storm *s, int32_t from, int32_t to)
+{
+    for (uint32_t i = 0; i < s->edge_count; i++)
+        if (s->edges[i].from == from && s->edges[i].to == to)
+            return &s->edges[i];
+    void *list = s->edges;
+    if (!make_room(&list, sizeof *s->edges, s->edge_count, &slot_of(s)->edge_room, STORM_EDGES))
+        return NULL;
+    s->edges = list;
+    struct storm_edge *e = &s->edges[s->edge_count++];
+    *e = (struct storm_edge){.from = from, .to = to, .first = TIME_UNKNOWN};
+    return e;
+}
+
+void incident_evidence(struct storm_host *h, const struct storm_evidence *e)
+{
+    if (h && h->evidence_count < STORM_EVIDENCE)
+        h->evidence[h->evidence_count++] = *e;
+}
+
+static void join_host(struct storm_host *to, const struct storm_host *h)
+{
+    to->copies += h->copies;
+    to->deliveries += h->deliveries;
+    to->redeliveries += h->redeliveries;
+    to->recipients_in += h->recipients_in;
+    if (h->role > to->role) /* the roles rise in fault */
+        to->role = h->role;
+    if (h->first != TIME_UNKNOWN && (to->first == TIME_UNKNOWN || h->first < to->first))
+        to->first = h->first;
+    if (h->last > to->last)
+        to->last = h->last;
+    if (to->software[0] == 0)
+        memcpy(to->software, h->software, sizeof to->software);
+    for (uint32_t i = 0; i < h->evidence_count; i++)
+        incident_evidence(to, &h->evidence[i]);
+}
+
+void lists_join(struct storm *into, const struct storm *from)
+{
+    int32_t place[STORM_HOSTS]; /* of from's hosts in into */
+    for (uint32_t i = 0; i < from->host_count; i++) {
+        const struct storm_host *h = &from->hosts[i];
+        uint32_t before = into->host_count;
+        struct storm_host *to = incident_host(into, h->address, h->name, h->on_wire);
+        place[i] = to ? (int32_t)(to - into->hosts) : -1;
+        if (to && into->host_count > before)
+            to->role = h->role;
+        if (to)
+            join_host(to, h);
+    }
+    into->hosts_more += from->hosts_more;
+    for (uint32_t i = 0; i < from->edge_count; i++) {
+        const struct storm_edge *e = &from->edges[i];
+        struct storm_edge *to = incident_edge(into, e->from < 0 ? -1 : place[e->from], e->to < 0 ? -1 : place[e->to]);
+        if (!to)
+            continue;
+        to->copies += e->copies;
+        to->deliveries += e->deliveries;
+        to->redeliveries += e->redeliveries;
+        to->on_wire |= e->on_wire;
+        if (to->first == TIME_UNKNOWN || e->first < to->first)
+            to->first = e->first;
+    }
+}
+
+/* A copy of a list of n, with room for just these; NULL with n: out of memory. */
+static void *list_copy(const void *list, size_t size, uint32_t n)
+{
+    void *copy = n ? malloc(n * size) : NULL;
+    return copy ? memcpy(copy, list, n * size) : NULL;
+}
+
+bool lists_copy(struct slot *to, const struct storm *from)
+{
+    struct storm *s = &to->storm;
+    s->hosts = list_copy(from->hosts, sizeof *from->hosts, from->host_count);
+    s->edges = list_copy(from->edges, sizeof *from->edges, from->edge_count);
+    s->events = list_copy(from->events, sizeof *from->events, from->event_count);
+    s->host_count = to->host_room = s->hosts ? from->host_count : 0;
+    s->edge_count = to->edge_room = s->edges ? from->edge_count : 0;
+    s->event_count = to->event_room = s->events ? from->event_count : 0;
+    return s->host_count == from->host_count && s->edge_count == from->edge_count && s->event_count == from->event_count;
+}
