@@ -3,20 +3,23 @@
  * A mail's key is its Message-ID: brackets off, domain in lower case. Where there is none, or one that software puts on all its mails, it
  * is the fingerprint: From, Date, Subject and the start of the body, which a server that passes the mail on leaves alone.
  *
- * Some servers put an id of their own in the place of the old one. Two ids are joined when all of this is equal: From, Date (to the
- * second), body start, thread root, audience *and the oldest Received line*. That line holds the first server's queue id and time; two
- * different mails share it only by a collision of 64-bit hashes. A copy without a Received line (the origin's own) is matched, with its
- * Subject as well, to a later copy whose oldest line says that it came from that very client; two copies without a line are never joined.
+ * Some servers put an id of their own in the place of the old one. Two ids are joined when From, Date (to the second), body start, thread
+ * root and audience are equal, and besides one of
+ *  - the oldest Received line: it holds the first server's queue id and time; two mails share it only by a collision of 64-bit hashes;
+ *  - the sender: a copy without any line (the origin's own) is matched, with its Subject as well, to a later copy whose oldest line says
+ *    that it came from that very client; two copies without a line are never joined so;
+ *  - the Subject, where the audience is large (KEY_WIDE): who sends twice in one second, under one Subject, to the same twenty people,
+ *    sends one mail. This finds a copy whose old lines were stripped, or whose origin stands behind a NAT.
  * So a thousand personal copies of a newsletter, alike in From, Date, Subject and body start, stay a thousand mails;
- * tests/unit/key_test.c measures the rate of false joins over 100,000 of them and demands at most 1 in 100,000. Text is too short to go
- * by: no join.
+ * tests/unit/key_test.c measures the rate of false joins over 100,000 of them and demands at most 1 in 100,000. Text too short to have a
+ * fingerprint: no join.
  *
- * Ids that many unrelated mails share without being on the list here are found out by the ledger, when From, Date and Subject disagree. */
+ * Ids that many unrelated mails share without being on the list here: the ledger gives the id to the first of them. */
 #include "stats/key.h"
 
 #include "base/hash.h"
 
-enum salt { SALT_ID = 1, SALT_FINGERPRINT, SALT_JOIN, SALT_ORIGIN, SALT_ALONE }; /* keys of different making never meet */
+enum salt { SALT_ID = 1, SALT_FINGERPRINT, SALT_JOIN, SALT_ORIGIN, SALT_WIDE, SALT_ALONE }; /* keys of different making never meet */
 
 static uint64_t salted(enum salt salt, uint64_t h)
 {
@@ -101,6 +104,8 @@ struct key key_of(const struct transaction *t)
             k.join = salted(SALT_JOIN, hash_pair(sum, h->hops[0].hash));
             sender = h->hops[0].from_address;
         }
+        if (h->audience_count >= KEY_WIDE)
+            k.join_wide = salted(SALT_WIDE, hash_pair(sum, subject));
         if (address_known(sender))
             k.join_origin = salted(SALT_ORIGIN, hash_pair(hash_pair(sum, subject), hash_bytes(sender.b, sizeof sender.b)));
     }

@@ -4,10 +4,13 @@
 
 #include "smtpdissect/transaction.h"
 
+#define KEY_WIDE 20 /* addresses in To and Cc from which on join_wide is made */
+
 struct key { /* of one transaction; every part is a hash, 0: there is none */
     uint64_t id;          /* canonical Message-ID */
     uint64_t fingerprint; /* From, Date, Subject and body start */
     uint64_t join;        /* From, Date, body, thread root, audience and the oldest Received line: equal where a server rewrote the id */
+    uint64_t join_wide;   /* without the line, with Subject: of mails with an audience so large that it will do */
     uint64_t join_origin; /* the same for a copy that has no Received line yet, made from whoever sent it */
     uint64_t thread;      /* canonical id of the thread root: References, In-Reply-To, else the mail's own */
     uint64_t nameless;    /* what the mail is filed under when its id says nothing: fingerprint, else this transaction alone */

@@ -6,8 +6,8 @@
  * mail as long as records are few. Both forms together keep to a budget of bytes: what was touched longest ago goes first. Records of
  * storms are pinned: at most 3 MiB each, as many as there may be storms.
  *
- * An id under which a mail comes whose Date and From or Subject are others than those filed is found out to be no id: from then on mails
- * that bear it are filed by fingerprint. Where the first of them was in short form, a few bits of the three decide, and it is given up. */
+ * A mail whose Date and From or Subject are others than those filed under its id is another one: the id says nothing, and it is filed by
+ * its fingerprint. Where the first under that id is in short form, a few bits of the three decide. */
 #include "stats/ledger.h"
 
 #include <assert.h>
@@ -20,7 +20,7 @@
 #define RICH_SHARE 8           /* while full records take less than this part of the budget, every mail has one, and is shown by name */
 #define NAMES_SHARE 256        /* bytes of budget a name */
 #define NAMES_FIRST 4096
-#define CONSTANTS 1024         /* ids known to say nothing; past it all are forgotten and found out again */
+#define CONSTANTS 1024         /* ids known to say nothing, to be counted once; past it all are forgotten */
 #define ROSTER_TRIES 64        /* short forms given up to make room for one address */
 
 struct name {
@@ -270,26 +270,17 @@ void ledger_tick(struct ledger *l, int64_t now)
 
 /* --- ids that say nothing --- */
 
-static bool constant_known(const struct ledger *l, uint64_t id)
+static bool constant_add(struct ledger *l, uint64_t id) /* false: it was there */
 {
     uint32_t at = (uint32_t)id;
     for (; l->constant[at % (2 * CONSTANTS)]; at++)
         if (l->constant[at % (2 * CONSTANTS)] == id)
-            return true;
-    return false;
-}
-
-static bool constant_add(struct ledger *l, uint64_t id) /* false: it was there */
-{
-    if (constant_known(l, id))
-        return false;
+            return false;
     if (l->constant_count == CONSTANTS) {
         memset(l->constant, 0, 2 * CONSTANTS * sizeof *l->constant);
         l->constant_count = 0;
+        at = (uint32_t)id;
     }
-    uint32_t at = (uint32_t)id;
-    while (l->constant[at % (2 * CONSTANTS)])
-        at++;
     l->constant[at % (2 * CONSTANTS)] = id;
     l->constant_count++;
     return true;
@@ -445,7 +436,11 @@ static struct record *record_from_glimpses(struct ledger *l, const struct transa
 static struct record *joined(const struct ledger *l, const struct transaction *t, const struct key *k)
 {
     struct record *r = name_find(l, k->join);
-    return r || t->header.hop_count == 0 ? r : name_find(l, k->join_origin);
+    if (!r)
+        r = name_find(l, k->join_wide);
+    if (!r && t->header.hop_count)
+        r = name_find(l, k->join_origin);
+    return r;
 }
 
 void ledger_expect(const struct ledger *l, const struct key *k)
@@ -474,7 +469,7 @@ struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t
     assert(t->message);
     struct few f = few_of(t);
     struct ledger_entry e = {.deliveries = f.count};
-    bool by_id = k->by_id && !constant_known(l, k->id);
+    bool by_id = k->by_id;
     if (k->id && !k->by_id)
         e.new_id = constant_add(l, k->id);
     struct record *r = NULL;
@@ -484,12 +479,10 @@ struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t
         r = name_find(l, k->id);
         count = r ? 0 : glimpse_all(l->glimpses, k->id, g);
         if (r ? record_is_another(r, &t->header) : count && glimpse_is_another(g[0], &t->header)) {
-            constant_add(l, k->id);
-            if (r)
-                name_add(l, r->m.fingerprint, r);
             by_id = false;
+        } else {
+            e.new_id = !r && !count;
         }
-        e.new_id = by_id && !r && !count;
     }
     e.key = by_id ? k->id : k->nameless;
     if (!by_id) {
@@ -516,6 +509,7 @@ struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t
             r->m.ids += by_id;
         }
         name_add(l, k->join, r);
+        name_add(l, k->join_wide, r);
         if (t->header.hop_count == 0)
             name_add(l, k->join_origin, r);
         size_t before = r->bytes;

@@ -168,6 +168,32 @@ static void rewritten_ids_join(void **state)
     ledger_free(l);
 }
 
+/* Old lines stripped, or the origin behind a NAT: a large audience will do; a small one does not. */
+static void a_large_audience_joins(void **state)
+{
+    (void)state;
+    uint64_t evicted = 0;
+    struct ledger *l = ledger_new(16 * MIB, DAY, &evicted);
+    static struct post p;
+    for (uint32_t audience = KEY_WIDE - 1; audience <= KEY_WIDE; audience++) {
+        post_begin(&p, audience == KEY_WIDE ? "a@bank.example" : "b@bank.example", 1, 2, 1);
+        post_audience(&p, 0, audience);
+        post_to(&p, 0, audience);
+        uint64_t key = file(l, &p).key;
+        post_begin(&p, audience == KEY_WIDE ? "c@gate.example" : "d@gate.example", 3, 2, 2);
+        post_audience(&p, 0, audience);
+        post_to(&p, 0, audience);
+        post_hop(&p, 10 + audience, 99);
+        assert_int_equal(file(l, &p).key == key, audience == KEY_WIDE);
+        post_begin(&p, audience == KEY_WIDE ? "e@gate.example" : "f@gate.example", 1, 2, 1);
+        p.t.header.subject = span_text("Quite another");
+        post_audience(&p, 0, audience);
+        post_to(&p, 0, audience);
+        assert_false(file(l, &p).key == key);
+    }
+    ledger_free(l);
+}
+
 /* A server that puts an id into a mail that had none. */
 static void id_added_on_the_way(void **state)
 {
@@ -231,7 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_have_one_form),        cmocka_unit_test(some_ids_say_nothing), cmocka_unit_test(fingerprint_is_of_what_stays),
         cmocka_unit_test(thread_is_the_roots_id),   cmocka_unit_test(rewritten_ids_join),   cmocka_unit_test(id_added_on_the_way),
-        cmocka_unit_test(newsletters_stay_apart),
+        cmocka_unit_test(a_large_audience_joins),   cmocka_unit_test(newsletters_stay_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

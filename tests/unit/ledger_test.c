@@ -36,6 +36,8 @@ static struct ledger_entry file(void)
 static void mail(const char *id, uint32_t client, uint32_t server, double seconds, uint32_t first, uint32_t count)
 {
     post_begin(&p, id, client, server, seconds);
+    snprintf(p.subject, sizeof p.subject, "About %s", id);
+    p.t.header.subject = span_text(p.subject);
     post_audience(&p, 0, 20);
     post_to(&p, first, count);
 }
