@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "capture/decode.h"
+#include "capture/keep.h"
 #include "capture/live.h"
 #include "capture/source.h"
 #include "capture/track.h"
@@ -217,6 +218,12 @@ void capture_finish(struct capture *c, int64_t now)
     for (size_t i = 0; i < c->interfaces; i++)
         live_drops(c->live[i], &c->counters);
     track_finish(c->tracker, now == INT64_MIN ? track_now(c->tracker) : now);
+}
+
+size_t capture_evidence(const struct capture *c, const struct evidence_wish *wishes, size_t count, struct span comment, FILE *to)
+{
+    const struct keep *k = track_keep(c->tracker);
+    return k ? keep_write(k, wishes, count, comment, to) : 0;
 }
 
 const struct capture_counters *capture_counters(const struct capture *c)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/config.h"
 #include "base/endpoint.h"
@@ -32,6 +33,8 @@ struct capture_sink {
     void (*end)(void *session, enum end how, int64_t now);
     /* Changes whenever the session enters or leaves mail content, odd inside: packets wholly inside are not kept as evidence. */
     uint32_t (*content_mark)(const void *session);
+    /* Which parts of the bytes just given may be kept as evidence (smtpdissect/clear.h); *state is the connection's, 0 at first.  NULL: none. */
+    size_t (*clear)(uint8_t *state, enum side from, struct span bytes, uint32_t mark_before, uint32_t mark_after, struct span clear[], size_t most);
     void (*tick)(void *user, int64_t now); /* each full second of packet time that has passed, before the packet that showed it */
     void *user;
 };
@@ -71,6 +74,15 @@ bool capture_interface(struct capture *c, const struct interface_settings *i, st
 bool capture_poll(struct capture *c, int64_t timeout, struct reason *why);
 void capture_stop(struct capture *c);                /* async-signal-safe: capture_files and capture_poll return soon */
 void capture_finish(struct capture *c, int64_t now); /* ends every flow; INT64_MIN: at the last packet's time */
+
+struct evidence_wish { /* a connection whose packets are wanted */
+    uint64_t connection;
+    struct span why;            /* comment on its first packet; may be empty */
+};
+/* Appends a pcapng section to `to`: the packets of these connections that are still in the ring, oldest first, bodies and passwords overwritten with a
+ * filler.  Returns how many packets; what went wrong with `to` is in ferror(to).  The packet whose bytes are just being handled is not in the ring yet:
+ * better from tick() than from bytes(). */
+size_t capture_evidence(const struct capture *c, const struct evidence_wish *wishes, size_t count, struct span comment, FILE *to);
 
 const struct capture_counters *capture_counters(const struct capture *c);
 int64_t capture_first_time(const struct capture *c); /* ns; TIME_UNKNOWN before the first packet */

@@ -39,7 +39,7 @@ struct flow {
     uint32_t acked[2];     /* highest acknowledgement of the side's bytes: what the other one has */
     uint16_t flags;        /* enum flow_flag */
     uint8_t mode;          /* enum flow_mode */
-    uint8_t unused;
+    uint8_t clear;         /* the sink's memory of what may be kept as evidence */
     uint32_t hash;
 
     int64_t last;          /* ns, last packet */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "capture/detect.h"
 #include "capture/flow.h"
+#include "capture/keep.h"
 #include "capture/stream.h"
 #include "capture/twin.h"
 
@@ -17,6 +18,7 @@
 #define SET_BACK (60 * NS_PER_SECOND)      /* packets may be so much out of order; more, and the clock was set back */
 #define EVICT_LOOKS 1024                   /* flows looked at to find the coldest */
 #define TICKS_MOST 604800                  /* seconds of silence told one by one: a week */
+#define CLEAR_MOST 64                      /* pieces of one delivery that may be kept as evidence */
 
 struct tracker {
     const struct capture_settings *settings;
@@ -26,6 +28,7 @@ struct tracker {
     struct streams *streams;
     struct detector *detector;
     struct twins *twins;
+    struct keep *keep;                /* NULL: no evidence is kept */
     int64_t first, now, next_second; /* ns */
     uint64_t connections;
     struct stream_receiver receiver;
@@ -50,7 +53,8 @@ struct tracker *track_new(const struct capture_settings *settings, const struct 
     t->streams = stream_new((size_t)settings->reassembly_bytes, settings->reorder, &t->receiver, counters);
     t->detector = detect_new(UNDECIDED_MOST);
     t->twins = twin_new();
-    if (!t->table || !t->streams || !t->detector || !t->twins) {
+    t->keep = settings->ring_bytes && sink->clear ? keep_new((size_t)settings->ring_bytes) : NULL;
+    if (!t->table || !t->streams || !t->detector || !t->twins || (settings->ring_bytes && sink->clear && !t->keep)) {
         track_free(t);
         return NULL;
     }
@@ -63,6 +67,7 @@ void track_free(struct tracker *t)
 {
     if (!t)
         return;
+    keep_free(t->keep);
     twin_free(t->twins);
     detect_free(t->detector);
     stream_free(t->streams);
@@ -85,6 +90,11 @@ double track_copies(const struct tracker *t)
     return twin_copies(t->twins);
 }
 
+const struct keep *track_keep(const struct tracker *t)
+{
+    return t->keep;
+}
+
 static bool mail_port(const struct tracker *t, uint16_t port)
 {
     return t->mail_port[port / 64] >> port % 64 & 1;
@@ -102,7 +112,15 @@ static void hand_over(struct tracker *t, struct flow *f)
 
 static void sink_bytes(struct tracker *t, struct flow *f, enum side from, struct span bytes, int64_t now)
 {
+    if (!t->keep) {
+        t->sink->bytes(f->session, from, bytes, now);
+        return;
+    }
+    struct span clear[CLEAR_MOST];
+    uint32_t before = t->sink->content_mark(f->session);
     t->sink->bytes(f->session, from, bytes, now);
+    size_t n = t->sink->clear(&f->clear, from, bytes, before, t->sink->content_mark(f->session), clear, CLEAR_MOST);
+    keep_bytes(t->keep, f->number, from, f->next[from] - (uint32_t)bytes.n, bytes, clear, n);
 }
 
 static void sink_gap(struct tracker *t, struct flow *f, enum side from, uint64_t n, int64_t now)
@@ -110,6 +128,8 @@ static void sink_gap(struct tracker *t, struct flow *f, enum side from, uint64_t
     t->counters->gaps++;
     t->counters->gap_bytes += n;
     t->sink->gap(f->session, from, n, now);
+    if (t->keep)
+        t->sink->clear(&f->clear, from, (struct span){NULL, 0}, 0, 0, NULL, 0);
 }
 
 struct replay {
@@ -447,7 +467,12 @@ void track_packet(struct tracker *t, const struct packet *p, uint32_t hash)
     f->last = t->now;
     if (f->mode == FLOW_DONE)
         return;
+    bool handed = f->mode == FLOW_HANDED;
+    if (t->keep)
+        keep_begin(t->keep, p);
     stream_segment(t->streams, f, from, p, t->now);
     if (f->mode == FLOW_UNDECIDED && p->length)
         decide(t, f, detect_packet(t->detector, f->session, p));
+    if (t->keep)
+        keep_end(t->keep, f->number, from, handed || f->mode == FLOW_HANDED || mail_port(t, f->side[SERVER].port));
 }

@@ -5,6 +5,7 @@
 #include "capture/capture.h"
 #include "capture/packet.h"
 
+struct keep;
 struct tracker;
 /* settings, sink and counters are the caller's and outlive it.  NULL: out of memory. */
 struct tracker *track_new(const struct capture_settings *settings, const struct capture_sink *sink, struct capture_counters *counters);
@@ -21,5 +22,6 @@ void track_finish(struct tracker *t, int64_t now); /* ends every connection, in 
 int64_t track_first(const struct tracker *t); /* ns; TIME_UNKNOWN before the first packet */
 int64_t track_now(const struct tracker *t);
 double track_copies(const struct tracker *t);
+const struct keep *track_keep(const struct tracker *t); /* NULL: no evidence is kept */
 
 #endif
