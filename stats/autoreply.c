@@ -1,13 +1,14 @@
 /* In: mails to one recipient, from stats.c.  Out: an autoreply loop when two addresses answer each other the way only programs do.
+ *
  * A dialogue is kept for each pair of addresses and, for programs that change their address or answer from another one, for each
  * address with a domain.  It counts mails that come from the two sides in strict alternation, each with an id of its own.  Enough of
  * them in the window are a loop when
  * - both sides answer at machine pace: the median delay of either is short, or
  * - subjects nest: a mail's Subject is the last one's with more than a reply prefix before it (ticket tags set aside), or
  * - both sides are machines by their mails: Auto-Submitted, or the same body again; or one is, and the other answers its very mails.
- *   So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain
- *   with several addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or
- *   Subject. */
+ * So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain
+ * with several addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or
+ * Subject. */
 #include <stdlib.h>
 
 #include "base/hash.h"

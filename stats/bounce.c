@@ -1,4 +1,5 @@
 /* In: mails with an empty reverse-path (MAIL FROM:<>), from stats.c.  Out: a bounce storm on the domain they pour in on.
+ *
  * Only the empty reverse-path is common to all bounces: the form, the report and the quoted mail are not.  What pours in on one
  * recipient pours in on its domain, so domains are counted; the storm names the recipient when it is but one.  Normal bounces of a
  * bulk mailing do not count: each comes from a host that was sent the mail it quotes, and to an address that gets no other (VERP).

@@ -1,5 +1,6 @@
 /* In: accepted mails, from stats.c.  Out: a warning when a client sends far more in ten minutes than it ever did about this hour on
  * the days before.
+ *
  * The baseline of a client is the most it sent in ten minutes, for each hour of the day (UTC), fading from day to day; an hour is
  * judged by itself and its neighbours, so the nightly batch that runs a little late is known.  Nothing is said about a client known
  * for less than the setting `history`: a sensor's first days are silent. */

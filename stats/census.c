@@ -1,5 +1,6 @@
 /* In: accepted mails, from stats.c.  Out: the list of hosts that have been seen routing by header, whatever came of it; and a notice
  * when a new mail's To and Cc hold addresses that such hosts serve: the storm it may become is known before it begins.
+ *
  * A host routes by header when it sends a mail that it got out of a mailbox, by its own Received line, to people who stand in To or
  * Cc.  What it serves is learnt from that mail too: a domain of its own name that stands in To or Cc, and the mailbox in Delivered-To. */
 #include "stats/census.h"

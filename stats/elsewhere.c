@@ -1,10 +1,12 @@
 /* In: bounces, from stats.c, each with the chain of the copy it quotes; and the ledger's record of the mail.  Out: a re-injection that
  * this mirror does not see, told by its bounces: the origin's own link shows the mail going out once, and then reports about copies
  * that nobody sent from here.
+ *
  * A bounce counts when it comes from a host that on this wire neither took nor sent the mail, quotes a chain that begins as ours and
  * goes on past the server X that took the mail from us, and reports a recipient of To or Cc *whom X did not take it for*.  Ordinary
  * bounces stop at X or name X's own recipient; a forward to a dead mailbox names somebody outside the audience.  Where no name on the
  * wire tells which server X is, the chain must show another's mailbox (POP3, Delivered-To).
+ *
  * Who re-injects stands in the quoted chain: who fetched the mail from the mailbox, else the first host after X.  When that is the
  * host that sends the bounce, it is seen on the wire.  A host that only a header names is held at fault when it is the last one of the
  * chain, or when two bounces from different hosts name it. */
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "stats/chain.h"
 #include "stats/detect.h"
 #include "stats/ledger.h"
 
@@ -22,14 +25,17 @@ struct elsewhere {
     struct incidents *incidents;
     struct ledger *ledger;
     uint64_t pinned[PINNED]; /* keys; 0: free */
+    struct chain chain;      /* of the bounce at hand */
 };
 
 struct bounce { /* one that may count */
     const struct observation *o;
     struct message *m;
     const struct header *quoted;
-    size_t x;                 /* index of the line that the server added which took the mail from us */
-    struct address x_address; /* all zero: no name on the wire is that of the line */
+    const struct chain *chain; /* the quoted one, as a way through hosts */
+    uint32_t x_visit;          /* of X in it */
+    size_t x;                  /* index of the line that the server added which took the mail from us */
+    struct address x_address;  /* all zero: no name on the wire is that of the line */
 };
 
 static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
@@ -41,20 +47,6 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
 }
 
 /* ---- the quoted chain ---- */
-
-static bool is_pickup(const struct hop *h)
-{
-    static const char *const notes[] = {"fetchmail", "getmail", "mpop", "pop3", "imap"};
-    for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++)
-        if (span_contains_nocase(h->with_note, notes[i]))
-            return true;
-    return span_contains_nocase(h->with, "pop3") || span_contains_nocase(h->with, "imap");
-}
-
-static bool is_final_delivery(const struct hop *h)
-{
-    return span_starts_nocase(h->with, "lmtp") || span_starts_nocase(h->with, "local");
-}
 
 /* Where the quoted chain leaves what copies on this wire had: the index of the first line that is not ours.  False: it is no copy of
  * the mail. */
@@ -76,7 +68,13 @@ static bool find_x(struct bounce *b)
             }
     }
     b->x = common;
-    return found && b->quoted->hop_count >= common + 2; /* X's line and at least one more */
+    if (!found || b->chain->count == 0)
+        return false;
+    size_t cut = b->quoted->hop_count - b->chain->hop_count; /* lines too old to be read */
+    b->x_visit = 0;
+    while (b->x_visit + 1 < b->chain->count && b->chain->visit[b->x_visit].last + cut < common)
+        b->x_visit++;
+    return b->x_visit + 1 < b->chain->count; /* X and at least one more */
 }
 
 static bool copy_went_to(const struct message *m, const struct copy *c, struct span name)
@@ -101,8 +99,8 @@ static bool x_took_it_for(struct bounce *b, uint64_t recipient)
 /* The chain shows that the copy had come into a mailbox, and not the recipient's. */
 static bool in_another_mailbox(const struct bounce *b, uint64_t recipient)
 {
-    for (size_t i = b->x; i < b->quoted->hop_count; i++)
-        if (is_pickup(&b->quoted->hops[i]))
+    for (uint32_t k = b->x_visit + 1; k < b->chain->count; k++)
+        if (b->chain->visit[k].fetched)
             return true;
     bool own = b->quoted->delivered_to_count == 0;
     for (size_t i = 0; i < b->quoted->delivered_to_count; i++)
@@ -124,34 +122,13 @@ static struct span proof_of(struct bounce *b)
     return (struct span){NULL, 0};
 }
 
-/* The line of the host that re-injected, at or after `from`; hop_count: none. */
-static size_t next_reinjector(const struct bounce *b, size_t from)
+/* The next host after visit k that got the mail out of a mailbox; 0: none. */
+static uint32_t next_reinjector(const struct chain *c, uint32_t k)
 {
-    const struct header *q = b->quoted;
-    for (size_t i = from; i < q->hop_count; i++)
-        if (is_pickup(&q->hops[i]))
-            return i;
-    if (from > b->x + 1)
-        return q->hop_count; /* one was found, and no other fetched it */
-    size_t mailbox = b->x;
-    for (size_t i = b->x; i < q->hop_count; i++)
-        if (is_final_delivery(&q->hops[i])) {
-            mailbox = i;
-            break;
-        }
-    for (size_t i = mailbox + 1; i < q->hop_count; i++)
-        if (!span_equal_nocase(q->hops[i].by, q->hops[mailbox].by))
-            return i;
-    return q->hop_count;
-}
-
-/* By whose address the next host knew the one that wrote line i. */
-static struct address address_of_line(const struct header *q, size_t i)
-{
-    for (size_t j = i + 1; j < q->hop_count; j++)
-        if (span_equal_nocase(q->hops[j].from, q->hops[i].by) && address_known(q->hops[j].from_address))
-            return q->hops[j].from_address;
-    return (struct address){{0}};
+    for (k++; k < c->count; k++)
+        if (c->visit[k].arrival == ARRIVAL_MAILBOX)
+            return k;
+    return 0;
 }
 
 /* ---- the storm ---- */
@@ -164,28 +141,25 @@ static struct storm_host *host_named(struct storm *s, struct span name)
     return NULL;
 }
 
-static void add_evidence(struct storm_host *h, const struct bounce *b, size_t line, struct span failed)
+static void add_evidence(struct storm_host *h, const struct bounce *b, const struct visit *v, struct span failed)
 {
     const struct transaction *t = b->o->t;
-    const struct hop *hop = &b->quoted->hops[line];
     struct storm_evidence e = {.time = t->end, .connection = t->connection, .client = t->client.address, .server = t->server.address};
-    char who[80], by[80], with[60], note[60], text[STORM_TEXT_SIZE];
+    char who[80], text[STORM_TEXT_SIZE];
     snprintf(text, sizeof text,
         "a bounce for %s, who stands in To or Cc, quotes a copy whose chain goes on for %zu lines past the server it was sent to",
         log_clean(failed, who, sizeof who), b->quoted->hop_count - b->x - 1);
     log_clean(span_text(text), e.said, sizeof e.said);
-    snprintf(text, sizeof text, "by %s with %s%s%s", log_clean(hop->by, by, sizeof by), log_clean(hop->with, with, sizeof with),
-        hop->with_note.n ? " " : "", log_clean(hop->with_note, note, sizeof note));
-    log_clean(span_text(text), e.received, sizeof e.received);
+    chain_line(&b->chain->hops[v->first], e.received, sizeof e.received);
     incident_evidence(h, &e);
 }
 
-/* The host that wrote the line, at fault when it is the last that re-injected, or a second host has named it. */
-static void accuse(struct storm *s, const struct bounce *b, size_t line, bool last, struct span failed)
+/* The host of the visit, at fault when it is the last that re-injected, or a second host has named it. */
+static void accuse(struct storm *s, const struct bounce *b, const struct visit *v, bool last, struct span failed)
 {
     const struct transaction *t = b->o->t;
-    struct span name = b->quoted->hops[line].by;
-    struct address address = address_of_line(b->quoted, line);
+    struct span name = v->name;
+    struct address address = v->address;
     bool on_wire = last && (address_equal(address, t->client.address) || span_equal_nocase(name, t->helo) ||
                                span_equal_nocase(name, t->report.reporting_host));
     char text[STORM_TEXT_SIZE];
@@ -207,7 +181,7 @@ static void accuse(struct storm *s, const struct bounce *b, size_t line, bool la
     if (h->first == TIME_UNKNOWN)
         h->first = t->end;
     h->last = t->end;
-    add_evidence(h, b, line, failed);
+    add_evidence(h, b, v, failed);
 }
 
 static void acquit(struct storm *s, const struct message *m)
@@ -265,10 +239,13 @@ static void raise_storm(struct elsewhere *e, struct storm *s, struct bounce *b, 
     acquit(s, b->m);
     if (address_known(b->x_address))
         incident_host(s, b->x_address, "", true);
-    for (size_t i = next_reinjector(b, b->x + 1); i < b->quoted->hop_count;) {
-        size_t next = next_reinjector(b, i + 1);
-        accuse(s, b, i, next == b->quoted->hop_count, failed);
-        i = next;
+    uint32_t k = next_reinjector(b->chain, b->x_visit);
+    if (k == 0)
+        k = b->x_visit + 1; /* no line shows the mailbox: the first host after X */
+    while (k > 0 && k < b->chain->count) {
+        uint32_t next = next_reinjector(b->chain, k);
+        accuse(s, b, &b->chain->visit[k], next == 0, failed);
+        k = next;
     }
     uint32_t at_fault = 0;
     const struct storm_host *h = NULL;
@@ -298,9 +275,10 @@ static void observe(void *self, const struct observation *o)
     if (!e->settings->reinjection_elsewhere.enabled || !t->message || !t->null_reverse_path || !t->report.present || id.n == 0 ||
         key_is_constant(id))
         return;
-    struct bounce b = {.o = o, .m = ledger_find(e->ledger, key_id(id)), .quoted = &t->report.quoted};
+    struct bounce b = {.o = o, .m = ledger_find(e->ledger, key_id(id)), .quoted = &t->report.quoted, .chain = &e->chain};
     if (!b.m)
         return;
+    chain_read(&e->chain, b.quoted->hops, b.quoted->hop_count);
     const struct message_host *sender = message_host(b.m, t->client.address);
     if ((sender && (sender->copies_in || sender->copies_out)) || !find_x(&b))
         return;

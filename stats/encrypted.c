@@ -1,5 +1,6 @@
 /* In: records of sessions whose content TLS hid, from stats.c.  Out: a warning, marked as inferred, when their sizes climb the stairs
  * that a re-injected mail climbs.
+ *
  * Every pass through a mailbox adds the same few Received lines, so from one host to another the same mail comes in sizes that rise by
  * one step: 4.4, 5.1, 5.8 kB.  A pair of hosts has stairs when nearly all its sessions of the window stand on three or more of them,
  * the smaller ones first.  Stairs with one step between at least two clients and three servers each, and enough sessions in all, are a

@@ -1,5 +1,6 @@
 /* In: two incidents that turn out to be one storm: two keys of one mail, or a storm of before a restart and the evidence that shows it
  * again.  Out: one incident with the earlier id and the numbers of both.
+ *
  * A storm taken over from the history has no key: keys are seeded hashes, new with every start.  It waits in a slot of its own, and
  * falls by quiet like any other, until an incident that is about to be raised says that it is about the same thing. */
 #include <stdio.h>

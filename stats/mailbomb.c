@@ -1,5 +1,6 @@
 /* In: every accepted mail, after the other detectors have had it.  Out: a mail bomb on the mailbox that is flooded with many mails or
  * many copies.
+ *
  * Not counted: bounces (bounce.c), what has just been evidence for another storm, and the onward leg of a mail that a relay took for
  * the same recipient.  A role mailbox is busy all day: what it gets at other times of the last days is its habit, and a bomb is three
  * times that. */

@@ -1,4 +1,5 @@
 /* In: mails that answer another one, from stats.c.  Out: a reply-all storm when many people answer one thread before a large audience.
+ *
  * A replier is a From address whose mail is in the thread and has reached, or shows in To and Cc, enough recipients.  A thread is
  * known by its root: the first id of References; where only In-Reply-To stands, the root of the mail it names, which is remembered. */
 #include <stdlib.h>

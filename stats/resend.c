@@ -1,4 +1,5 @@
 /* In: accepted copies of mails, from stats.c.  Out: a resend when one client gives one server the very same copy again and again.
+ *
  * The client never heard the final 250 (it came too late, or not at all) and tries anew; RFC 1047 tells the story.  Its copies have
  * the same chain and the same recipients and follow one another: the next begins when the one before had its end of data.  So twins
  * (which overlap), greylisting (a 4xx is no delivery) and a connector's rounds (chains that differ) are none. */

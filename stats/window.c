@@ -1,5 +1,6 @@
 /* In: keys (hashes) as they are seen, with the time.  Out: how often each was seen in the span that ends now, to the detectors that
  * count "n in ten minutes".
+ *
  * A cell is a ring of sixteen slices of the span.  A key may stand in any of the eight cells of its set; when all are taken the one
  * with the smallest count makes room, so a key that is seen often survives a flood of keys seen once (the idea of HeavyGuardian, Yang
  * et al. 2018). */
