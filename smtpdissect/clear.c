@@ -1,6 +1,6 @@
-/* In: bytes of a connection, and whether the dissector was inside message content before and after them.  Out: the parts that may be kept, to the
- * evidence ring.  Where the mark changed within the bytes, the line that changed it is found here: the empty line after a header, the dot after the
- * data.  When what is found does not agree with the mark, nothing is clear. */
+/* In: bytes of a connection, and whether the dissector was inside message content before and after them.  Out: the parts that may be
+ * kept, to the evidence ring.  Where the mark changed within the bytes, the line that changed it is found here: the empty line after a
+ * header, the dot after the data.  When what is found does not agree with the mark, nothing is clear. */
 #include "smtpdissect/clear.h"
 
 enum state {
@@ -47,7 +47,8 @@ static bool lone_command(struct span line)
 /* A line that no mail's text is likely to hold, and with which a dialogue can be followed again. */
 static bool anchor(struct span line)
 {
-    return span_starts_nocase(line, "EHLO ") || span_starts_nocase(line, "HELO ") || span_starts_nocase(line, "LHLO ") || span_starts_nocase(line, "MAIL FROM:");
+    return span_starts_nocase(line, "EHLO ") || span_starts_nocase(line, "HELO ") || span_starts_nocase(line, "LHLO ") ||
+           span_starts_nocase(line, "MAIL FROM:");
 }
 
 /* A BDAT command, or what may become one. */
@@ -111,7 +112,8 @@ static size_t line_length(struct span s)
 static bool is_line(struct span line, const char *text)
 {
     size_t n = strlen(text);
-    return line.n > n && line.p[line.n - 1] == '\n' && memcmp(line.p, text, n) == 0 && (line.n == n + 1 || (line.n == n + 2 && line.p[n] == '\r'));
+    return line.n > n && line.p[line.n - 1] == '\n' && memcmp(line.p, text, n) == 0 &&
+           (line.n == n + 1 || (line.n == n + 2 && line.p[n] == '\r'));
 }
 
 static void note_end(uint8_t *state, bool ended)

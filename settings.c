@@ -1,0 +1,37 @@
+/* The rooms' tables of settings, gathered into one configuration. */
+#include "base/hash.h"
+#include "sensor.h"
+
+static void *interface_add(void *values, const char *title)
+{
+    struct settings *s = values;
+    if (s->interface_count == INTERFACES_MOST)
+        return NULL;
+    struct interface_settings *i = &s->interfaces[s->interface_count++];
+    span_copy(span_text(title), i->name, sizeof i->name);
+    return i;
+}
+
+const struct setting_group *settings_groups(struct settings *s, size_t *count)
+{
+    static struct setting_group groups[5];
+    groups[0] = (struct setting_group){"Mirror ports to watch", interface_settings_list, interface_settings_count, s, "interface", interface_add};
+    groups[1] = (struct setting_group){"The history of alarms", history_settings_list, history_settings_count, &s->history, NULL, NULL};
+    groups[2] = (struct setting_group){"Capture", capture_settings_list, capture_settings_count, &s->capture, NULL, NULL};
+    groups[3] = (struct setting_group){"Reading SMTP", smtp_settings_list, smtp_settings_count, &s->smtp, NULL, NULL};
+    groups[4] = (struct setting_group){"Storms: thresholds, a section a kind", stats_settings_list, stats_settings_count, &s->stats, NULL, NULL};
+    *count = sizeof groups / sizeof groups[0];
+    return groups;
+}
+
+const struct interface_settings *settings_interface(const struct settings *s, const char *name)
+{
+    static struct interface_settings fresh;
+    for (size_t i = 0; i < s->interface_count; i++)
+        if (strcmp(s->interfaces[i].name, name) == 0)
+            return &s->interfaces[i];
+    const struct setting_group one = {"", interface_settings_list, interface_settings_count, &fresh, NULL, NULL};
+    config_defaults(&one, 1);
+    span_copy(span_text(name), fresh.name, sizeof fresh.name);
+    return &fresh;
+}

@@ -1,0 +1,153 @@
+/* Addresses as they stand in MAIL, RCPT and header fields (RFC 5321, 4.1.2; RFC 5322, 3.4): found, freed of what surrounds them, hashed. */
+#include "base/hash.h"
+#include "smtpdissect/session.h"
+
+#define ADDRESS_MOST 512 /* bytes; RFC 5321 allows 254 */
+
+/* ---- the envelope's paths ---------------------------------------------------------------------------------------------------- */
+
+/* The end of a quoted string that begins at s.p[at]: the index after its closing quote, or the end. */
+static size_t quoted_end(struct span s, size_t at)
+{
+    for (at++; at < s.n && s.p[at] != '"'; at++)
+        if (s.p[at] == '\\')
+            at++;
+    return at < s.n ? at + 1 : s.n;
+}
+
+struct span address_of_path(struct span argument)
+{
+    argument = span_trim(argument);
+    if (argument.n == 0)
+        return argument;
+    bool bracket = argument.p[0] == '<';
+    size_t at = bracket ? 1 : 0, begin = at;
+    if (bracket && at < argument.n && argument.p[at] == '@') { /* source route: "@one,@two:" (RFC 5321, appendix C) */
+        size_t colon = at;
+        while (colon < argument.n && argument.p[colon] != ':' && argument.p[colon] != '>')
+            colon++;
+        if (colon < argument.n && argument.p[colon] == ':')
+            begin = at = colon + 1;
+    }
+    while (at < argument.n) {
+        uint8_t c = argument.p[at];
+        if (c == '"')
+            at = quoted_end(argument, at);
+        else if (bracket ? c == '>' : c <= ' ')
+            break;
+        else
+            at++;
+    }
+    return span_trim(span_of(argument.p + begin, at - begin));
+}
+
+/* ---- hashing ----------------------------------------------------------------------------------------------------------------- */
+
+/* The address with quoting undone where it was needless or not: "a b"@x and a\ b@x are one; returns the length. */
+static size_t unquote(struct span address, uint8_t to[ADDRESS_MOST])
+{
+    size_t n = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < address.n && n < ADDRESS_MOST; i++) {
+        uint8_t c = address.p[i];
+        if (c == '"') {
+            quoted = !quoted;
+            continue;
+        }
+        if (c == '\\' && quoted && i + 1 < address.n)
+            c = address.p[++i];
+        to[n++] = c;
+    }
+    return n;
+}
+
+uint64_t address_hash(struct span address)
+{
+    uint8_t plain[ADDRESS_MOST];
+    if (address.n == 0)
+        return 0;
+    if (memchr(address.p, '"', address.n))
+        return hash_nocase(span_of(plain, unquote(address, plain)));
+    return hash_nocase(address);
+}
+
+uint64_t address_domain_hash(struct span address)
+{
+    size_t at = address.n;
+    while (at && address.p[at - 1] != '@')
+        at--;
+    return at ? hash_nocase(span_from(address, at)) : 0;
+}
+
+/* ---- header fields ----------------------------------------------------------------------------------------------------------- */
+
+static size_t comment_end(struct span s, size_t at)
+{
+    int depth = 0;
+    for (; at < s.n; at++) {
+        if (s.p[at] == '\\')
+            at++;
+        else if (s.p[at] == '(')
+            depth++;
+        else if (s.p[at] == ')' && --depth == 0)
+            return at + 1;
+    }
+    return s.n;
+}
+
+/* One member of the list, between commas: "display <address>", or a bare address: the word that holds an "@". */
+static void member(struct span s, void (*found)(void *user, struct span address, struct span display), void *user)
+{
+    size_t word = 0; /* where the word at hand begins */
+    bool at_sign = false;
+    for (size_t at = 0; at <= s.n;) {
+        uint8_t c = at < s.n ? s.p[at] : ' ';
+        if (c == '<') {
+            struct span inside = address_of_path(span_from(s, at));
+            if (inside.n)
+                found(user, inside, span_trim(span_head(s, at)));
+            return;
+        }
+        if (c == '"')
+            at = quoted_end(s, at);
+        else if (c == '(' || c <= ' ') {
+            if (at_sign) {
+                found(user, span_of(s.p + word, at - word), span_of(NULL, 0));
+                return;
+            }
+            at = c == '(' ? comment_end(s, at) : at + 1;
+            word = at;
+        } else {
+            at_sign |= c == '@';
+            at++;
+        }
+    }
+}
+
+void address_list(struct span field, void (*found)(void *user, struct span address, struct span display), void *user)
+{
+    size_t begin = 0, at = 0;
+    bool bracket = false;
+    while (at <= field.n) {
+        uint8_t c = at < field.n ? field.p[at] : ',';
+        if (c == '"') {
+            at = quoted_end(field, at);
+            continue;
+        }
+        if (c == '(') {
+            at = comment_end(field, at);
+            continue;
+        }
+        if (c == '<')
+            bracket = true;
+        else if (c == '>')
+            bracket = false;
+        else if (c == ':' && !bracket) /* a group's name (RFC 5322, 3.4) */
+            begin = at + 1;
+        else if ((c == ',' || c == ';') && (!bracket || at == field.n)) {
+            member(span_of(field.p + begin, at - begin), found, user);
+            begin = at + 1;
+        }
+        at++;
+    }
+}

@@ -1,0 +1,158 @@
+/* In: one line of the client.  Out: a command in the queue, waiting for its reply; for DATA and BDAT also the mode of what follows. */
+#include "smtpdissect/session.h"
+
+#define WORD(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
+
+struct known {
+    const char *word;
+    enum verb verb;
+};
+
+/* The four letters that decide, folded; STARTTLS, XCLIENT and XFORWARD must then match whole. */
+static enum verb verb_of(struct span word)
+{
+    static const struct known whole[] = {{"STARTTLS", VERB_STARTTLS}, {"XCLIENT", VERB_XCLIENT}, {"XFORWARD", VERB_XCLIENT}};
+    if (word.n != 4) {
+        for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+            if (span_equal_nocase(word, span_text(whole[i].word)))
+                return whole[i].verb;
+        return VERB_OTHER;
+    }
+    switch (WORD(word.p[0] & 0xdf, word.p[1] & 0xdf, word.p[2] & 0xdf, word.p[3] & 0xdf)) {
+    case WORD('H', 'E', 'L', 'O'):
+        return VERB_HELO;
+    case WORD('E', 'H', 'L', 'O'):
+        return VERB_EHLO;
+    case WORD('L', 'H', 'L', 'O'):
+        return VERB_LHLO;
+    case WORD('M', 'A', 'I', 'L'):
+        return VERB_MAIL;
+    case WORD('R', 'C', 'P', 'T'):
+        return VERB_RCPT;
+    case WORD('D', 'A', 'T', 'A'):
+        return VERB_DATA;
+    case WORD('B', 'D', 'A', 'T'):
+        return VERB_BDAT;
+    case WORD('R', 'S', 'E', 'T'):
+        return VERB_RSET;
+    case WORD('A', 'U', 'T', 'H'):
+        return VERB_AUTH;
+    case WORD('Q', 'U', 'I', 'T'):
+        return VERB_QUIT;
+    default:
+        return VERB_OTHER;
+    }
+}
+
+static struct span first_word(struct span line)
+{
+    size_t n = 0;
+    while (n < line.n && line.p[n] > ' ')
+        n++;
+    return span_head(line, n);
+}
+
+enum verb command_verb(struct span line)
+{
+    return verb_of(first_word(line));
+}
+
+void command_wait(struct smtp *s, enum verb verb, struct span argument, struct content *content, bool last, int64_t now)
+{
+    if (s->pending.n + sizeof(struct command) + argument.n > PENDING_MOST)
+        pending_give_up(s, now); /* nobody answers */
+    struct command c = {.time = now, .content = content, .length = (uint32_t)argument.n, .verb = (uint8_t)verb, .last = last, .touched = s->unsure};
+    if (text_add(s->d->stock, &s->pending, span_of(&c, sizeof c), PENDING_MOST) < sizeof c)
+        return;
+    if (text_add(s->d->stock, &s->pending, argument, PENDING_MOST) < argument.n)
+        return;
+}
+
+/* "BDAT SP size [SP LAST]" (RFC 3030, 2); false: the server will refuse it, and no chunk follows. */
+static bool parse_chunk(struct span argument, uint64_t *size, bool *last)
+{
+    uint64_t n = 0;
+    size_t digits = 0;
+    argument = span_trim(argument);
+    for (; digits < argument.n && argument.p[digits] >= '0' && argument.p[digits] <= '9'; digits++) {
+        if (n > (UINT64_MAX - 9) / 10)
+            return false;
+        n = n * 10 + (argument.p[digits] - '0');
+    }
+    struct span rest = span_trim(span_from(argument, digits));
+    if (digits == 0 || (rest.n && (!span_equal_nocase(rest, span_text("LAST")) || argument.p[digits] > ' ')))
+        return false;
+    *size = n;
+    *last = rest.n > 0;
+    return n <= INT64_MAX;
+}
+
+static void begin_chunk(struct smtp *s, struct span argument, int64_t now)
+{
+    uint64_t size;
+    if (!parse_chunk(argument, &size, &s->chunk_last)) {
+        command_wait(s, VERB_OTHER, argument, NULL, false, now);
+        return;
+    }
+    if (!s->content)
+        s->content = content_new(s, s->envelope && s->envelope->null_reverse_path);
+    s->chunk_left = size;
+    if (size)
+        s->mode = MODE_CHUNK;
+    else
+        command_chunk_done(s, now);
+}
+
+void command_chunk_done(struct smtp *s, int64_t now)
+{
+    struct content *c = s->content;
+    session_lines_begin(s);
+    if (s->chunk_last) {
+        s->content = NULL;
+        if (c)
+            c->end = now;
+    } else if (c)
+        c->references++; /* both the queue's and the client's side's */
+    command_wait(s, VERB_BDAT, span_of(NULL, 0), c, s->chunk_last, now);
+}
+
+/* A flight that begins with one of these after the server spoke: all that was asked before has been answered. */
+static bool is_anchor(enum verb v)
+{
+    return v == VERB_MAIL || v == VERB_RSET || v == VERB_EHLO || v == VERB_HELO || v == VERB_LHLO;
+}
+
+void command_line(struct smtp *s, struct span line, int64_t now)
+{
+    struct span word = first_word(line), argument = span_trim(span_from(line, word.n));
+    enum verb verb = verb_of(word);
+    if (s->sasl || (verb == VERB_OTHER && s->auth_step)) {
+        s->sasl = false;
+        auth_line(s, line);
+        command_wait(s, VERB_SASL, span_of(NULL, 0), NULL, false, now);
+        return;
+    }
+    if (verb != VERB_OTHER)
+        session_recognised(s);
+    if (s->unsure && s->server_since && is_anchor(verb)) {
+        pending_give_up(s, now);
+        s->unsure = false;
+        if (verb == VERB_MAIL)
+            envelope_close(s, NULL, 0, now); /* what was left open is as uncertain as it was */
+    }
+    switch (verb) {
+    case VERB_DATA:
+        command_wait(s, verb, span_of(NULL, 0), NULL, false, now);
+        s->mode = MODE_DATA_WAIT;
+        break;
+    case VERB_BDAT:
+        begin_chunk(s, argument, now);
+        break;
+    case VERB_AUTH:
+        auth_begin(s, argument);
+        command_wait(s, verb, span_of(NULL, 0), NULL, false, now);
+        break;
+    default:
+        command_wait(s, verb, argument, NULL, false, now);
+    }
+}

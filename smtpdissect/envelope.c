@@ -1,0 +1,166 @@
+/* In: answered MAIL, RCPT and content.  Out: one struct transaction for each MAIL, when its fate is known; to the sink. */
+#include "smtpdissect/session.h"
+
+static struct envelope *envelope_new(struct smtp *s, int64_t mail_time)
+{
+    struct envelope *e = pool_get(s->d->envelopes);
+    if (e)
+        *e = (struct envelope){.mail_time = mail_time};
+    return e;
+}
+
+static void envelope_free(struct smtp *s, struct envelope *e)
+{
+    text_clear(s->d->stock, &e->reverse_path);
+    text_clear(s->d->stock, &e->recipients);
+    pool_put(s->d->envelopes, e);
+}
+
+void envelope_doubt(struct smtp *s)
+{
+    if (s->envelope)
+        s->envelope->uncertain = true;
+}
+
+void envelope_mail(struct smtp *s, struct span argument, uint16_t code, bool touched, int64_t mail_time, int64_t now)
+{
+    struct envelope *open = s->envelope, *e;
+    bool refused = code >= 300;
+    if (!refused)
+        envelope_close(s, NULL, 0, now); /* the server took a new one: the old one is gone */
+    e = envelope_new(s, mail_time);
+    if (!e)
+        return;
+    if (span_starts_nocase(argument, "FROM:"))
+        argument = span_from(argument, 5);
+    struct span path = address_of_path(argument);
+    text_add(s->d->stock, &e->reverse_path, path, LINE_MOST);
+    e->null_reverse_path = path.n == 0;
+    e->uncertain = touched || code == 0;
+    e->code = code;
+    s->envelope = e;
+    if (refused) { /* a transaction that ended as it began; one that was open stays (RFC 5321, 4.1.4) */
+        envelope_close(s, NULL, code, now);
+        s->envelope = open;
+    }
+}
+
+void envelope_rcpt(struct smtp *s, struct span argument, uint16_t code, int64_t now)
+{
+    if (code >= 300)
+        s->d->counters.rejected_recipients++;
+    if (!s->envelope) {
+        if (code >= 300)
+            return; /* refused with the MAIL before it */
+        s->envelope = envelope_new(s, now);
+        if (!s->envelope)
+            return;
+        s->envelope->uncertain = true; /* its MAIL was not seen */
+    }
+    struct envelope *e = s->envelope;
+    if (code == 0)
+        e->uncertain = true;
+    if (span_starts_nocase(argument, "TO:"))
+        argument = span_from(argument, 3);
+    struct span address = address_of_path(argument);
+    struct kept_recipient r = {.code = code, .length = (uint32_t)address.n};
+    bool good = code >= 200 && code < 300;
+    if (e->count >= s->d->settings.recipients || text_add(s->d->stock, &e->recipients, span_of(&r, sizeof r), UINT32_MAX / 2) < sizeof r ||
+        text_add(s->d->stock, &e->recipients, address, UINT32_MAX / 2) < address.n) {
+        e->dropped++;
+        s->d->counters.recipients_dropped++;
+        return;
+    }
+    e->count++;
+    e->accepted += good;
+}
+
+/* The recipients as the record has them; LMTP's final replies are their own. */
+static void list_recipients(struct smtp *s, const struct envelope *e, struct transaction *t)
+{
+    struct recipient *list = arena_get(s->d->arena, e->count * sizeof *list);
+    if (!list || e->count == 0)
+        return;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < e->count; i++) {
+        struct kept_recipient r;
+        memcpy(&r, e->recipients.p + at, sizeof r);
+        at += (uint32_t)sizeof r;
+        struct span address = span_of(e->recipients.p + at, r.length);
+        bool good = r.code >= 200 && r.code < 300;
+        list[i] = (struct recipient){address, address_hash(address), r.code, good ? (s->lmtp ? r.final_code : t->code) : 0};
+        at += r.length;
+    }
+    t->recipients = list;
+    t->recipient_count = e->count;
+}
+
+static void read_content(struct smtp *s, struct content *c, struct transaction *t)
+{
+    struct span kept = text_span(&c->kept);
+    size_t header = c->header_end ? c->header_end : kept.n;
+    t->bytes = c->bytes;
+    t->gap_bytes = c->gap_bytes;
+    t->data_end = c->end;
+    header_parse(s->d->arena, span_head(kept, header), c->header_end != 0, &t->header);
+    struct span body = span_from(kept, header);
+    t->body_fingerprint = fingerprint_of(span_head(body, BODY_KEPT));
+    if (t->null_reverse_path) {
+        report_parse(s->d->arena, body, &t->header, &t->report);
+        s->d->counters.reports += t->report.present;
+    }
+}
+
+static uint64_t accepted_in(const struct transaction *t)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < t->recipient_count; i++) {
+        const struct recipient *r = &t->recipients[i];
+        n += r->code >= 200 && r->code < 300 && (!t->lmtp || (r->final_code >= 200 && r->final_code < 300));
+    }
+    return n;
+}
+
+void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t now)
+{
+    struct envelope *e = s->envelope;
+    struct smtp_counters *counters = &s->d->counters;
+    if (!e)
+        return; /* content without an envelope is no mail transaction */
+    s->envelope = NULL;
+    struct transaction t = {.connection = s->connection,
+                            .ordinal = ++s->transactions,
+                            .client = s->side[CLIENT],
+                            .server = s->side[SERVER],
+                            .helo = text_span(&s->helo),
+                            .greeting = text_span(&s->greeting),
+                            .user = text_span(&s->user),
+                            .lmtp = s->lmtp,
+                            .tls = s->tls,
+                            .mail_time = e->mail_time,
+                            .data_end = TIME_UNKNOWN,
+                            .end = now,
+                            .reverse_path = text_span(&e->reverse_path),
+                            .null_reverse_path = e->null_reverse_path,
+                            .recipients_dropped = e->dropped,
+                            .code = code ? code : c ? 0 : e->code >= 300 ? e->code : 0,
+                            .uncertain = e->uncertain};
+    t.header.date = TIME_UNKNOWN;
+    list_recipients(s, e, &t);
+    if (c)
+        read_content(s, c, &t);
+    bool good = c && code >= 200 && code < 300;
+    uint64_t accepted = accepted_in(&t);
+    if (s->lmtp && c)
+        good = accepted > 0;
+    if (good && c->header_cut && c->gap_bytes && t.header.message_id.n == 0)
+        t.uncertain = true; /* the id went with the hole */
+    t.message = good && !t.uncertain && accepted > 0;
+    counters->transactions++;
+    counters->messages += t.message;
+    counters->recipients += t.message ? accepted : 0;
+    counters->uncertain += t.uncertain;
+    s->d->sink.transaction(s->d->sink.user, &t);
+    envelope_free(s, e);
+    arena_reset(s->d->arena);
+}

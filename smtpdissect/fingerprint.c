@@ -1,0 +1,46 @@
+/* In: the start of a message's body.  Out: a hash of its text that survives what servers do on the way: folding, quoted-printable, other MIME boundaries.
+ * Only letters and digits count, lowered; MIME boundaries, part headers and soft line breaks are passed over. */
+#include "base/hash.h"
+#include "smtpdissect/session.h"
+
+#define SIGNIFICANT_LEAST 40  /* letters and digits; below it too many mails are alike */
+#define SIGNIFICANT_MOST 400
+
+/* A line like "Content-Type: text/plain" of a part's header. */
+static bool part_header(struct span line)
+{
+    return span_starts_nocase(line, "content-") || span_starts_nocase(line, "mime-version:");
+}
+
+uint64_t fingerprint_of(struct span body)
+{
+    uint8_t kept[SIGNIFICANT_MOST];
+    size_t n = 0;
+    bool in_part_header = false;
+    while (body.n && n < sizeof kept) {
+        const uint8_t *lf = memchr(body.p, '\n', body.n);
+        struct span line = span_head(body, lf ? (size_t)(lf - body.p) : body.n);
+        body = span_from(body, line.n + 1);
+        line = span_trim(line);
+        if (line.n > 2 && line.p[0] == '-' && line.p[1] == '-') {
+            in_part_header = true;
+            continue;
+        }
+        if (line.n == 0)
+            in_part_header = false;
+        if (in_part_header || part_header(line))
+            continue;
+        for (size_t i = 0; i < line.n && n < sizeof kept; i++) {
+            uint8_t c = line.p[i];
+            if (c == '=' && i + 2 < line.n) { /* quoted-printable: "=3D" */
+                i += 2;
+                continue;
+            }
+            if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c >= 0x80)
+                kept[n++] = c;
+            else if (c >= 'A' && c <= 'Z')
+                kept[n++] = (uint8_t)(c | 0x20);
+        }
+    }
+    return n < SIGNIFICANT_LEAST ? 0 : hash_bytes(kept, n);
+}

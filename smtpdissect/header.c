@@ -1,0 +1,259 @@
+/* In: the header of a message, as it stood on the wire (RFC 5322, 2.2).  Out: struct header: the first of each field that matters, the audience, the Received chain.
+ * Text that stands on one line is borrowed from the wire; what is folded is copied into the arena. */
+#include "base/hash.h"
+#include "smtpdissect/session.h"
+
+#define HOPS_MOST 512        /* no server lets a mail come so far */
+#define DELIVERED_TO_MOST 512
+#define VALUE_MOST 8192      /* bytes of one unfolded value */
+
+struct list { /* grows in the arena */
+    void *p;
+    size_t count, room;
+};
+
+/* Room for one more element; NULL: the arena's bound. */
+static void *list_add(struct arena *a, struct list *l, size_t element, size_t most)
+{
+    if (l->count == most)
+        return NULL;
+    if (l->count == l->room) {
+        size_t room = l->room ? l->room * 2 : 8;
+        void *p = arena_get(a, room * element);
+        if (!p)
+            return NULL;
+        if (l->count)
+            memcpy(p, l->p, l->count * element);
+        l->p = p;
+        l->room = room;
+    }
+    return (uint8_t *)l->p + l->count++ * element;
+}
+
+/* A value without its line ends (RFC 5322, 2.2.3). */
+static struct span unfold(struct arena *a, struct span value)
+{
+    value = span_head(span_trim(value), VALUE_MOST);
+    if (!value.n || !memchr(value.p, '\n', value.n))
+        return value;
+    uint8_t *to = arena_get(a, value.n);
+    size_t n = 0;
+    for (size_t i = 0; to && i < value.n; i++)
+        if (value.p[i] != '\r' && value.p[i] != '\n')
+            to[n++] = value.p[i];
+    return span_of(to, n);
+}
+
+/* "<id>" without the brackets; an id without any as it stands, up to a blank. */
+static struct span first_id(struct span value)
+{
+    value = span_trim(value);
+    const uint8_t *open = value.n ? memchr(value.p, '<', value.n) : NULL;
+    if (open) {
+        struct span rest = span_from(value, (size_t)(open - value.p) + 1);
+        const uint8_t *close = rest.n ? memchr(rest.p, '>', rest.n) : NULL;
+        return span_trim(span_head(rest, close ? (size_t)(close - rest.p) : rest.n));
+    }
+    size_t n = 0;
+    while (n < value.n && value.p[n] > ' ')
+        n++;
+    return span_head(value, n);
+}
+
+/* ---- addresses --------------------------------------------------------------------------------------------------------------- */
+
+struct audience {
+    struct arena *arena;
+    struct list list;
+    uint32_t marks;
+};
+
+static void audience_found(void *user, struct span address, struct span display)
+{
+    struct audience *a = user;
+    struct audience_address *one = list_add(a->arena, &a->list, sizeof *one, SIZE_MAX);
+    if (one)
+        *one = (struct audience_address){address_hash(address), address_domain_hash(address)};
+    if (span_starts_nocase(address, "mspop3connector."))
+        a->marks |= MARK_MSPOP3CONNECTOR;
+    if (display.n && span_contains_nocase(display, "IMB Recipient "))
+        a->marks |= MARK_IMB_RECIPIENT;
+}
+
+static void first_address(void *user, struct span address, struct span display)
+{
+    struct span *first = user;
+    (void)display;
+    if (first->n == 0)
+        *first = address;
+}
+
+/* ---- fields ------------------------------------------------------------------------------------------------------------------ */
+
+enum field { FIELD_OTHER, FIELD_MESSAGE_ID, FIELD_FROM, FIELD_SENDER, FIELD_SUBJECT, FIELD_DATE, FIELD_TO, FIELD_CC, FIELD_IN_REPLY_TO, FIELD_REFERENCES, FIELD_RECEIVED,
+             FIELD_DELIVERED_TO, FIELD_AUTO_SUBMITTED, FIELD_PRECEDENCE, FIELD_LIST_ID, FIELD_X_BEEN_THERE, FIELD_X_LOOP, FIELD_X_MAILER, FIELD_CONTENT_TYPE };
+
+static enum field field_of(struct span name)
+{
+    static const struct {
+        const char *name;
+        enum field field;
+    } fields[] = {{"to", FIELD_TO}, {"cc", FIELD_CC}, {"from", FIELD_FROM}, {"date", FIELD_DATE}, {"sender", FIELD_SENDER}, {"subject", FIELD_SUBJECT},
+                  {"received", FIELD_RECEIVED}, {"message-id", FIELD_MESSAGE_ID}, {"references", FIELD_REFERENCES}, {"in-reply-to", FIELD_IN_REPLY_TO},
+                  {"delivered-to", FIELD_DELIVERED_TO}, {"auto-submitted", FIELD_AUTO_SUBMITTED}, {"precedence", FIELD_PRECEDENCE}, {"list-id", FIELD_LIST_ID},
+                  {"x-beenthere", FIELD_X_BEEN_THERE}, {"x-loop", FIELD_X_LOOP}, {"x-mailer", FIELD_X_MAILER}, {"user-agent", FIELD_X_MAILER},
+                  {"content-type", FIELD_CONTENT_TYPE}};
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (span_equal_nocase(name, span_text(fields[i].name)))
+            return fields[i].field;
+    return FIELD_OTHER;
+}
+
+struct parsing {
+    struct arena *arena;
+    struct header *header;
+    struct audience audience;
+    struct list hops, delivered_to;
+    struct span references;
+};
+
+static void keep_first(struct parsing *p, struct span *to, struct span value)
+{
+    if (to->n == 0)
+        *to = unfold(p->arena, value);
+}
+
+static void field_take(struct parsing *p, struct span name, struct span value)
+{
+    struct header *h = p->header;
+    switch (field_of(name)) {
+    case FIELD_MESSAGE_ID:
+        if (h->message_id.n == 0)
+            h->message_id = first_id(value);
+        break;
+    case FIELD_FROM:
+        if (h->from.n)
+            break;
+        h->from = unfold(p->arena, value);
+        address_list(h->from, first_address, &h->from_address);
+        h->from_hash = address_hash(h->from_address);
+        break;
+    case FIELD_SENDER:
+        keep_first(p, &h->sender, value);
+        break;
+    case FIELD_SUBJECT:
+        keep_first(p, &h->subject, value);
+        break;
+    case FIELD_DATE:
+        if (h->date == TIME_UNKNOWN)
+            h->date = clock_parse_mail_date(value);
+        break;
+    case FIELD_TO:
+    case FIELD_CC:
+        if (span_contains_nocase(span_head(value, 256), "unlisted-recipients:"))
+            p->audience.marks |= MARK_UNLISTED_RECIPIENTS;
+        address_list(value, audience_found, &p->audience);
+        break;
+    case FIELD_IN_REPLY_TO:
+        if (h->in_reply_to.n == 0)
+            h->in_reply_to = first_id(value);
+        break;
+    case FIELD_REFERENCES:
+        if (p->references.n == 0)
+            p->references = first_id(value);
+        break;
+    case FIELD_RECEIVED: {
+        struct hop *hop = list_add(p->arena, &p->hops, sizeof *hop, HOPS_MOST);
+        if (hop)
+            received_parse(unfold(p->arena, value), hop);
+        break;
+    }
+    case FIELD_DELIVERED_TO: {
+        uint64_t *hash = list_add(p->arena, &p->delivered_to, sizeof *hash, DELIVERED_TO_MOST);
+        if (hash)
+            *hash = address_hash(address_of_path(unfold(p->arena, value)));
+        break;
+    }
+    case FIELD_AUTO_SUBMITTED:
+        keep_first(p, &h->auto_submitted, value);
+        break;
+    case FIELD_PRECEDENCE:
+        keep_first(p, &h->precedence, value);
+        break;
+    case FIELD_LIST_ID:
+        keep_first(p, &h->list_id, value);
+        break;
+    case FIELD_X_BEEN_THERE:
+        keep_first(p, &h->x_been_there, value);
+        break;
+    case FIELD_X_LOOP:
+        keep_first(p, &h->x_loop, value);
+        break;
+    case FIELD_X_MAILER:
+        keep_first(p, &h->mailer, value);
+        if (span_starts_nocase(h->mailer, "Microsoft CDO for Exchange 2000"))
+            p->audience.marks |= MARK_CDO_EXCHANGE_2000;
+        break;
+    case FIELD_CONTENT_TYPE:
+        keep_first(p, &h->content_type, value);
+        break;
+    case FIELD_OTHER:
+        break;
+    }
+}
+
+/* One field from the front of `text`, its folded lines with it; returns what is left.  A line that is no field is passed over. */
+static struct span field_next(struct span text, struct span *name, struct span *value)
+{
+    size_t end = 0;
+    do {
+        const uint8_t *lf = memchr(text.p + end, '\n', text.n - end);
+        end = lf ? (size_t)(lf - text.p) + 1 : text.n;
+    } while (end < text.n && (text.p[end] == ' ' || text.p[end] == '\t'));
+    struct span field = span_head(text, end);
+    const uint8_t *colon = memchr(field.p, ':', field.n);
+    *name = colon ? span_trim(span_head(field, (size_t)(colon - field.p))) : span_of(NULL, 0);
+    *value = colon ? span_from(field, (size_t)(colon - field.p) + 1) : span_of(NULL, 0);
+    return span_from(text, end);
+}
+
+/* On the wire the newest comes first. */
+static void reverse_hops(struct hop *hops, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        struct hop h = hops[i];
+        hops[i] = hops[n - 1 - i];
+        hops[n - 1 - i] = h;
+    }
+}
+
+static void reverse_hashes(uint64_t *list, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        uint64_t h = list[i];
+        list[i] = list[n - 1 - i];
+        list[n - 1 - i] = h;
+    }
+}
+
+void header_parse(struct arena *a, struct span text, bool complete, struct header *h)
+{
+    struct parsing p = {.arena = a, .header = h, .audience = {.arena = a}};
+    *h = (struct header){.date = TIME_UNKNOWN, .complete = complete, .bytes = text.n};
+    while (text.n) {
+        struct span name, value;
+        text = field_next(text, &name, &value);
+        if (name.n)
+            field_take(&p, name, value);
+    }
+    h->references_root = p.references.n ? p.references : h->in_reply_to;
+    h->marks = p.audience.marks;
+    h->audience = p.audience.list.p;
+    h->audience_count = p.audience.list.count;
+    h->hops = p.hops.p;
+    h->hop_count = p.hops.count;
+    reverse_hops(p.hops.p, p.hops.count);
+    h->delivered_to = p.delivered_to.p;
+    h->delivered_to_count = p.delivered_to.count;
+    reverse_hashes(p.delivered_to.p, p.delivered_to.count);
+}

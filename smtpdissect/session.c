@@ -1,0 +1,459 @@
+/* In: bytes of both sides, gaps, end.  Out: lines to command.c and reply.c, content to content.c; the session record to the sink.  Here are the modes of
+ * the client's side, the cutting of lines, and what a gap does. */
+#include "smtpdissect/session.h"
+
+#include <stdlib.h>
+
+#define ENVELOPES_A_SESSION 2
+
+/* ---- the dissector ----------------------------------------------------------------------------------------------------------- */
+
+const struct setting smtp_settings_list[] = {
+    {NULL, "header_bytes", SETTING_SIZE, offsetof(struct smtp_settings, header_bytes), "2 MiB", 65536, 67108864,
+     "Bytes of one message header that are parsed; what is longer is cut and counted."},
+    {NULL, "recipients", SETTING_COUNT, offsetof(struct smtp_settings, recipients), "50000", 100, 1000000,
+     "Recipients of one transaction that are kept with their replies; more are counted only."},
+    {NULL, "sessions", SETTING_COUNT, offsetof(struct smtp_settings, sessions), "1000000", 100, 10000000, "Sessions followed at once; more are not looked into."},
+};
+const size_t smtp_settings_count = sizeof smtp_settings_list / sizeof smtp_settings_list[0];
+
+struct dissector *dissector_new(const struct smtp_settings *settings, const struct smtp_sink *sink)
+{
+    struct dissector *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    d->settings = *settings;
+    d->sink = *sink;
+    d->sessions = pool_new(sizeof(struct smtp), (size_t)settings->sessions);
+    d->envelopes = pool_new(sizeof(struct envelope), (size_t)settings->sessions);
+    d->contents = pool_new(sizeof(struct content), (size_t)settings->sessions * ENVELOPES_A_SESSION);
+    d->stock = stock_new();
+    /* addresses, hops and recipients of one record: 24 to 40 bytes for each that the bounds let in */
+    d->arena = arena_new(((size_t)settings->recipients + (size_t)settings->header_bytes) * 64);
+    if (d->sessions && d->envelopes && d->contents && d->stock && d->arena)
+        return d;
+    dissector_free(d);
+    return NULL;
+}
+
+void dissector_free(struct dissector *d)
+{
+    if (!d)
+        return;
+    pool_free(d->sessions);
+    pool_free(d->envelopes);
+    pool_free(d->contents);
+    stock_free(d->stock);
+    arena_free(d->arena);
+    free(d);
+}
+
+const struct smtp_counters *dissector_counters(const struct dissector *d)
+{
+    return &d->counters;
+}
+
+struct smtp *smtp_open(struct dissector *d, uint64_t connection, const struct endpoint side[2], bool client_certain, int64_t now)
+{
+    struct smtp *s = pool_get(d->sessions);
+    if (!s)
+        return NULL;
+    *s = (struct smtp){.d = d, .connection = connection, .side = {side[0], side[1]}, .opened = now, .last = now, .certain = client_certain, .greeting_due = client_certain};
+    d->counters.connections++;
+    return s;
+}
+
+/* ---- modes ------------------------------------------------------------------------------------------------------------------- */
+
+void session_mark(struct smtp *s, bool inside)
+{
+    if ((s->mark & 1) != inside)
+        s->mark++;
+}
+
+uint32_t smtp_content_mark(const struct smtp *s)
+{
+    return s->mark;
+}
+
+void session_lines_begin(struct smtp *s)
+{
+    s->mode = MODE_LINES;
+    session_mark(s, false);
+}
+
+void session_recognised(struct smtp *s)
+{
+    if (!s->recognised)
+        s->d->counters.sessions++;
+    s->recognised = true;
+}
+
+void session_tls_begin(struct smtp *s, enum tls tls)
+{
+    s->tls = tls;
+    s->mode = MODE_TLS;
+    if (tls == TLS_STARTTLS)
+        s->d->counters.starttls_sessions++;
+    else
+        s->d->counters.tls_sessions++;
+}
+
+/* A TLS record of the handshake (RFC 8446, 5.1; also what SSL 3 looked like): type 22, version 3.x. */
+static bool looks_like_tls(struct span bytes)
+{
+    return bytes.n >= 2 && bytes.p[0] == 0x16 && bytes.p[1] == 0x03;
+}
+
+static void tls_push(struct smtp *s, enum side from, struct span bytes)
+{
+    struct record_reader *r = &s->record[from];
+    while (bytes.n) {
+        if (r->left) {
+            size_t n = bytes.n < r->left ? bytes.n : r->left;
+            if (r->head[0] == 23) /* application data */
+                s->tls_bytes[from] += n;
+            r->left -= (uint32_t)n;
+            bytes = span_from(bytes, n);
+            continue;
+        }
+        r->head[r->have++] = bytes.p[0];
+        bytes = span_from(bytes, 1);
+        if (r->have == sizeof r->head) {
+            r->left = (uint32_t)r->head[3] << 8 | r->head[4];
+            r->have = 0;
+        }
+    }
+}
+
+static void tls_gap(struct smtp *s, enum side from, uint64_t n)
+{
+    struct record_reader *r = &s->record[from];
+    if (n <= r->left) {
+        if (r->head[0] == 23)
+            s->tls_bytes[from] += n;
+        r->left -= (uint32_t)n;
+        return;
+    }
+    *r = (struct record_reader){.head = {23}, .left = UINT32_MAX}; /* records cannot be found again: all that comes is taken for data */
+    s->tls_bytes[from] += n;
+}
+
+/* ---- lines ------------------------------------------------------------------------------------------------------------------- */
+
+static void line_done(struct smtp *s, enum side from, struct span line, int64_t now)
+{
+    while (line.n && line.p[line.n - 1] == '\r')
+        line.n--;
+    if (from == CLIENT)
+        command_line(s, line, now);
+    else
+        reply_line(s, line, now);
+}
+
+/* Takes one line, or what there is of it, from the front of `bytes`; returns what is left.  Only a line split between calls is copied. */
+static struct span take_line(struct smtp *s, enum side from, struct span bytes, int64_t now)
+{
+    const uint8_t *lf = memchr(bytes.p, '\n', bytes.n);
+    struct span part = span_head(bytes, lf ? (size_t)(lf - bytes.p) : bytes.n);
+    struct text *carry = &s->line[from];
+    if (lf && carry->n == 0 && !s->overlong[from]) {
+        struct span line = span_head(part, LINE_MOST);
+        if (part.n > LINE_MOST)
+            s->d->counters.lines_too_long++;
+        line_done(s, from, line, now);
+        return span_from(bytes, part.n + 1);
+    }
+    if (text_add(s->d->stock, carry, part, LINE_MOST) < part.n && !s->overlong[from]) {
+        s->overlong[from] = true;
+        s->d->counters.lines_too_long++;
+    }
+    if (!lf)
+        return span_of(NULL, 0);
+    struct text whole = *carry;
+    *carry = (struct text){NULL, 0, 0};
+    s->overlong[from] = false;
+    line_done(s, from, text_span(&whole), now);
+    text_wipe(s->d->stock, &whole); /* it may have been a password */
+    return span_from(bytes, part.n + 1);
+}
+
+/* ---- the client's side ------------------------------------------------------------------------------------------------------- */
+
+void session_content_begin(struct smtp *s, int64_t now)
+{
+    struct text held = s->held;
+    s->held = (struct text){NULL, 0, 0};
+    s->mode = MODE_CONTENT;
+    s->scan = SCAN_LINE_START;
+    s->candidate = false;
+    if (!s->content)
+        s->content = content_new(s, s->envelope && s->envelope->null_reverse_path);
+    if (held.n)
+        session_push_client(s, text_span(&held), now);
+    text_clear(s->d->stock, &held);
+}
+
+/* The whole content is in: its final reply is awaited. */
+static void content_done(struct smtp *s, int64_t now)
+{
+    struct content *c = s->content;
+    s->content = NULL;
+    s->candidate = false;
+    text_clear(s->d->stock, &s->held);
+    session_lines_begin(s);
+    if (c)
+        c->end = now;
+    command_wait(s, VERB_FINAL, span_of(NULL, 0), c, true, now);
+}
+
+void content_ended_unseen(struct smtp *s, int64_t now)
+{
+    struct text held = s->held;
+    int64_t end = s->content ? s->content->end : TIME_UNKNOWN;
+    bool lost = s->content && s->content->gap_bytes && !s->candidate;
+    if (!s->candidate && !lost)
+        return; /* an answer before its question: the server gave up on the content; what is to come of it is still content */
+    s->held = (struct text){NULL, 0, 0};
+    if (s->content && s->candidate)
+        s->content->bytes -= held.n < s->content->bytes ? held.n : s->content->bytes;
+    content_done(s, lost ? now : end);
+    if (lost) {
+        s->unsure = true; /* commands may have gone with it */
+        s->overlong[CLIENT] = true;
+    }
+    if (held.n)
+        session_push_client(s, text_span(&held), now);
+    text_wipe(s->d->stock, &held);
+}
+
+static struct span push_content(struct smtp *s, struct span bytes, int64_t now)
+{
+    enum content_end end;
+    size_t n = content_scan(&s->scan, bytes, &end);
+    if (s->content)
+        content_take(s, s->content, span_head(bytes, n));
+    session_mark(s, s->content && s->content->header_end && s->content->kept.n >= s->content->keep);
+    if (s->candidate && text_add(s->d->stock, &s->held, span_head(bytes, n), HELD_MOST) < n) {
+        s->candidate = false; /* so much more content: it was no end */
+        text_clear(s->d->stock, &s->held);
+    }
+    if (end == CONTENT_END)
+        content_done(s, now);
+    else if (end == CONTENT_CANDIDATE && !s->candidate) {
+        s->candidate = true;
+        if (s->content)
+            s->content->end = now;
+    }
+    return span_from(bytes, n);
+}
+
+static struct span push_chunk(struct smtp *s, struct span bytes, int64_t now)
+{
+    size_t n = bytes.n < s->chunk_left ? bytes.n : (size_t)s->chunk_left;
+    if (s->content)
+        content_take(s, s->content, span_head(bytes, n));
+    s->chunk_left -= n;
+    if (s->chunk_left == 0)
+        command_chunk_done(s, now);
+    return span_from(bytes, n);
+}
+
+void session_push_client(struct smtp *s, struct span bytes, int64_t now)
+{
+    while (bytes.n)
+        switch ((enum mode)s->mode) {
+        case MODE_LINES:
+            bytes = take_line(s, CLIENT, bytes, now);
+            break;
+        case MODE_DATA_WAIT:
+            if (text_add(s->d->stock, &s->held, bytes, HELD_MOST) == bytes.n)
+                return;
+            session_content_begin(s, now); /* so much can only be content; the reply is late or lost */
+            break;
+        case MODE_CONTENT:
+            bytes = push_content(s, bytes, now);
+            break;
+        case MODE_CHUNK:
+            bytes = push_chunk(s, bytes, now);
+            break;
+        case MODE_TLS:
+            tls_push(s, CLIENT, bytes);
+            return;
+        }
+}
+
+/* ---- what comes in ----------------------------------------------------------------------------------------------------------- */
+
+/* First bytes tell who is who when no SYN did: a server speaks in reply codes, a client in verbs. */
+static bool swapped_sides(const struct smtp *s, enum side from, struct span bytes)
+{
+    bool reply = bytes.n >= 4 && bytes.p[0] >= '2' && bytes.p[0] <= '5' && bytes.p[1] >= '0' && bytes.p[1] <= '5' && bytes.p[2] >= '0' && bytes.p[2] <= '9' &&
+                 (bytes.p[3] == ' ' || bytes.p[3] == '-');
+    if (s->certain || s->spoke[CLIENT] || s->spoke[SERVER])
+        return false;
+    return from == CLIENT ? reply : command_verb(bytes) != VERB_OTHER;
+}
+
+static void swap_sides(struct smtp *s)
+{
+    struct endpoint client = s->side[SERVER];
+    s->side[SERVER] = s->side[CLIENT];
+    s->side[CLIENT] = client;
+    s->swapped = true;
+}
+
+static void client_bytes(struct smtp *s, struct span bytes, int64_t now)
+{
+    bool first = !s->spoke[CLIENT];
+    s->spoke[CLIENT] = true;
+    if (s->starttls || (first && !s->recognised)) {
+        bool after_starttls = s->starttls;
+        s->starttls = false;
+        if (looks_like_tls(bytes)) {
+            if (after_starttls)
+                envelope_close(s, NULL, 0, now); /* RFC 3207, 4.2: the client starts anew */
+            session_tls_begin(s, after_starttls ? TLS_STARTTLS : TLS_IMPLICIT);
+        }
+    }
+    session_push_client(s, bytes, now);
+    s->server_since = false;
+}
+
+static void server_bytes(struct smtp *s, struct span bytes, int64_t now)
+{
+    s->spoke[SERVER] = true;
+    while (bytes.n && s->mode != MODE_TLS)
+        bytes = take_line(s, SERVER, bytes, now);
+    if (bytes.n)
+        tls_push(s, SERVER, bytes);
+    s->server_since = true;
+}
+
+void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now)
+{
+    if (bytes.n == 0)
+        return;
+    s->last = now;
+    if (swapped_sides(s, from, bytes))
+        swap_sides(s);
+    if (s->swapped)
+        from = side_other(from);
+    s->bytes[from] += bytes.n;
+    if (from == CLIENT)
+        client_bytes(s, bytes, now);
+    else
+        server_bytes(s, bytes, now);
+}
+
+static void lose_pairing(struct smtp *s, int64_t now)
+{
+    pending_give_up(s, now);
+    envelope_doubt(s);
+    s->unsure = true;
+}
+
+static void client_gap(struct smtp *s, uint64_t n, int64_t now)
+{
+    switch ((enum mode)s->mode) {
+    case MODE_TLS:
+        tls_gap(s, CLIENT, n);
+        return;
+    case MODE_DATA_WAIT: /* the client did not wait: what is lost can only be content */
+        session_content_begin(s, now);
+        if (s->mode != MODE_CONTENT) {
+            lose_pairing(s, now);
+            return;
+        }
+        break;
+    case MODE_CONTENT:
+        break;
+    case MODE_CHUNK:
+        if (n < s->chunk_left) {
+            s->chunk_left -= n;
+            if (s->content)
+                content_gap(s->content, n);
+            return;
+        }
+        n -= s->chunk_left;
+        if (s->content && s->chunk_left)
+            content_gap(s->content, s->chunk_left);
+        s->chunk_left = 0;
+        command_chunk_done(s, now);
+        if (n == 0)
+            return;
+        lose_pairing(s, now);
+        s->overlong[CLIENT] = true; /* the line that is left of a lost command is no command */
+        return;
+    case MODE_LINES:
+        text_wipe(s->d->stock, &s->line[CLIENT]);
+        lose_pairing(s, now);
+        s->overlong[CLIENT] = true;
+        return;
+    }
+    if (s->content)
+        content_gap(s->content, n);
+    s->scan = SCAN_MID_LINE;
+    s->candidate = false;
+    text_clear(s->d->stock, &s->held);
+}
+
+void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now)
+{
+    if (s->swapped)
+        from = side_other(from);
+    s->last = now;
+    s->bytes[from] += n;
+    s->spoke[from] = true;
+    if (from == CLIENT) {
+        client_gap(s, n, now);
+        return;
+    }
+    if (s->mode == MODE_TLS) {
+        tls_gap(s, SERVER, n);
+        return;
+    }
+    text_wipe(s->d->stock, &s->line[SERVER]);
+    s->overlong[SERVER] = true; /* what is left of a lost reply is no reply */
+    s->multi_code = 0;
+    s->greeting_due = false;
+    pending_give_up(s, now);
+    if (s->mode != MODE_CONTENT) /* while content goes out the server has nothing to say but 354 before, which has come */
+        envelope_doubt(s);
+}
+
+void smtp_end(struct smtp *s, int64_t now)
+{
+    struct dissector *d = s->d;
+    if (s->mode == MODE_DATA_WAIT)
+        session_content_begin(s, now); /* replies never came; perhaps they are not mirrored */
+    if (s->mode == MODE_CONTENT && s->candidate)
+        content_done(s, now);
+    pending_give_up(s, now);
+    if (s->content) {
+        struct content *c = s->content;
+        s->content = NULL;
+        envelope_close(s, c, 0, now);
+        content_release(s, c);
+    }
+    envelope_close(s, NULL, 0, now);
+    struct session_record r = {.connection = s->connection,
+                               .client = s->side[CLIENT],
+                               .server = s->side[SERVER],
+                               .helo = text_span(&s->helo),
+                               .greeting = text_span(&s->greeting),
+                               .smtp = s->recognised,
+                               .tls = s->tls,
+                               .begin = s->opened,
+                               .end = s->last,
+                               .transactions = s->transactions,
+                               .bytes = {s->bytes[CLIENT], s->bytes[SERVER]},
+                               .tls_bytes = {s->tls_bytes[CLIENT], s->tls_bytes[SERVER]},
+                               .one_sided = s->spoke[CLIENT] != s->spoke[SERVER]};
+    if (s->recognised || s->tls != TLS_NONE)
+        d->sink.session(d->sink.user, &r);
+    struct text *const texts[] = {&s->line[CLIENT], &s->line[SERVER], &s->pending, &s->held, &s->helo, &s->greeting, &s->user};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        text_wipe(d->stock, texts[i]);
+    pool_put(d->sessions, s);
+}

@@ -1,0 +1,28 @@
+/* Bytes that grow: a line split between packets, the header of a message, commands waiting for their replies.  The memory comes from the dissector's stock and goes
+ * back to it, so that an idle session holds none. */
+#ifndef SQUALL_SMTPDISSECT_TEXT_H
+#define SQUALL_SMTPDISSECT_TEXT_H
+
+#include "base/span.h"
+
+struct stock; /* emptied texts of usual sizes, for the next that needs one */
+struct stock *stock_new(void);
+void stock_free(struct stock *s);
+
+struct text {
+    uint8_t *p;
+    uint32_t n, size; /* bytes used, bytes there */
+};
+
+/* Appends as much of `s` as keeps n at most `most`; returns how much that was. */
+size_t text_add(struct stock *stock, struct text *t, struct span s, size_t most);
+void text_clear(struct stock *stock, struct text *t);  /* gives the memory back */
+void text_wipe(struct stock *stock, struct text *t);   /* the same, overwritten first: there was a password */
+void text_drop_head(struct text *t, size_t n);         /* removes the first n bytes */
+
+static inline struct span text_span(const struct text *t)
+{
+    return span_of(t->p, t->n);
+}
+
+#endif

@@ -1,0 +1,238 @@
+/* `squall watch`: runs the sensor on interfaces, or on capture files at a watchable speed; tells each storm as it is raised, updated and cleared,
+ * one line each, and keeps it in the history.  Ends cleanly on SIGINT and SIGTERM. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "squall.h"
+
+#define STATUS_EVERY (60 * NS_PER_SECOND) /* of packet time, between two lines that say all is well */
+
+struct watching {
+    const char *config;
+    const char *interfaces[INTERFACES_MOST];
+    size_t interface_count;
+    const char *replay;
+    double speed; /* packet seconds a second; 0: as fast as it goes */
+
+    struct sensor sensor;
+    struct history *history;
+    bool history_failed;      /* told once */
+    int64_t replay_began, replay_first; /* monotonic ns; packet time */
+    int64_t status_told;      /* packet time */
+    uint64_t deliveries_told;
+};
+
+static struct capture *stop_target; /* what the signal handler stops */
+static volatile sig_atomic_t stopping;
+
+static const char help[] =
+    "Usage: squall watch [-c FILE] [-i IFACE]... [-r FILE [--speed N]]\n\n"
+    "Watches mirror ports and tells each storm on standard output: raised, updated, cleared.\n\n"
+    "  -c FILE      configuration (default: built-in defaults)\n"
+    "  -i IFACE     an interface to watch; may be given several times (default: the interface sections of FILE)\n"
+    "  -r FILE      replay a capture through the same path instead\n"
+    "      --speed N  times real speed (default 1; 0: as fast as it goes)\n\n"
+    "Needs CAP_NET_RAW for -i.  Alarms are kept in state_directory; -r without -c keeps them in a fresh temporary one.\n"
+    "Exit status: 0 stopped; 64 usage; 65, 66 the capture; 69 no such interface, or it is gone; 77 not permitted; 78 configuration.\n";
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    stopping = 1;
+    if (stop_target)
+        capture_stop(stop_target);
+}
+
+static void history_trouble(struct watching *w, const struct reason *why)
+{
+    if (!w->history_failed)
+        log_line(LOG_LEVEL_WARNING, "%s; alarms go on, the history has a hole", why->text);
+    w->history_failed = true;
+}
+
+static void storm_changed(void *user, const struct storm *s, enum storm_change change)
+{
+    struct watching *w = user;
+    static const char *const words[] = {[STORM_RAISED] = "raised", [STORM_UPDATED] = "updated", [STORM_CLEARED] = "cleared"};
+    char when[TIME_TEXT];
+    printf("%.19sZ %s %s %s %s: %s\n", clock_text(s->updated, when), words[change], storm_severity_text(s->severity), storm_kind_text(s->kind), s->id, s->why);
+    fflush(stdout);
+    struct reason why;
+    if (w->history && !history_store(w->history, s, s->updated, &why))
+        history_trouble(w, &why);
+}
+
+/* Replay: waits until the clock has come as far as the packets. */
+static void pace(struct watching *w, int64_t now)
+{
+    if (!w->replay || w->speed <= 0)
+        return;
+    if (!w->replay_began) {
+        w->replay_began = clock_monotonic();
+        w->replay_first = now;
+    }
+    int64_t due = w->replay_began + (int64_t)((double)(now - w->replay_first) / w->speed);
+    while (!stopping && clock_monotonic() < due) {
+        int64_t left = due - clock_monotonic();
+        if (left > NS_PER_SECOND / 10)
+            left = NS_PER_SECOND / 10;
+        nanosleep(&(struct timespec){.tv_nsec = left > 0 ? left : 0}, NULL);
+    }
+}
+
+static void second_passed(void *user, int64_t now)
+{
+    struct watching *w = user;
+    struct reason why;
+    if (w->history && !history_tick(w->history, now, &why))
+        history_trouble(w, &why);
+    if (w->status_told == 0)
+        w->status_told = now;
+    if (now - w->status_told >= STATUS_EVERY) {
+        const struct stats_counters *s = stats_counters(w->sensor.stats);
+        const struct capture_counters *c = capture_counters(w->sensor.capture);
+        log_line(LOG_LEVEL_INFO, "%llu deliveries in the last minute; %llu messages, %llu packets, %llu dropped since the start",
+                 (unsigned long long)(s->recipients - w->deliveries_told), (unsigned long long)s->messages, (unsigned long long)c->packets,
+                 (unsigned long long)(c->kernel_drops + c->interface_drops));
+        w->status_told = now;
+        w->deliveries_told = s->recipients;
+    }
+    pace(w, now);
+}
+
+static int parse_arguments(struct watching *w, int argc, char **argv)
+{
+    enum { OPT_SPEED = 256, OPT_HELP };
+    static const struct option options[] = {{"speed", required_argument, NULL, OPT_SPEED}, {"help", no_argument, NULL, OPT_HELP}, {NULL, 0, NULL, 0}};
+    char *end;
+    w->speed = 1;
+    bool speed_given = false;
+    opterr = 0;
+    for (int o; (o = getopt_long(argc, argv, ":c:i:r:h", options, NULL)) != -1;)
+        switch (o) {
+        case 'c':
+            w->config = optarg;
+            break;
+        case 'i':
+            if (w->interface_count == INTERFACES_MOST)
+                return usage_error("watch", "more than %d interfaces", INTERFACES_MOST);
+            w->interfaces[w->interface_count++] = optarg;
+            break;
+        case 'r':
+            w->replay = optarg;
+            break;
+        case OPT_SPEED:
+            speed_given = true;
+            w->speed = strtod(optarg, &end);
+            if (end == optarg || *end || !(w->speed >= 0 && w->speed <= 1e6))
+                return usage_error("watch", "--speed: \"%s\" is not a number from 0 to 1000000", optarg);
+            break;
+        case 'h':
+        case OPT_HELP:
+            fputs(help, stdout);
+            return -1;
+        case ':':
+            return usage_error("watch", "%s wants a value", argv[optind - 1]);
+        default:
+            return usage_error("watch", "unknown option \"%s\"", argv[optind - 1]);
+        }
+    if (optind < argc)
+        return usage_error("watch", "unexpected \"%s\"", argv[optind]);
+    if (w->replay && w->interface_count)
+        return usage_error("watch", "-r and -i exclude each other");
+    if (speed_given && !w->replay)
+        return usage_error("watch", "--speed goes with -r");
+    return 0;
+}
+
+static bool keep_history(struct watching *w, struct settings *settings, int *status)
+{
+    if (w->replay && !w->config) {
+        char fresh[] = "/tmp/squall-XXXXXX";
+        if (!mkdtemp(fresh)) {
+            fprintf(stderr, "squall: /tmp: cannot make a directory for the history: %s\n", strerror(errno));
+            *status = EX_CANTCREAT;
+            return false;
+        }
+        free(settings->history.directory);
+        settings->history.directory = strdup(fresh);
+        log_line(LOG_LEVEL_NOTICE, "alarms are kept in %s", fresh);
+    }
+    struct reason why;
+    w->history = history_open(&settings->history, &why, status);
+    if (!w->history)
+        fprintf(stderr, "squall: %s\n", why.text);
+    return w->history != NULL;
+}
+
+static int watch_interfaces(struct watching *w, const struct settings *settings)
+{
+    struct reason why = {""};
+    int status = 0;
+    for (size_t i = 0; i < w->interface_count; i++) {
+        struct interface_settings one = *settings_interface(settings, w->interfaces[i]);
+        if (!capture_interface(w->sensor.capture, &one, &why, &status)) {
+            fprintf(stderr, "squall: %s\n", why.text);
+            return status;
+        }
+    }
+    log_line(LOG_LEVEL_NOTICE, "watching %zu interface%s; stop with ctrl-C", w->interface_count, w->interface_count == 1 ? "" : "s");
+    while (!stopping)
+        if (!capture_poll(w->sensor.capture, NS_PER_SECOND / 4, &why)) {
+            fprintf(stderr, "squall: %s\n", why.text);
+            return EX_UNAVAILABLE;
+        }
+    return 0;
+}
+
+static int watch_file(struct watching *w)
+{
+    struct reason why = {""};
+    int status = 0;
+    if (!capture_files(w->sensor.capture, &w->replay, 1, &why, &status))
+        fprintf(stderr, "squall: %s\n", why.text);
+    return status;
+}
+
+int command_watch(int argc, char **argv)
+{
+    static struct watching w;
+    static struct settings settings;
+    int status = parse_arguments(&w, argc, argv);
+    if (status)
+        return status < 0 ? 0 : status;
+    status = settings_load(&settings, w.config);
+    if (status)
+        return status;
+    for (size_t i = 0; !w.replay && !w.interface_count && i < settings.interface_count; i++)
+        w.interfaces[i] = settings.interfaces[i].name;
+    if (!w.replay && !w.interface_count && settings.interface_count == 0)
+        return usage_error("watch", "nothing to watch: give -i IFACE, -r FILE, or an interface section in -c FILE");
+    if (!w.replay && !w.interface_count)
+        w.interface_count = settings.interface_count;
+    log_open(getenv("JOURNAL_STREAM") != NULL, LOG_LEVEL_INFO);
+    if (!keep_history(&w, &settings, &status))
+        return status;
+    struct sensor_hooks hooks = {.storm = storm_changed, .tick = second_passed, .user = &w};
+    if (!sensor_open(&w.sensor, &settings, &hooks)) {
+        fputs("squall: out of memory at the start; lower the bounds in squall.conf\n", stderr);
+        status = EX_OSERR;
+        goto close;
+    }
+    stop_target = w.sensor.capture;
+    struct sigaction on_stop = {.sa_handler = stop};
+    sigaction(SIGINT, &on_stop, NULL);
+    sigaction(SIGTERM, &on_stop, NULL);
+    status = w.replay ? watch_file(&w) : watch_interfaces(&w, &settings);
+    stop_target = NULL;
+    sensor_finish(&w.sensor);
+close:
+    sensor_close(&w.sensor);
+    history_close(w.history);
+    return status;
+}
