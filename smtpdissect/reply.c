@@ -199,6 +199,14 @@ static void reply_done(struct smtp *s, uint16_t code, int64_t now)
     pending_pop(s);
 }
 
+void reply_unfinished(struct smtp *s, int64_t now)
+{
+    uint16_t code = s->multi_code;
+    s->multi_code = 0;
+    if (code && code != GREETING_UNDER_WAY)
+        reply_done(s, code, now);
+}
+
 void reply_line(struct smtp *s, struct span line, int64_t now)
 {
     bool digits = line.n >= 3 && line.p[0] >= '2' && line.p[0] <= '5';
@@ -208,10 +216,8 @@ void reply_line(struct smtp *s, struct span line, int64_t now)
         return; /* text inside a multi-line reply, or no SMTP at all */
     uint16_t code = (uint16_t)((line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + (line.p[2] - '0'));
     bool more = line.n > 3 && line.p[3] == '-', began = s->multi_code == 0;
-    if (s->multi_code && s->multi_code != code) { /* a multi-line reply that never ended */
-        uint16_t unfinished = s->multi_code;
-        s->multi_code = 0;
-        reply_done(s, unfinished, now);
+    if (s->multi_code && s->multi_code != code && s->multi_code != GREETING_UNDER_WAY) { /* a multi-line reply that never ended */
+        reply_unfinished(s, now);
         began = true;
     }
     if (began && (s->greeting_due || (!s->recognised && !s->spoke[CLIENT]))) {
@@ -219,8 +225,10 @@ void reply_line(struct smtp *s, struct span line, int64_t now)
         s->multi_code = more ? GREETING_UNDER_WAY : 0;
         return;
     }
-    if (s->multi_code == GREETING_UNDER_WAY)
+    if (s->multi_code == GREETING_UNDER_WAY) {
+        s->multi_code = more ? GREETING_UNDER_WAY : 0;
         return;
+    }
     s->multi_code = more ? code : 0;
     if (!more)
         reply_done(s, code, now);

@@ -303,10 +303,32 @@ static void swap_sides(struct smtp *s)
     s->swapped = true;
 }
 
+/* The client goes on in lock-step, with one command at most unanswered, after the server said something without finishing it (a line without its end, a "250-"
+ * that no "250 " follows): to the client it was an answer, so it is one. */
+static void take_unfinished_reply(struct smtp *s, int64_t now)
+{
+    struct command c;
+    struct span argument;
+    if (!s->server_since || s->mode != MODE_LINES || s->unsure)
+        return;
+    if (pending_first(s, &c, &argument) && s->pending_at + sizeof c + c.length < s->pending.n)
+        return; /* more than one: pipelining, and the rest of the reply is under way */
+    struct text *carry = &s->line[SERVER];
+    if (carry->n) {
+        struct text whole = *carry;
+        *carry = (struct text){NULL, 0, 0};
+        s->overlong[SERVER] = false;
+        line_done(s, SERVER, text_span(&whole), now);
+        text_clear(s->d->stock, &whole);
+    }
+    reply_unfinished(s, now);
+}
+
 static void client_bytes(struct smtp *s, struct span bytes, int64_t now)
 {
     bool first = !s->spoke[CLIENT];
     s->spoke[CLIENT] = true;
+    take_unfinished_reply(s, now);
     if (s->starttls || (first && !s->recognised)) {
         bool after_starttls = s->starttls;
         s->starttls = false;

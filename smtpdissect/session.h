@@ -118,6 +118,7 @@ enum verb command_verb(struct span line);
 void command_wait(struct smtp *s, enum verb verb, struct span argument, struct content *content, bool last, int64_t now);
 /* reply.c: a line of the server */
 void reply_line(struct smtp *s, struct span line, int64_t now);
+void reply_unfinished(struct smtp *s, int64_t now);           /* a multi-line reply under way is taken as whole */
 bool pending_first(const struct smtp *s, struct command *c, struct span *argument);
 void pending_pop(struct smtp *s);
 void pending_give_up(struct smtp *s, int64_t now);            /* every waiting command: its reply is lost */
