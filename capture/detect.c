@@ -1,8 +1,8 @@
 /* In: the first segments of a connection on no mail port.  Out: a verdict, to track.c.
  *
- * Two judges.  The lines themselves: a greeting that says SMTP, or one that does not (FTP says 220 too) but is followed by a verb that only SMTP
- * has; most other protocols show with their first byte that they are none.  For what is still undecided then, nDPI, with the smallest set
- * of protocols.  It misses what is split over segments, and the lines do not.
+ * Two judges.  The lines themselves: a greeting that says SMTP, or one that does not (FTP says 220 too) but is followed by a verb that only
+ * SMTP has; most other protocols show with their first byte that they are none.  For what is still undecided then, nDPI, with the smallest
+ * set of protocols.  It misses what is split over segments, and the lines do not.
  * nDPI notes user and password of AUTH in its record of the flow: the record is fed eight segments at most, wiped and freed. */
 #include "capture/detect.h"
 
@@ -138,7 +138,8 @@ enum detect_verdict detect_packet(struct detector *d, struct detection *x, const
         return DETECT_UNDECIDED;
     if (x->packets++ == 0)
         memset(&x->flow, 0, sizeof x->flow);
-    ndpi_protocol said = ndpi_detection_process_packet(d->module, &x->flow, p->ip.p, (unsigned short)p->ip.n, (uint64_t)(p->time / 1000000));
+    uint64_t ms = (uint64_t)(p->time / 1000000);
+    ndpi_protocol said = ndpi_detection_process_packet(d->module, &x->flow, p->ip.p, (unsigned short)p->ip.n, ms);
     for (int i = 0; i < 2; i++) {
         uint16_t one = i ? said.app_protocol : said.master_protocol;
         if (one == NDPI_PROTOCOL_MAIL_SMTP || one == NDPI_PROTOCOL_MAIL_SMTPS)
@@ -172,7 +173,8 @@ static enum sign line_sign(struct span line)
 {
     static const char *const hello[] = {"EHLO", "HELO", "LHLO"};
     static const char *const mail[] = {"MAIL FROM:", "RCPT TO:"};
-    static const char *const verbs[] = {"NOOP", "RSET", "QUIT", "STARTTLS", "AUTH ", "DATA", "BDAT ", "VRFY ", "EXPN ", "HELP", "XCLIENT ", "XFORWARD ", "PROXY TCP", "MAIL ", "RCPT "};
+    static const char *const verbs[] = {"NOOP", "RSET", "QUIT", "STARTTLS", "AUTH ", "DATA", "BDAT ", "VRFY ", "EXPN ", "HELP", "XCLIENT ",
+        "XFORWARD ", "PROXY TCP", "MAIL ", "RCPT "};
     bool open = line.n == 0, done = memchr(line.p, '\n', line.n);
     size_t digits = 0;
     while (digits < 3 && digits < line.n && line.p[digits] >= '0' && line.p[digits] <= '9')

@@ -228,7 +228,9 @@ void flow_swap(struct flow *f)
 
 void flow_renew(struct flow *f)
 {
-    *f = (struct flow){.side = {f->side[CLIENT], f->side[SERVER]}, .tunnel = f->tunnel, .hash = f->hash, .due_next = f->due_next, .due_prev = f->due_prev};
+    const struct flow old = *f;
+    *f = (struct flow){.side = {old.side[CLIENT], old.side[SERVER]}, .tunnel = old.tunnel, .hash = old.hash, .due_next = old.due_next,
+        .due_prev = old.due_prev};
 }
 
 void flow_due(struct flow_table *t, struct flow *f, int64_t when)

@@ -4,70 +4,28 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/pool.h"
+#include "capture/hold.h"
 
-#define PIECE_BYTES 2000       /* of one held piece, so that a piece with its head is 2 KiB and takes an Ethernet frame */
-#define HELD_MOST 2048u        /* pieces of one connection: more than a mail server's window */
-#define SEARCH_MOST 512u       /* pieces looked at to find an early segment's place; only an attack needs more */
 #define WINDOW (1 << 30)       /* RFC 7323: nothing in flight is farther away */
 #define JUMP_MOST (16 << 20)   /* bytes past all that is delivered or acknowledged that one segment is believed */
 #define RESET_WINDOW (1 << 20) /* a reset is believed this far ahead */
 #define UNPROVEN_ONE_SIDED 5   /* times `reorder`: the other direction is not mirrored, nothing will ever acknowledge */
 #define UNPROVEN 50            /* times `reorder`: the sender may still retransmit */
 
-struct piece {
-    struct piece *next;
-    int64_t came;       /* ns */
-    uint32_t seq, n;    /* n may exceed PIECE_BYTES when nothing was captured of it */
-    uint32_t ack;
-    uint32_t order;     /* of arrival, within its hold */
-    bool has_ack;
-    bool captured;      /* false: the snap length cut it off */
-    uint8_t bytes[PIECE_BYTES];
-};
-
-struct line { /* pieces of a side: ascending, disjoint, none before next[] */
-    struct piece *first, *last;
-    struct piece *hint; /* the last one put in: the next usually goes behind it */
-};
-
-struct hold {
-    struct hold *next, *prev;
-    struct flow *flow;
-    struct line line[2];
-    uint32_t pieces, order;
-    int64_t reset; /* ns: a reset came before what it follows, and stands at this time; 0: none */
-};
-
 struct streams {
-    struct pool *pieces, *holds;
-    struct hold *first; /* holds in use */
+    struct hold_store *store;
     int64_t reorder, next_look;
     const struct stream_receiver *receiver;
     struct capture_counters *counters;
 };
-
-struct segment { /* what is left to be placed of a packet's payload */
-    uint32_t seq, n; /* n: as sent */
-    struct span bytes; /* as captured; less than n: the tail was cut off */
-    uint32_t ack;
-    bool has_ack;
-};
-
-static int32_t distance(uint32_t to, uint32_t from)
-{
-    return (int32_t)(to - from);
-}
 
 struct streams *stream_new(size_t bytes, int64_t reorder, const struct stream_receiver *receiver, struct capture_counters *counters)
 {
     struct streams *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    size_t most = bytes / sizeof(struct piece);
-    *s = (struct streams){.pieces = pool_new(sizeof(struct piece), most), .holds = pool_new(sizeof(struct hold), most), .reorder = reorder,
-                          .next_look = INT64_MIN, .receiver = receiver, .counters = counters};
-    if (!s->pieces || !s->holds) {
+    *s = (struct streams){.store = hold_new(bytes), .reorder = reorder, .next_look = INT64_MIN, .receiver = receiver, .counters = counters};
+    if (!s->store) {
         stream_free(s);
         return NULL;
     }
@@ -78,9 +36,13 @@ void stream_free(struct streams *s)
 {
     if (!s)
         return;
-    pool_free(s->pieces);
-    pool_free(s->holds);
+    hold_free(s->store);
     free(s);
+}
+
+void stream_drop(struct streams *s, struct flow *f)
+{
+    hold_drop(s->store, f);
 }
 
 /* ---- delivery */
@@ -107,9 +69,7 @@ static void deliver_head(struct streams *s, struct flow *f, enum side from, stru
         deliver(s, f, from, head, now);
     if (head.n < n)
         tell_gap(s, f, from, n - (uint32_t)head.n, now);
-    g->seq += n;
-    g->n -= n;
-    g->bytes = span_from(g->bytes, n);
+    segment_cut(g, n);
 }
 
 /* May bytes that stand next in their side's line be delivered, given what their segment acknowledges?  Not before the other side has
@@ -118,160 +78,24 @@ static void deliver_head(struct streams *s, struct flow *f, enum side from, stru
 static bool may_follow(const struct flow *f, enum side from, uint32_t ack, bool has_ack, uint32_t order)
 {
     enum side other = side_other(from);
-    if (!has_ack || (f->flags & (FLOW_BASE | FLOW_SHUT) << other) != FLOW_BASE << other || distance(ack, f->next[other]) <= 0 || distance(ack, f->next[other]) > WINDOW)
+    int32_t missing = distance(ack, f->next[other]);
+    if (!has_ack || (f->flags & (FLOW_BASE | FLOW_SHUT) << other) != FLOW_BASE << other || missing <= 0 || missing > WINDOW)
         return true;
     const struct piece *waits = f->hold ? f->hold->line[other].first : NULL;
     return waits && waits->seq == f->next[other] && waits->has_ack && distance(waits->ack, f->next[from]) > 0 &&
            distance(order, waits->order) > 0;
 }
 
-/* ---- holding */
-
-static struct hold *hold_of(struct streams *s, struct flow *f)
+/* Puts an early segment aside.  False: no room; g is what is left of it. */
+static bool put_aside(struct streams *s, struct flow *f, enum side from, struct segment *g, int64_t now)
 {
-    if (f->hold)
-        return f->hold;
-    struct hold *h = pool_get(s->holds);
-    if (!h)
-        return NULL;
-    *h = (struct hold){.flow = f, .next = s->first};
-    if (s->first)
-        s->first->prev = h;
-    s->first = h;
-    f->hold = h;
-    return h;
-}
-
-static void unlink_first(struct streams *s, struct hold *h, enum side side)
-{
-    struct line *l = &h->line[side];
-    struct piece *p = l->first;
-    l->first = p->next;
-    if (l->hint == p)
-        l->hint = NULL;
-    if (!l->first)
-        l->last = NULL;
-    h->pieces--;
-    pool_put(s->pieces, p);
-}
-
-static void clear_line(struct streams *s, struct hold *h, enum side side)
-{
-    while (h->line[side].first)
-        unlink_first(s, h, side);
-}
-
-void stream_drop(struct streams *s, struct flow *f)
-{
-    struct hold *h = f->hold;
-    if (!h)
-        return;
-    for (enum side side = CLIENT; side <= SERVER; side++)
-        clear_line(s, h, side);
-    if (h->next)
-        h->next->prev = h->prev;
-    if (h->prev)
-        h->prev->next = h->next;
-    else
-        s->first = h->next;
-    pool_put(s->holds, h);
-    f->hold = NULL;
-}
-
-/* The last piece that begins at or before seq; NULL: none.  False: too far to look. */
-static bool find_place(const struct line *l, uint32_t seq, struct piece **before)
-{
-    *before = NULL;
-    if (!l->first || distance(l->first->seq, seq) > 0)
-        return true;
-    struct piece *p = l->first;
-    if (distance(l->last->seq, seq) <= 0)
-        p = l->last;
-    else if (l->hint && distance(l->hint->seq, seq) <= 0)
-        p = l->hint;
-    for (unsigned looked = 0; p->next && distance(p->next->seq, seq) <= 0; p = p->next)
-        if (++looked > SEARCH_MOST)
-            return false;
-    *before = p;
-    return true;
-}
-
-static void cut_front(struct segment *g, uint32_t n)
-{
-    g->seq += n;
-    g->n -= n;
-    g->bytes = span_from(g->bytes, n);
-}
-
-/* Bytes that are held already: the first copy stands. */
-static bool differs(const struct piece *held, const struct segment *g, uint32_t n)
-{
-    uint32_t at = g->seq - held->seq, same = n < g->bytes.n ? n : (uint32_t)g->bytes.n;
-    return held->captured && same && memcmp(held->bytes + at, g->bytes.p, same) != 0;
-}
-
-static struct piece *put_behind(struct streams *s, struct hold *h, enum side from, struct piece *before, struct segment *g, uint32_t n, int64_t now)
-{
-    struct piece *p = h->pieces < HELD_MOST ? pool_get(s->pieces) : NULL;
-    if (!p)
-        return NULL;
-    p->captured = g->bytes.n > 0;
-    if (p->captured) {
-        n = n < g->bytes.n ? n : (uint32_t)g->bytes.n;
-        n = n < PIECE_BYTES ? n : PIECE_BYTES;
-        memcpy(p->bytes, g->bytes.p, n);
-    }
-    p->came = now;
-    p->seq = g->seq;
-    p->n = n;
-    p->ack = g->ack;
-    p->has_ack = g->has_ack;
-    p->order = h->order;
-    struct line *l = &h->line[from];
-    p->next = before ? before->next : l->first;
-    if (before)
-        before->next = p;
-    else
-        l->first = p;
-    if (!p->next)
-        l->last = p;
-    l->hint = p;
-    h->pieces++;
-    cut_front(g, n);
-    return p;
-}
-
-/* Holds what is new of an early segment.  False: no room, or no place found; g is what is left of it. */
-static bool hold_segment(struct streams *s, struct flow *f, enum side from, struct segment *g, int64_t now)
-{
-    struct hold *h = hold_of(s, f);
-    struct piece *before;
-    if (!h || !find_place(&h->line[from], g->seq, &before))
+    struct hold *h = hold_of(s->store, f);
+    bool any, differs;
+    if (!h || !hold_segment(s->store, h, from, g, now, &any, &differs))
         return false;
-    h->order++;
-    bool any = false, other = false;
-    while (g->n) {
-        if (before && distance(before->seq + before->n, g->seq) > 0) {
-            uint32_t known = before->seq + before->n - g->seq;
-            known = known < g->n ? known : g->n;
-            other |= differs(before, g, known);
-            cut_front(g, known);
-            continue;
-        }
-        struct piece *after = before ? before->next : h->line[from].first;
-        uint32_t room = after && after->seq - g->seq < g->n ? after->seq - g->seq : g->n;
-        if (room == 0) {
-            before = after;
-            continue;
-        }
-        before = put_behind(s, h, from, before, g, room, now);
-        if (!before)
-            return false;
-        any = true;
-    }
     s->counters->reordered += any;
     s->counters->retransmissions += !any;
-    s->counters->overlap_differs += other;
+    s->counters->overlap_differs += differs;
     return true;
 }
 
@@ -281,12 +105,14 @@ static bool deliver_line(struct streams *s, struct flow *f, enum side from, int6
 {
     struct hold *h = f->hold;
     bool any = false;
-    for (struct piece *p; (p = h->line[from].first) && p->seq == f->next[from] && may_follow(f, from, p->ack, p->has_ack, p->order); any = true) {
+    for (struct piece *p; (p = h->line[from].first); any = true) {
+        if (p->seq != f->next[from] || !may_follow(f, from, p->ack, p->has_ack, p->order))
+            break;
         if (p->captured)
             deliver(s, f, from, span_of(p->bytes, p->n), now);
         else
             tell_gap(s, f, from, p->n, now);
-        unlink_first(s, h, from);
+        hold_drop_first(s->store, h, from);
     }
     return any;
 }
@@ -301,7 +127,7 @@ static bool shut(struct streams *s, struct flow *f)
         f->flags |= (uint16_t)(FLOW_SHUT << side);
         f->next[side] += f->next[side] == f->fin[side];
         if (f->hold)
-            clear_line(s, f->hold, side);
+            hold_clear(s->store, f->hold, side);
         any = true;
     }
     return any;
@@ -414,7 +240,7 @@ void stream_tick(struct streams *s, int64_t now)
     if (now < s->next_look && now >= s->next_look - s->reorder)
         return;
     s->next_look = now + s->reorder / 4;
-    for (struct hold *h = s->first, *next; h; h = next) {
+    for (struct hold *h = hold_first(s->store), *next; h; h = next) {
         next = h->next;
         settle(s, h->flow, now);
     }
@@ -449,7 +275,7 @@ static bool believable(const struct flow *f, enum side from, uint32_t seq)
     return distance(seq, reached) <= JUMP_MOST;
 }
 
-/* What a segment acknowledges, when it stands near where its sender is: a firewall that renumbers shows the connection in two numberings. */
+/* What a segment acknowledges, if it stands near where its sender is: a firewall that renumbers shows the connection in two numberings. */
 static void learn_ack(struct flow *f, enum side from, const struct packet *p)
 {
     enum side other = side_other(from);
@@ -480,7 +306,7 @@ static void make_way(struct streams *s, struct flow *f, enum side from, struct s
     if (f->flags & FLOW_SHUT << from)
         g->n = 0;
     else if (passed > 0)
-        cut_front(g, (uint32_t)passed < g->n ? (uint32_t)passed : g->n);
+        segment_cut(g, (uint32_t)passed < g->n ? (uint32_t)passed : g->n);
 }
 
 static void place(struct streams *s, struct flow *f, enum side from, struct segment g, int64_t now)
@@ -490,7 +316,7 @@ static void place(struct streams *s, struct flow *f, enum side from, struct segm
         uint32_t old = (uint32_t)-early < g.n ? (uint32_t)-early : g.n;
         if (!(early == -1 && g.n == 1)) /* a keep-alive probe */
             s->counters->retransmissions++;
-        cut_front(&g, old);
+        segment_cut(&g, old);
     } else if (!believable(f, from, g.seq)) {
         return;
     }
@@ -499,7 +325,7 @@ static void place(struct streams *s, struct flow *f, enum side from, struct segm
         uint32_t room = first && first->seq - g.seq < g.n ? first->seq - g.seq : g.n;
         deliver_head(s, f, from, &g, room, now);
     }
-    while (g.n && !hold_segment(s, f, from, &g, now)) {
+    while (g.n && !put_aside(s, f, from, &g, now)) {
         s->counters->reassembly_full++;
         make_way(s, f, from, &g, now);
     }
@@ -513,7 +339,7 @@ static void reset(struct streams *s, struct flow *f, enum side from, const struc
     if (!refused && (ahead < -1 || ahead > RESET_WINDOW))
         return;
     bool complete = refused || (ahead <= 0 && !f->hold && may_follow(f, from, p->ack, p->flags & PACKET_ACK, 0));
-    if (!complete && hold_of(s, f)) {
+    if (!complete && hold_of(s->store, f)) {
         if (!f->hold->reset)
             f->hold->reset = now + s->reorder;
         return;

@@ -1,5 +1,5 @@
-/* In: TCP segments, from capture.c.  Out: connections with their bytes, gaps and ends, to the sink.  Decides which connections are the same,
- * who opened them, whom they are handed to, and when they are over. */
+/* In: TCP segments, from capture.c.  Out: connections with their bytes, gaps and ends, to the sink.  Decides which packets are of one
+ * connection, who opened it, whom it is handed to, and when it is over. */
 #include "capture/track.h"
 
 #include <stdlib.h>
@@ -382,8 +382,8 @@ static bool fits(const struct flow *f, enum side client, uint32_t isn)
     return !(f->flags & FLOW_ACKED << client) || f->acked[client] - (isn + 1) < LATE_SYN;
 }
 
-/* Does p begin a new connection between endpoints that have one?  Over one that lives, a SYN alone proves nothing, it may be forged or stray
- * (RFC 5961, 4): it claims, and what the new connection would say next confirms.  A SYN's answer that fits nothing claims nothing. */
+/* Does p begin a new connection between endpoints that have one?  Over one that lives, a SYN alone proves nothing, it may be forged or
+ * stray (RFC 5961, 4): it claims, and what the new connection would say next confirms.  A SYN's answer that fits nothing claims nothing. */
 static bool begins_anew(struct flow *f, enum side from, const struct packet *p)
 {
     bool done = f->mode == FLOW_DONE;

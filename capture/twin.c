@@ -1,9 +1,9 @@
 /* In: packets.  Out, to track.c: is it a second picture of one that has been seen?
  *
- * A sender numbers its IPv4 packets, so a retransmission has another identification and a twin the same.  Where there is no number (IPv6, or
- * 0 with "don't fragment"), the TCP checksum covers the timestamp option, which a retransmission renews; and a router between the two pictures
- * takes one from the TTL.  A copy with no mark at all is a twin only when it comes sooner than any sender would retransmit.  Nothing but
- * counters hangs on it: the stream takes bytes once in any case. */
+ * A sender numbers its IPv4 packets, so a retransmission has another identification and a twin the same.  Where there is no number (IPv6,
+ * or 0 with "don't fragment"), the TCP checksum covers the timestamp option, which a retransmission renews; and a router between the two
+ * pictures takes one from the TTL.  A copy with no mark at all is a twin only when it comes sooner than any sender would retransmit.
+ * Nothing but counters hangs on it: the stream takes bytes once in any case. */
 #include "capture/twin.h"
 
 #include <stdlib.h>
@@ -47,8 +47,9 @@ bool twin_seen(struct twins *t, const struct packet *p, uint32_t flow_hash, int6
     struct picture this = {(uint32_t)(sum >> 32), (uint32_t)(now / 1000), p->length, p->checksum, p->flags, p->ttl};
     t->seen++;
     bool marked = p->ip_id != 0 || last->ttl != this.ttl;
-    bool again = last->sum == this.sum && last->length == this.length && last->flags == this.flags &&
-                 (p->ip_id != 0 || last->checksum == this.checksum) && this.micros - last->micros <= (marked ? TWIN_WITHIN : UNMARKED_WITHIN);
+    bool same = last->sum == this.sum && last->length == this.length && last->flags == this.flags &&
+                (p->ip_id != 0 || last->checksum == this.checksum);
+    bool again = same && this.micros - last->micros <= (marked ? TWIN_WITHIN : UNMARKED_WITHIN);
     if (again)
         t->again++;
     else

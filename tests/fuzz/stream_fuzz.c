@@ -1,5 +1,5 @@
-/* Hostile segments.  First byte even: straight into reassembly, every byte known by its side and sequence number, so that what comes out can be
- * checked.  Odd: through the whole path behind decode (flows, twins, detection), where the sink checks who may call when. */
+/* Hostile segments.  First byte even: straight into reassembly, every byte known by its side and sequence number, so that what comes out
+ * can be checked.  Odd: through the whole path behind decode (flows, twins, detection), where the sink checks who may call when. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +64,8 @@ static void on_over(void *user, struct flow *f, enum end how, int64_t now)
 /* A segment near where the sides have got to: seq and ack within a few hundred bytes, now and then far away. */
 static struct packet segment(struct script *s, enum side *from, uint32_t sent[2], int64_t *now, uint8_t room[8192])
 {
-    static const uint8_t flags[8] = {PACKET_ACK, PACKET_ACK, PACKET_ACK, PACKET_ACK | PACKET_FIN, PACKET_SYN, PACKET_SYN | PACKET_ACK, PACKET_RST, 0};
+    static const uint8_t flags[8] = {
+        PACKET_ACK, PACKET_ACK, PACKET_ACK, PACKET_ACK | PACKET_FIN, PACKET_SYN, PACKET_SYN | PACKET_ACK, PACKET_RST, 0};
     unsigned op = take(s), shape = take(s);
     *from = op & 1 ? SERVER : CLIENT;
     enum side other = side_other(*from);
@@ -166,8 +167,8 @@ static struct tracker *tracker_of(bool detect)
     static struct capture_counters counters;
     static struct tracker *trackers[2];
     if (!trackers[detect]) {
-        settings[detect] = (struct capture_settings){.mail_ports = {{25}, 1}, .detect_other_ports = detect, .flows = 16, .reassembly_bytes = 65536,
-                                                     .idle = 900 * (int64_t)1000000000, .reorder = 200000000, .fragments = 1};
+        settings[detect] = (struct capture_settings){.mail_ports = {{25}, 1}, .detect_other_ports = detect, .flows = 16,
+            .reassembly_bytes = 65536, .idle = 900 * (int64_t)1000000000, .reorder = 200000000, .fragments = 1};
         trackers[detect] = track_new(&settings[detect], &sink, &counters);
         assert(trackers[detect]);
     }
@@ -185,7 +186,8 @@ static void whole_path(struct script s, bool detect)
         enum side from;
         struct packet p = segment(&s, &from, sent, &now, packet + 40);
         if (who & 0x80 && p.payload.n) { /* words of the dialogue instead */
-            static const char *const words[] = {"220 a ESMTP\r\n", "EHLO b\r\n", "220 ftp\r\n", "USER c\r\n", "MAIL FROM:<d>\r\n", "HE", "LO e\r\n", "\x16\x03\x01\x02"};
+            static const char *const words[] = {
+                "220 a ESMTP\r\n", "EHLO b\r\n", "220 ftp\r\n", "USER c\r\n", "MAIL FROM:<d>\r\n", "HE", "LO e\r\n", "\x16\x03\x01\x02"};
             p.payload = span_text(words[who >> 4 & 7]);
             p.length = (uint32_t)p.payload.n;
             memcpy(packet + 40, p.payload.p, p.payload.n);
@@ -194,8 +196,8 @@ static void whole_path(struct script s, bool detect)
         if (who % 32 == 9)
             now += (int64_t)who * 1000000000 * (who & 0x04 ? -1 : 1);
         p.time = now < 0 ? (now = 0) : now;
-        struct endpoint client = {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, (uint8_t)(who & 3)}}, (uint16_t)(1000 + (who >> 2 & 31))};
-        struct endpoint server = {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 1, 1}}, who & 1 ? 25 : 8025};
+        struct endpoint client = {address_v4((const uint8_t[]){10, 0, 0, (uint8_t)(who & 3)}), (uint16_t)(1000 + (who >> 2 & 31))};
+        struct endpoint server = {address_v4((const uint8_t[]){10, 0, 1, 1}), who & 1 ? 25 : 8025};
         p.from = from == CLIENT ? client : server;
         p.to = from == CLIENT ? server : client;
         p.ip_id = (uint16_t)(who & 0x40 ? s.n : 0);

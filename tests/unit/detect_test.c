@@ -92,11 +92,12 @@ struct log {
 static void write_down(void *user, enum side from, struct span bytes, int64_t time)
 {
     struct log *l = user;
-    size_t at = strlen(l->text);
+    size_t at = strlen(l->text), room = sizeof l->text - at;
+    char who = from == CLIENT ? 'C' : 'S';
     if (bytes.p)
-        snprintf(l->text + at, sizeof l->text - at, "%d%c:%.*s|", (int)time, from == CLIENT ? 'C' : 'S', (int)bytes.n, (const char *)bytes.p);
+        snprintf(l->text + at, room, "%d%c:%.*s|", (int)time, who, (int)bytes.n, (const char *)bytes.p);
     else
-        snprintf(l->text + at, sizeof l->text - at, "%d%c-%d|", (int)time, from == CLIENT ? 'C' : 'S', (int)bytes.n);
+        snprintf(l->text + at, room, "%d%c-%d|", (int)time, who, (int)bytes.n);
 }
 
 static void what_came_before_is_kept(void **state)
@@ -140,8 +141,9 @@ static void patience_ends(void **state)
 static struct packet segment(uint8_t room[600], enum side from, const char *text, uint32_t seq)
 {
     size_t n = strlen(text);
-    const uint8_t header[40] = {0x45, 0, 0, (uint8_t)(40 + n), 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, from == CLIENT ? 1 : 2, 10, 0, 0, from == CLIENT ? 2 : 1,
-                                from == CLIENT ? 0x20 : 0x1f, 0x59, from == CLIENT ? 0x1f : 0x20, 0x59, 0, 0, 0, (uint8_t)seq, 0, 0, 0, 1, 0x50, 0x18, 1, 0};
+    uint8_t client = from == CLIENT;
+    const uint8_t header[40] = {0x45, 0, 0, (uint8_t)(40 + n), 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 2 - client, 10, 0, 0, 1 + client,
+        0x1f + client, 0x59, 0x20 - client, 0x59, 0, 0, 0, (uint8_t)seq, 0, 0, 0, 1, 0x50, 0x18, 1, 0};
     memcpy(room, header, sizeof header);
     memcpy(room + sizeof header, text, n);
     return (struct packet){.ip = span_of(room, sizeof header + n), .payload = span_of(room + sizeof header, n), .length = (uint32_t)n};
@@ -151,8 +153,10 @@ static struct packet segment(uint8_t room[600], enum side from, const char *text
 static void ndpi_judges_segments(void **state)
 {
     (void)state;
-    static const char *const mail[] = {"S220 mx ready\r\n", "CEHLO a\r\n", "S250-mx\r\n250 HELP\r\n", "CMAIL FROM:<a@b>\r\n", "S250 ok\r\n", "CRCPT TO:<c@d>\r\n", "S250 ok\r\n", NULL};
-    static const char *const ftp[] = {"S220 ftp ready\r\n", "CUSER a\r\n", "S331 password\r\n", "CPASS b\r\n", "S230 in\r\n", "CPWD\r\n", "S257 /\r\n", NULL};
+    static const char *const mail[] = {"S220 mx ready\r\n", "CEHLO a\r\n", "S250-mx\r\n250 HELP\r\n", "CMAIL FROM:<a@b>\r\n",
+        "S250 ok\r\n", "CRCPT TO:<c@d>\r\n", "S250 ok\r\n", NULL};
+    static const char *const ftp[] = {
+        "S220 ftp ready\r\n", "CUSER a\r\n", "S331 password\r\n", "CPASS b\r\n", "S230 in\r\n", "CPWD\r\n", "S257 /\r\n", NULL};
     for (int i = 0; i < 2; i++) {
         struct detection *x = detect_begin(detector, true, NULL);
         enum detect_verdict v = DETECT_UNDECIDED;

@@ -192,10 +192,10 @@ static void sink_tick(void *user, int64_t time)
 static void begin(int64_t flows)
 {
     static struct capture_settings settings;
-    static const struct capture_sink sink = {.open = sink_open, .bytes = sink_bytes, .gap = sink_gap, .end = sink_end,
-                                             .content_mark = sink_mark, .tick = sink_tick};
-    settings = (struct capture_settings){.mail_ports = {{25, 587}, 2}, .detect_other_ports = true, .flows = flows, .reassembly_bytes = 1 << 20,
-                                         .idle = 900 * SECOND, .reorder = SECOND / 5, .fragments = 1};
+    static const struct capture_sink sink = {
+        .open = sink_open, .bytes = sink_bytes, .gap = sink_gap, .end = sink_end, .content_mark = sink_mark, .tick = sink_tick};
+    settings = (struct capture_settings){.mail_ports = {{25, 587}, 2}, .detect_other_ports = true, .flows = flows,
+        .reassembly_bytes = 1 << 20, .idle = 900 * SECOND, .reorder = SECOND / 5, .fragments = 1};
     counters = (struct capture_counters){0};
     tracker = track_new(&settings, &sink, &counters);
     assert_non_null(tracker);
