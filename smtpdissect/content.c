@@ -136,8 +136,10 @@ void content_gap(struct content *c, uint64_t n)
 {
     c->bytes += n;
     c->gap_bytes += n;
-    if (!c->header_end)
-        c->header_cut = true; /* the header is what came before */
-    else
+    if (!c->header_end) { /* the header is what came before, whole lines of it */
+        c->header_cut = true;
+        const uint8_t *lf = c->kept.n ? memrchr(c->kept.p, '\n', c->kept.n) : NULL;
+        c->kept.n = lf ? (uint32_t)(lf - c->kept.p) + 1 : 0;
+    } else
         c->keep = c->kept.n;  /* the fingerprint and a bounce's report end here */
 }

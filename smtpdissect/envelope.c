@@ -24,11 +24,10 @@ void envelope_doubt(struct smtp *s)
 
 void envelope_mail(struct smtp *s, struct span argument, uint16_t code, bool touched, int64_t mail_time, int64_t now)
 {
-    struct envelope *open = s->envelope, *e;
-    bool refused = code >= 300;
-    if (!refused)
-        envelope_close(s, NULL, 0, now); /* the server took a new one: the old one is gone */
-    e = envelope_new(s, mail_time);
+    if (code >= 300)
+        return; /* refused: no transaction begins, and one that was open stays (RFC 5321, 4.1.4) */
+    envelope_close(s, NULL, 0, now); /* the server took a new one: the old one is gone */
+    struct envelope *e = envelope_new(s, mail_time);
     if (!e)
         return;
     if (span_starts_nocase(argument, "FROM:"))
@@ -37,12 +36,7 @@ void envelope_mail(struct smtp *s, struct span argument, uint16_t code, bool tou
     text_add(s->d->stock, &e->reverse_path, path, LINE_MOST);
     e->null_reverse_path = path.n == 0;
     e->uncertain = touched || code == 0;
-    e->code = code;
     s->envelope = e;
-    if (refused) { /* a transaction that ended as it began; one that was open stays (RFC 5321, 4.1.4) */
-        envelope_close(s, NULL, code, now);
-        s->envelope = open;
-    }
 }
 
 void envelope_rcpt(struct smtp *s, struct span argument, uint16_t code, int64_t now)
@@ -143,7 +137,7 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
                             .reverse_path = text_span(&e->reverse_path),
                             .null_reverse_path = e->null_reverse_path,
                             .recipients_dropped = e->dropped,
-                            .code = code ? code : c ? 0 : e->code >= 300 ? e->code : 0,
+                            .code = code || c ? code : e->code,
                             .uncertain = e->uncertain};
     t.header.date = TIME_UNKNOWN;
     list_recipients(s, e, &t);

@@ -173,6 +173,12 @@ static void reply_done(struct smtp *s, uint16_t code, int64_t now)
         go_ahead(s, now);
         return;
     }
+    if (s->mode == MODE_DATA_WAIT && s->pending_at >= s->pending.n) { /* the answer to DATA was lost */
+        if (s->held.n)
+            session_content_begin(s, now);
+        else if (code >= 400)
+            session_lines_begin(s);
+    }
     if (s->mode == MODE_CONTENT && s->pending_at >= s->pending.n && code != 421)
         content_ended_unseen(s, now); /* only its end can be answered now */
     if (!pending_first(s, &c, &argument)) {

@@ -447,8 +447,8 @@ void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now)
 void smtp_end(struct smtp *s, int64_t now)
 {
     struct dissector *d = s->d;
-    if (s->mode == MODE_DATA_WAIT)
-        session_content_begin(s, now); /* replies never came; perhaps they are not mirrored */
+    while (s->mode == MODE_DATA_WAIT) /* replies never came; perhaps they are not mirrored */
+        session_content_begin(s, now);
     if (s->mode == MODE_CONTENT && s->candidate)
         content_done(s, now);
     pending_give_up(s, now);

@@ -46,7 +46,7 @@ struct envelope { /* as the server has it */
     struct text reverse_path;
     struct text recipients;  /* struct kept_recipient and its address, one after another */
     uint32_t count, accepted, dropped;
-    uint16_t code;           /* of MAIL, or what ended it without content */
+    uint16_t code;           /* with which its DATA was refused, 0: was not */
     bool null_reverse_path, uncertain;
 };
 
