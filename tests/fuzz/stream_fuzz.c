@@ -70,7 +70,7 @@ static struct packet segment(struct script *s, enum side *from, uint32_t sent[2]
     *from = op & 1 ? SERVER : CLIENT;
     enum side other = side_other(*from);
     uint32_t n = shape & 0x40 ? 32 * take(s) : shape & 0x3f;
-    int32_t back = (int8_t)take(s), ack = (int8_t)take(s);
+    int32_t back = (int32_t)take(s) - 128, ack = (int32_t)take(s) - 128;
     if (shape & 0x80)
         back *= 1 << (op >> 5);
     struct packet p = {.flags = flags[op >> 1 & 7], .seq = sent[*from] + (uint32_t)back, .ack = sent[other] + (uint32_t)ack, .length = n};
