@@ -1,8 +1,9 @@
-/* In: packets of mail connections and which of their bytes are clear, from track.c.  Out: on demand, the frames of some connections as pcapng.
+/* In: packets of mail connections and which of their bytes are clear, from track.c.  Out: on demand, the frames of some connections as
+ * pcapng.
  *
- * One block of memory, records one after the other, the oldest overwritten.  A record is a frame's headers and, when any of its payload is clear, its
- * payload with all that is not clear replaced by a filler; a packet wholly inside a message costs its headers only, and gets its filler when written.
- * A packet that came early is judged later: its place is kept, and filled in when its bytes are delivered. */
+ * One block of memory, records one after the other, the oldest overwritten.  A record is a frame's headers and, when any of its payload
+ * is clear, its payload with all that is not clear replaced by a filler; a packet wholly inside a message costs its headers only, and
+ * gets its filler when written. A packet that came early is judged later: its place is kept, and filled in when its bytes are delivered. */
 #include "capture/keep.h"
 
 #include <stdlib.h>
@@ -10,25 +11,25 @@
 
 #include "capture/pcapng_write.h"
 
-#define PIECES 128      /* clear pieces of one packet; what goes beyond is filler */
-#define LOOK 512        /* records looked back at for a packet that came early */
-#define LINKS 8         /* link types in one section */
+#define PIECES  128     /* clear pieces of one packet; what goes beyond is filler */
+#define LOOK    512     /* records looked back at for a packet that came early */
+#define LINKS   8       /* link types in one section */
 #define LONGEST 131072u /* longer frames are not kept */
-#define ALIGN 8u
+#define ALIGN   8u
 
 struct record {
-    uint32_t size;         /* with this header, a multiple of ALIGN; 0: the block ends here, go on at its start */
-    uint32_t before;       /* size of the record before it; 0: none, or it stands at the block's other end */
+    uint32_t size;   /* with this header, a multiple of ALIGN; 0: the block ends here, go on at its start */
+    uint32_t before; /* size of the record before it; 0: none, or it stands at the block's other end */
     uint64_t connection;
     int64_t time;
-    uint32_t seq;          /* of the payload's first byte */
+    uint32_t seq;              /* of the payload's first byte */
     uint32_t captured, length; /* of the frame */
     uint32_t link;
-    uint32_t stored;       /* bytes of the frame in the record */
+    uint32_t stored;           /* bytes of the frame in the record */
     uint32_t ip, tcp, payload; /* offsets in the frame */
-    uint32_t payload_size; /* captured */
-    uint8_t from;          /* enum side */
-    bool changed;          /* filler stands for some of it */
+    uint32_t payload_size;     /* captured */
+    uint8_t from;              /* enum side */
+    bool changed;              /* filler stands for some of it */
     uint8_t bytes[];
 };
 
@@ -39,9 +40,9 @@ struct piece {
 struct keep {
     uint8_t *block;
     size_t size;
-    size_t head, tail; /* where the next record goes; where the oldest is.  Equal: empty, or full when wrapped */
-    bool wrapped;      /* the newest records stand before the oldest ones */
-    uint32_t last;     /* size of the newest record; 0: none, or it stands at the block's other end */
+    size_t head, tail;           /* where the next record goes; where the oldest is.  Equal: empty, or full when wrapped */
+    bool wrapped;                /* the newest records stand before the oldest ones */
+    uint32_t last;               /* size of the newest record; 0: none, or it stands at the block's other end */
     const struct packet *packet; /* in hand */
     struct piece piece[PIECES];  /* of it, clear */
     size_t pieces;
@@ -124,7 +125,8 @@ static void fill_early(struct keep *k, uint64_t connection, enum side from, uint
     }
 }
 
-void keep_bytes(struct keep *k, uint64_t connection, enum side from, uint32_t seq, struct span bytes, const struct span clear[], size_t count)
+void keep_bytes(
+    struct keep *k, uint64_t connection, enum side from, uint32_t seq, struct span bytes, const struct span clear[], size_t count)
 {
     const struct packet *p = k->packet;
     bool in_hand = p && within(bytes, p->payload);
@@ -182,9 +184,19 @@ void keep_end(struct keep *k, uint64_t connection, enum side from, bool wanted)
     uint32_t need = (uint32_t)(sizeof(struct record) + stored + ALIGN - 1) / ALIGN * ALIGN;
     make_room(k, need);
     struct record *r = record_at(k, k->head);
-    *r = (struct record){.size = need, .before = k->last, .connection = connection, .time = p->frame->time, .captured = p->frame->captured,
-                         .length = p->frame->length, .link = p->frame->link, .stored = stored, .ip = (uint32_t)(p->ip.p - p->frame->p),
-                         .tcp = (uint32_t)(p->tcp.p - p->frame->p), .payload = headers, .payload_size = size, .from = (uint8_t)from};
+    *r = (struct record){.size = need,
+        .before = k->last,
+        .connection = connection,
+        .time = p->frame->time,
+        .captured = p->frame->captured,
+        .length = p->frame->length,
+        .link = p->frame->link,
+        .stored = stored,
+        .ip = (uint32_t)(p->ip.p - p->frame->p),
+        .tcp = (uint32_t)(p->tcp.p - p->frame->p),
+        .payload = headers,
+        .payload_size = size,
+        .from = (uint8_t)from};
     r->seq = p->seq + (p->flags & PACKET_SYN ? 1 : 0);
     memcpy(r->bytes, p->frame->p, headers);
     if (with_payload)

@@ -1,4 +1,5 @@
-/* In: packets of a capsule, from keep.c.  Out: pcapng blocks in the byte order of this machine, each of a length that is a multiple of four. */
+/* In: packets of a capsule, from keep.c.  Out: pcapng blocks in the byte order of this machine, each of a length that is a multiple of
+ * four. */
 #include "capture/pcapng_write.h"
 
 #include "capture/frame.h"

@@ -1,5 +1,5 @@
-/* Writes pcapng (draft-ietf-opsawg-pcapng): section header, interface description, enhanced packets with comments; times in ns.  A file may hold several
- * sections, so more can be appended later.  Errors stay in the FILE (ferror).  Private to capture/. */
+/* Writes pcapng (draft-ietf-opsawg-pcapng): section header, interface description, enhanced packets with comments; times in ns.  A file
+ * may hold several sections, so more can be appended later.  Errors stay in the FILE (ferror).  Private to capture/. */
 #ifndef SQUALL_CAPTURE_PCAPNG_WRITE_H
 #define SQUALL_CAPTURE_PCAPNG_WRITE_H
 

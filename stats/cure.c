@@ -1,6 +1,6 @@
 /* In: a storm.  Out: how to stop it (struct cure_plan), and what to do first; to cure_text.c, which writes it for each server.
- * Everything that came from the wire is hostile.  A Message-ID leaves here as a pattern of letters, digits and escapes; an address only when all its
- * characters are tame; a host only when it was seen on the wire, for a header's word must block nobody. */
+ * Everything that came from the wire is hostile.  A Message-ID leaves here as a pattern of letters, digits and escapes; an address only
+ * when all its characters are tame; a host only when it was seen on the wire, for a header's word must block nobody. */
 #include "stats/cure.h"
 
 #include <stdio.h>
@@ -23,18 +23,27 @@ static const struct {
     enum cure_way way;
     const char *advice;
 } KINDS[KIND_COUNT] = {
-    [KIND_REINJECTION] = {CURE_BY_MESSAGE, "Stop the POP3 connector on each host named as re-injector, and drop further copies of this Message-ID until it is done."},
-    [KIND_REINJECTION_ELSEWHERE] = {CURE_BY_MESSAGE, "Write to the postmasters of the hosts that the bounces name: the copies do not pass here, only their servers can stop them."},
-    [KIND_FORWARDING_LOOP] = {CURE_BY_MESSAGE, "Take out the forwarding on one of the hosts that pass the mail round, and drop this Message-ID until it is done."},
+    [KIND_REINJECTION] = {CURE_BY_MESSAGE,
+        "Stop the POP3 connector on each host named as re-injector, and drop further copies of this Message-ID until it is done."},
+    [KIND_REINJECTION_ELSEWHERE] = {CURE_BY_MESSAGE,
+        "Write to the postmasters of the hosts that the bounces name: the copies do not pass here, only their servers can stop them."},
+    [KIND_FORWARDING_LOOP] = {CURE_BY_MESSAGE,
+        "Take out the forwarding on one of the hosts that pass the mail round, and drop this Message-ID until it is done."},
     [KIND_AUTOREPLY_LOOP] = {CURE_BY_PAIR, "Switch off the automatic answer of one of the two addresses."},
-    [KIND_BOUNCE_STORM] = {CURE_NULL_SENDER, "Refuse bounces to this address for the time being: its owner did not send the mail they answer, and real mail still comes in."},
-    [KIND_REPLY_ALL] = {CURE_BY_THREAD, "Refuse answers to this thread with a friendly word; answering it with \"please do not answer all\" feeds it."},
-    [KIND_LIST_LOOP] = {CURE_BY_MESSAGE, "Unsubscribe the address that sends the list its own mail, and drop this Message-ID until it is done."},
-    [KIND_RESEND] = {CURE_BY_MESSAGE, "Find out why the server's last reply comes late (a slow content filter, a firewall that inspects SMTP), and let the client wait ten minutes for it."},
+    [KIND_BOUNCE_STORM] = {CURE_NULL_SENDER,
+        "Refuse bounces to this address for the time being: its owner did not send the mail they answer, and real mail still comes in."},
+    [KIND_REPLY_ALL] = {CURE_BY_THREAD,
+        "Refuse answers to this thread with a friendly word; answering it with \"please do not answer all\" feeds it."},
+    [KIND_LIST_LOOP] = {CURE_BY_MESSAGE,
+        "Unsubscribe the address that sends the list its own mail, and drop this Message-ID until it is done."},
+    [KIND_RESEND] = {CURE_BY_MESSAGE, "Find out why the server's last reply comes late (a slow content filter, a firewall that inspects "
+                                      "SMTP), and let the client wait ten minutes for it."},
     [KIND_BURST] = {CURE_SLOW_HOST, "Ask who runs this client whether the mail is meant; put it off until you know."},
     [KIND_MAILBOMB] = {CURE_SLOW_VICTIM, "Put off mail to this mailbox until the flood is over; senders who are real will try again."},
-    [KIND_ENCRYPTED_BURST] = {CURE_SLOW_HOST, "Look into the log of one of the two hosts: the mails are encrypted here, the storm is inferred from their sizes."},
-    [KIND_EXPOSURE] = {CURE_NOTHING, "Tell the sender to use Bcc or a mailing tool: every recipient sees all the others, and one bad connector among them makes a storm of it."},
+    [KIND_ENCRYPTED_BURST] = {CURE_SLOW_HOST,
+        "Look into the log of one of the two hosts: the mails are encrypted here, the storm is inferred from their sizes."},
+    [KIND_EXPOSURE] = {CURE_NOTHING, "Tell the sender to use Bcc or a mailing tool: every recipient sees all the others, and one bad "
+                                     "connector among them makes a storm of it."},
     [KIND_MIRROR] = {CURE_NOTHING, "Check the mirror port of the switch: what it does not show, nobody can count."},
 };
 
@@ -68,9 +77,9 @@ static bool continues(char c)
     return ((unsigned char)c & 0xc0) == 0x80; /* the rest of a character whose first byte stands for all of it */
 }
 
-/* Text as a PCRE that means just it, of characters that no configuration language takes for its own.  Everything past ASCII, and '?', which stands for
- * what was no text, becomes "any character": servers disagree on how many characters such bytes are.  Only a few of those, or a sender could make a
- * pattern that takes hours to fail.  Returns how many bytes of the text the pattern covers. */
+/* Text as a PCRE that means just it, of characters that no configuration language takes for its own.  Everything past ASCII, and '?',
+ * which stands for what was no text, becomes "any character": servers disagree on how many characters such bytes are.  Only a few of
+ * those, or a sender could make a pattern that takes hours to fail.  Returns how many bytes of the text the pattern covers. */
 static size_t pattern_of(const char *text, char *to, size_t size)
 {
     size_t at = 0, i = 0;
@@ -128,7 +137,8 @@ static void aim_at_id(struct cure_plan *p, const char *id)
         p->id[0] = '\0';
 }
 
-/* The address in "Name <address>" or alone, if every character of it is tame; else "". "@domain" and a bare domain come out as "@domain". */
+/* The address in "Name <address>" or alone, if every character of it is tame; else "". "@domain" and a bare domain come out as
+ * "@domain". */
 static void tame_address(const char *text, char to[STORM_TEXT_SIZE])
 {
     const char *open = strrchr(text, '<'), *from = open ? open + 1 : text;
@@ -160,10 +170,10 @@ bool cure_aims_at(const struct storm *s, const struct storm_host *h)
     if (!h->on_wire || !address_known(h->address))
         return false;
     switch (s->kind) {
-    case KIND_RESEND: case KIND_BURST: case KIND_ENCRYPTED_BURST: /* who sends is at fault, whatever its part in one mail */
-        return h->copies > 0 && h->role != ROLE_RELAY;
-    default:
-        return h->role == ROLE_REINJECTOR || h->role == ROLE_LOOPER;
+    case KIND_RESEND:
+    case KIND_BURST:
+    case KIND_ENCRYPTED_BURST: /* who sends is at fault, whatever its part in one mail */ return h->copies > 0 && h->role != ROLE_RELAY;
+    default: return h->role == ROLE_REINJECTOR || h->role == ROLE_LOOPER;
     }
 }
 
@@ -184,9 +194,11 @@ static void plan(struct cure_plan *p, const struct storm *s)
     bool aimed = true;
     switch (p->way) {
     case CURE_NOTHING: break;
-    case CURE_BY_MESSAGE: case CURE_BY_THREAD: aimed = p->id[0]; break;
+    case CURE_BY_MESSAGE:
+    case CURE_BY_THREAD: aimed = p->id[0]; break;
     case CURE_BY_PAIR: aimed = p->sender[0] && p->victim[0]; break;
-    case CURE_NULL_SENDER: case CURE_SLOW_VICTIM: aimed = p->victim[0]; break;
+    case CURE_NULL_SENDER:
+    case CURE_SLOW_VICTIM: aimed = p->victim[0]; break;
     case CURE_SLOW_HOST: aimed = p->hosts > 0; break;
     }
     if (!aimed)

@@ -1,5 +1,6 @@
-/* What stops a storm: text ready to be put into a mail server or a firewall, made for this storm and no other mail.  Each text is the whole content of
- * one file, its comments say where it goes and how it comes out again.  Nothing from the wire can break out of it: see cure.c. */
+/* What stops a storm: text ready to be put into a mail server or a firewall, made for this storm and no other mail.  Each text is the
+ * whole content of one file, its comments say where it goes and how it comes out again.  Nothing from the wire can break out of it: see
+ * cure.c. */
 #ifndef SQUALL_STATS_CURE_H
 #define SQUALL_STATS_CURE_H
 
@@ -7,12 +8,12 @@
 
 #include "stats/storm.h"
 
-#define CURE_TARGETS(X)                                       \
-    X(POSTFIX, "postfix", "Postfix")                          \
-    X(POSTFIX_CLIENTS, "postfix_clients", "Postfix, by host") \
-    X(EXIM, "exim", "Exim")                                   \
-    X(EXCHANGE, "exchange", "Exchange")                       \
-    X(RSPAMD, "rspamd", "rspamd")                             \
+#define CURE_TARGETS(X)                                                                                                                    \
+    X(POSTFIX, "postfix", "Postfix")                                                                                                       \
+    X(POSTFIX_CLIENTS, "postfix_clients", "Postfix, by host")                                                                              \
+    X(EXIM, "exim", "Exim")                                                                                                                \
+    X(EXCHANGE, "exchange", "Exchange")                                                                                                    \
+    X(RSPAMD, "rspamd", "rspamd")                                                                                                          \
     X(NFT, "nft", "nftables")
 enum cure_target {
 #define X(name, word, title) CURE_##name,

@@ -80,8 +80,8 @@ static enum charset charset_of(struct span name)
     static const struct {
         const char *name;
         enum charset charset;
-    } known[] = {{"utf-8", CHARSET_UTF8},        {"utf8", CHARSET_UTF8},         {"us-ascii", CHARSET_UTF8},      {"iso-8859-1", CHARSET_LATIN1},
-                 {"latin1", CHARSET_LATIN1},     {"iso-8859-15", CHARSET_LATIN9}, {"windows-1252", CHARSET_WINDOWS}, {"cp1252", CHARSET_WINDOWS}};
+    } known[] = {{"utf-8", CHARSET_UTF8}, {"utf8", CHARSET_UTF8}, {"us-ascii", CHARSET_UTF8}, {"iso-8859-1", CHARSET_LATIN1},
+        {"latin1", CHARSET_LATIN1}, {"iso-8859-15", CHARSET_LATIN9}, {"windows-1252", CHARSET_WINDOWS}, {"cp1252", CHARSET_WINDOWS}};
     const uint8_t *language = name.n ? memchr(name.p, '*', name.n) : NULL; /* RFC 2231, section 5 */
     if (language)
         name = span_head(name, (size_t)(language - name.p));
@@ -118,12 +118,14 @@ static void put_code(struct output *o, uint32_t code) /* below 0x10000 */
 
 static void put_byte(struct output *o, uint8_t byte, enum charset charset)
 {
-    static const uint16_t windows[32] = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd,
-                                         0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178};
+    static const uint16_t windows[32] = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039,
+        0x0152, 0xfffd, 0x017d, 0xfffd, 0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a,
+        0x0153, 0xfffd, 0x017e, 0x0178};
     static const struct {
         uint8_t byte;
         uint16_t code;
-    } latin9[] = {{0xa4, 0x20ac}, {0xa6, 0x0160}, {0xa8, 0x0161}, {0xb4, 0x017d}, {0xb8, 0x017e}, {0xbc, 0x0152}, {0xbd, 0x0153}, {0xbe, 0x0178}};
+    } latin9[] = {
+        {0xa4, 0x20ac}, {0xa6, 0x0160}, {0xa8, 0x0161}, {0xb4, 0x017d}, {0xb8, 0x017e}, {0xbc, 0x0152}, {0xbd, 0x0153}, {0xbe, 0x0178}};
     uint32_t code = byte;
     if (charset == CHARSET_UTF8) {
         put(o, byte);
@@ -213,7 +215,8 @@ char *figure_header(struct span text, char *to, size_t size)
     struct output o = {bytes, 0, sizeof bytes};
     bool after_word = false;
     while (text.n) {
-        size_t gap = after_word ? blanks(text) : 0, word = decode_word(span_from(text, gap), &o); /* white space between two words is none (6.2) */
+        size_t gap = after_word ? blanks(text) : 0,
+               word = decode_word(span_from(text, gap), &o); /* white space between two words is none (6.2) */
         after_word = word > 0;
         if (!word)
             put(&o, text.p[0]);

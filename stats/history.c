@@ -1,6 +1,7 @@
-/* In: storms, each time they change.  Out: rows of history.db, and the same storms again for `squall alarms`, `squall report` and a restarted sensor.
- * A row holds the JSON of its thing (storm_json.h) and nothing twice: the columns to search by are generated from it, for people with sqlite3(1).
- * Writes gather in one transaction and are committed once a second: WAL with synchronous=NORMAL loses nothing committed when the process is killed. */
+/* In: storms, each time they change.  Out: rows of history.db, and the same storms again for `squall alarms`, `squall report` and a
+ * restarted sensor. A row holds the JSON of its thing (storm_json.h) and nothing twice: the columns to search by are generated from it,
+ * for people with sqlite3(1). Writes gather in one transaction and are committed once a second: WAL with synchronous=NORMAL loses
+ * nothing committed when the process is killed. */
 #include "stats/history.h"
 
 #include <errno.h>
@@ -17,19 +18,23 @@
 
 #define SCHEMA_VERSION 1
 #define APPLICATION_ID 0x53514c31 /* "SQL1" of Squall, so that nobody's other database is taken for a history */
-#define PAGE_BYTES 4096
-#define PATH_SIZE 4096
-#define HOUR (3600 * NS_PER_SECOND)
-#define ROOM_PAGES 1024 /* kept free: twice what the largest storm takes, so that only a full disk, never our own bound, stops a write half-way */
+#define PAGE_BYTES     4096
+#define PATH_SIZE      4096
+#define HOUR           (3600 * NS_PER_SECOND)
+#define ROOM_PAGES                                                                                                                         \
+    1024 /* kept free: twice what the largest storm takes, so that only a full disk, never our own bound, stops a write half-way */
 
 static const char SCHEMA[] =
     "CREATE TABLE alarms (id TEXT PRIMARY KEY, record TEXT NOT NULL,"
-    " kind TEXT AS (record ->> 'kind'), severity TEXT AS (record ->> 'severity'), state TEXT AS (record ->> 'state'), message_id TEXT AS (record ->> 'message_id'),"
-    " raised TEXT AS (record ->> 'raised'), updated TEXT AS (record ->> 'updated'), cleared TEXT AS (record ->> 'cleared')) STRICT, WITHOUT ROWID;"
+    " kind TEXT AS (record ->> 'kind'), severity TEXT AS (record ->> 'severity'), state TEXT AS (record ->> 'state'), message_id TEXT AS "
+    "(record ->> 'message_id'),"
+    " raised TEXT AS (record ->> 'raised'), updated TEXT AS (record ->> 'updated'), cleared TEXT AS (record ->> 'cleared')) STRICT, "
+    "WITHOUT ROWID;"
     "CREATE INDEX alarms_by_raising ON alarms (raised, id);"
     "CREATE INDEX alarms_by_clearing ON alarms (cleared, raised);"
     "CREATE TABLE hosts (alarm TEXT NOT NULL REFERENCES alarms ON DELETE CASCADE, position INTEGER NOT NULL, record TEXT NOT NULL,"
-    " address TEXT AS (record ->> 'address'), name TEXT AS (record ->> 'name'), role TEXT AS (record ->> 'role'), PRIMARY KEY (alarm, position)) STRICT, WITHOUT ROWID;"
+    " address TEXT AS (record ->> 'address'), name TEXT AS (record ->> 'name'), role TEXT AS (record ->> 'role'), PRIMARY KEY (alarm, "
+    "position)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX hosts_by_address ON hosts (address);"
     "CREATE TABLE evidence (alarm TEXT NOT NULL REFERENCES alarms ON DELETE CASCADE, position INTEGER NOT NULL, record TEXT NOT NULL,"
     " host INTEGER AS (record ->> 'host'), said TEXT AS (record ->> 'said'), PRIMARY KEY (alarm, position)) STRICT, WITHOUT ROWID;"
@@ -38,25 +43,38 @@ static const char SCHEMA[] =
     "CREATE TABLE timeline (alarm TEXT NOT NULL REFERENCES alarms ON DELETE CASCADE, position INTEGER NOT NULL, record TEXT NOT NULL,"
     " time TEXT AS (record ->> 'time'), what TEXT AS (record ->> 'what'), PRIMARY KEY (alarm, position)) STRICT, WITHOUT ROWID;";
 
-#define PUT(table)                                                                                                                  \
-    "INSERT INTO " table " (alarm, position, record) VALUES (?1, ?2, ?3)"                                                            \
+#define PUT(table)                                                                                                                         \
+    "INSERT INTO " table " (alarm, position, record) VALUES (?1, ?2, ?3)"                                                                  \
     " ON CONFLICT DO UPDATE SET record = excluded.record WHERE record <> excluded.record"
 #define TRIM(table) "DELETE FROM " table " WHERE alarm = ?1 AND position >= ?2"
-#define GET(table) "SELECT record FROM " table " WHERE alarm = ?1 ORDER BY position"
+#define GET(table)  "SELECT record FROM " table " WHERE alarm = ?1 ORDER BY position"
 #define CHILDREN(X) X(HOSTS, "hosts") X(EVIDENCE, "evidence") X(EDGES, "edges") X(TIMELINE, "timeline")
 
 enum sql {
 #define X(name, table) PUT_##name, TRIM_##name, GET_##name,
     CHILDREN(X)
 #undef X
-    PUT_ALARM, GET_ALARM, LIST_ALL, LIST_OPEN, FORGET_OLD, DROP_OLDEST, BEGIN, COMMIT, BEGIN_READING, SAVEPOINT, RELEASE, ROLLBACK_TO, SQL_COUNT
+        PUT_ALARM,
+    GET_ALARM,
+    LIST_ALL,
+    LIST_OPEN,
+    FORGET_OLD,
+    DROP_OLDEST,
+    BEGIN,
+    COMMIT,
+    BEGIN_READING,
+    SAVEPOINT,
+    RELEASE,
+    ROLLBACK_TO,
+    SQL_COUNT
 };
 
 static const char *const SQL[SQL_COUNT] = {
 #define X(name, table) [PUT_##name] = PUT(table), [TRIM_##name] = TRIM(table), [GET_##name] = GET(table),
     CHILDREN(X)
 #undef X
-    [PUT_ALARM] = "INSERT INTO alarms (id, record) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET record = excluded.record WHERE record <> excluded.record",
+        [PUT_ALARM] = "INSERT INTO alarms (id, record) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET record = excluded.record WHERE record <> "
+                      "excluded.record",
     [GET_ALARM] = "SELECT record FROM alarms WHERE id = ?1",
     [LIST_ALL] = "SELECT id FROM alarms ORDER BY raised, id",
     [LIST_OPEN] = "SELECT id FROM alarms WHERE cleared IS NULL ORDER BY raised, id",
@@ -81,8 +99,10 @@ struct history {
 
 #define OFFSET(field) offsetof(struct history_settings, field)
 const struct setting history_settings_list[] = {
-    {NULL, "state_directory", SETTING_TEXT, OFFSET(directory), "/var/lib/squall", 0, 0, "Where the history, the graphs' data and the evidence are kept; private to Squall."},
-    {"history", "size", SETTING_SIZE, OFFSET(bytes), "256 MiB", 16 << 20, 1e13, "Most the alarms' database may take; the longest cleared alarms go first, an open one never; bytes."},
+    {NULL, "state_directory", SETTING_TEXT, OFFSET(directory), "/var/lib/squall", 0, 0,
+        "Where the history, the graphs' data and the evidence are kept; private to Squall."},
+    {"history", "size", SETTING_SIZE, OFFSET(bytes), "256 MiB", 16 << 20, 1e13,
+        "Most the alarms' database may take; the longest cleared alarms go first, an open one never; bytes."},
     {"history", "keep", SETTING_SECONDS, OFFSET(keep), "400 d", 3600, 1e9, "How long an alarm is kept after its all-clear; seconds."},
 };
 const size_t history_settings_count = sizeof history_settings_list / sizeof *history_settings_list;
@@ -94,7 +114,8 @@ static bool sql_failed(const struct history *h, const char *what, struct reason 
 
 static sqlite3_stmt *prepared(struct history *h, enum sql which)
 {
-    if (!h->statement[which] && sqlite3_prepare_v3(h->db, SQL[which], -1, SQLITE_PREPARE_PERSISTENT, &h->statement[which], NULL) != SQLITE_OK)
+    if (!h->statement[which] &&
+        sqlite3_prepare_v3(h->db, SQL[which], -1, SQLITE_PREPARE_PERSISTENT, &h->statement[which], NULL) != SQLITE_OK)
         return NULL;
     return h->statement[which];
 }
@@ -160,8 +181,9 @@ static bool schema_known(struct history *h, bool making, struct reason *why)
     if (application != APPLICATION_ID)
         return reason_say(why, "%s: this is not a history of Squall; choose another state_directory", h->path);
     if (version != SCHEMA_VERSION)
-        return reason_say(why, "%s: the history has schema %lld, this version knows %d; use the version that wrote it, or move the file away", h->path, (long long)version,
-                          SCHEMA_VERSION);
+        return reason_say(why,
+            "%s: the history has schema %lld, this version knows %d; use the version that wrote it, or move the file away", h->path,
+            (long long)version, SCHEMA_VERSION);
     return true;
 }
 
@@ -170,16 +192,17 @@ static bool make_schema(struct history *h, int64_t bytes, struct reason *why)
     int64_t version;
     char sql[256];
     snprintf(sql, sizeof sql,
-             "PRAGMA page_size = %d; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
-             "PRAGMA journal_size_limit = 8388608; PRAGMA max_page_count = %lld;",
-             PAGE_BYTES, (long long)(bytes / PAGE_BYTES));
+        "PRAGMA page_size = %d; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = "
+        "MEMORY;"
+        "PRAGMA journal_size_limit = 8388608; PRAGMA max_page_count = %lld;",
+        PAGE_BYTES, (long long)(bytes / PAGE_BYTES));
     if (sqlite3_exec(h->db, sql, NULL, NULL, NULL) != SQLITE_OK || !pragma_number(h, "PRAGMA user_version", &version))
         return sql_failed(h, "set up the history", why);
     if (version == SCHEMA_VERSION)
         return true;
     snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID, SCHEMA_VERSION);
-    if (sqlite3_exec(h->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK || sqlite3_exec(h->db, SCHEMA, NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(h->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+    if (sqlite3_exec(h->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(h->db, SCHEMA, NULL, NULL, NULL) != SQLITE_OK || sqlite3_exec(h->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         return sql_failed(h, "make the tables", why);
     return true;
 }
@@ -251,11 +274,11 @@ struct history *history_open_reading(const char *directory, struct reason *why, 
     if (access(h->path, R_OK) != 0) {
         *status = errno == ENOENT || errno == ENOTDIR ? EX_NOINPUT : EX_NOPERM;
         reason_say(why, "%s: cannot read the history: %s; %s", h->path, strerror(errno),
-                   *status == EX_NOINPUT ? "has `squall watch` run with this state_directory?" : "run it as the user of `squall watch`");
+            *status == EX_NOINPUT ? "has `squall watch` run with this state_directory?" : "run it as the user of `squall watch`");
         goto fail;
     }
-    /* Reading a WAL database needs its -shm file, which takes a directory one may write to.  Where one may not, and nobody is writing, the file as
-     * it lies there is the whole truth. */
+    /* Reading a WAL database needs its -shm file, which takes a directory one may write to.  Where one may not, and nobody is writing,
+     * the file as it lies there is the whole truth. */
     snprintf(log, sizeof log, "%s-wal", h->path);
     bool still = access(directory, W_OK) != 0 && access(log, F_OK) != 0;
     *status = EX_DATAERR;
@@ -297,7 +320,8 @@ static int put_list(struct history *h, enum sql put, enum sql trim, const char *
     size_t n = json_array_size(list);
     sqlite3_stmt *s = prepared(h, put);
     for (size_t i = 0; i < n && rc == SQLITE_OK; i++) {
-        bool bound = bind_text(s, 1, id) && sqlite3_bind_int64(s, 2, (sqlite3_int64)i) == SQLITE_OK && bind_json(s, 3, json_array_get(list, i));
+        bool bound =
+            bind_text(s, 1, id) && sqlite3_bind_int64(s, 2, (sqlite3_int64)i) == SQLITE_OK && bind_json(s, 3, json_array_get(list, i));
         rc = bound ? run(h, put) : SQLITE_NOMEM;
     }
     s = prepared(h, trim);
@@ -311,8 +335,10 @@ static json_t *evidence_out(json_t *hosts)
 {
     json_t *all = json_array(), *host, *piece;
     size_t i, k;
-    json_array_foreach(hosts, i, host) {
-        json_array_foreach(json_object_get(host, "evidence"), k, piece) {
+    json_array_foreach(hosts, i, host)
+    {
+        json_array_foreach(json_object_get(host, "evidence"), k, piece)
+        {
             if (json_object_set_new(piece, "host", json_integer((json_int_t)i)) != 0 || json_array_append(all, piece) != 0) {
                 json_decref(all);
                 return NULL;
@@ -332,7 +358,8 @@ static json_t *list_out(json_t *object, const char *name)
 
 static int put_storm(struct history *h, const char *id, json_t *object)
 {
-    json_t *hosts = list_out(object, "hosts"), *edges = list_out(object, "edges"), *timeline = list_out(object, "timeline"), *evidence = evidence_out(hosts);
+    json_t *hosts = list_out(object, "hosts"), *edges = list_out(object, "edges"), *timeline = list_out(object, "timeline"),
+           *evidence = evidence_out(hosts);
     sqlite3_stmt *s = prepared(h, PUT_ALARM);
     int rc = evidence && bind_text(s, 1, id) && bind_json(s, 2, object) ? run(h, PUT_ALARM) : SQLITE_NOMEM;
     if (rc == SQLITE_OK)
@@ -371,7 +398,8 @@ static bool make_room(struct history *h)
 {
     for (;;) {
         int64_t pages, unused, most;
-        if (!pragma_number(h, "PRAGMA page_count", &pages) || !pragma_number(h, "PRAGMA freelist_count", &unused) || !pragma_number(h, "PRAGMA max_page_count", &most))
+        if (!pragma_number(h, "PRAGMA page_count", &pages) || !pragma_number(h, "PRAGMA freelist_count", &unused) ||
+            !pragma_number(h, "PRAGMA max_page_count", &most))
             return false;
         if (most - pages + unused >= ROOM_PAGES)
             return true;
@@ -442,7 +470,8 @@ static bool evidence_in(json_t *hosts, json_t *evidence)
 {
     json_t *piece;
     size_t i;
-    json_array_foreach(evidence, i, piece) {
+    json_array_foreach(evidence, i, piece)
+    {
         json_int_t at = json_integer_value(json_object_get(piece, "host"));
         json_t *host = at >= 0 ? json_array_get(hosts, (size_t)at) : NULL, *list = json_object_get(host, "evidence");
         if (host && !list && json_object_set_new(host, "evidence", list = json_array()) != 0)
@@ -473,7 +502,8 @@ static struct storm *load(struct history *h, const char *id, struct reason *why)
         reason_say(why, "%.64s: no such alarm in %s; `squall alarms` lists them", id, h->path);
         return NULL;
     }
-    json_t *hosts = get_list(h, GET_HOSTS, id), *evidence = get_list(h, GET_EVIDENCE, id), *edges = get_list(h, GET_EDGES, id), *timeline = get_list(h, GET_TIMELINE, id);
+    json_t *hosts = get_list(h, GET_HOSTS, id), *evidence = get_list(h, GET_EVIDENCE, id), *edges = get_list(h, GET_EDGES, id),
+           *timeline = get_list(h, GET_TIMELINE, id);
     if (object && hosts && evidence && edges && timeline && evidence_in(hosts, evidence) && json_object_set(object, "hosts", hosts) == 0 &&
         json_object_set(object, "edges", edges) == 0 && json_object_set(object, "timeline", timeline) == 0)
         s = storm_json_parse(object, why);

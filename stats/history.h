@@ -1,5 +1,5 @@
-/* Storms on disk: one SQLite database, DIRECTORY/history.db, written by one process, read by any.  What was stored a second ago survives kill -9.
- * Bounded in bytes and in days; cleared alarms go first, oldest first; an open one never. */
+/* Storms on disk: one SQLite database, DIRECTORY/history.db, written by one process, read by any.  What was stored a second ago survives
+ * kill -9. Bounded in bytes and in days; cleared alarms go first, oldest first; an open one never. */
 #ifndef SQUALL_STATS_HISTORY_H
 #define SQUALL_STATS_HISTORY_H
 
@@ -16,13 +16,15 @@ extern const struct setting history_settings_list[];
 extern const size_t history_settings_count;
 
 struct history;
-/* For writing; makes the directory (0700) and the database when there is none.  NULL: *why, and *status the sysexits code (INTERFACES.md). */
+/* For writing; makes the directory (0700) and the database when there is none.  NULL: *why, and *status the sysexits code
+ * (INTERFACES.md). */
 struct history *history_open(const struct history_settings *settings, struct reason *why, int *status);
 /* For reading, while another process may be writing; writes nothing.  NULL as above. */
 struct history *history_open_reading(const char *directory, struct reason *why, int *status);
 void history_close(struct history *h); /* commits; NULL does nothing */
 
-/* Stores the storm as it is now, in place of what was known of it.  It is on disk after the next history_tick().  False: *why; what was there before stands. */
+/* Stores the storm as it is now, in place of what was known of it.  It is on disk after the next history_tick().  False: *why; what was
+ * there before stands. */
 bool history_store(struct history *h, const struct storm *s, int64_t now, struct reason *why);
 /* Call it once a second: commits, and now and then forgets what is too old. */
 bool history_tick(struct history *h, int64_t now, struct reason *why);

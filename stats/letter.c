@@ -1,6 +1,6 @@
-/* In: a storm and one of its hosts.  Out: the letter to that host's postmaster; to the report, `squall read` and whoever sends it.
- * All words stand in one table, with {names} where the storm's own words go, so that a translator needs to read no C.  The storm's words came from the
- * wire: they are cleaned, and a {name} inside them is never looked at. */
+/* In: a storm and one of its hosts.  Out: the letter to that host's postmaster; to the report, `squall read` and whoever sends it. All
+ * words stand in one table, with {names} where the storm's own words go, so that a translator needs to read no C.  The storm's words
+ * came from the wire: they are cleaned, and a {name} inside them is never looked at. */
 #include "stats/letter.h"
 
 #include <string.h>
@@ -9,9 +9,9 @@
 #include "stats/cure.h"
 #include "stats/figure.h"
 
-#define WIDTH 72
+#define WIDTH   72
 #define LONGEST 4096 /* bytes of a paragraph */
-#define ASKS 4
+#define ASKS    4
 
 struct kind_text {
     const char *subject, *opening, *saw, *ask[ASKS];
@@ -34,59 +34,76 @@ static const struct letter_text ENGLISH = {
     .subject = "Subject     ",
     .first_seen = "First seen  ",
     .we_saw = "What we saw",
-    .header_only = "We know of your server from the Received lines of these copies only, and have not seen its connections. Please look whether they tell the truth.",
+    .header_only = "We know of your server from the Received lines of these copies only, and have not seen its connections. Please look "
+                   "whether they tell the truth.",
     .evidence = "The evidence (times are UTC)",
     .received = "Received: ",
     .runs = "What it seems to run, and what to change",
-    .no_mark = "The copies carry no mark of the program that made them. Programs that collect a mailbox by POP3 or IMAP and hand what they find to the mail server "
-               "must not take the recipients from To: and Cc: unless they drop every address outside your own domains; that is the setting to look for.",
+    .no_mark = "The copies carry no mark of the program that made them. Programs that collect a mailbox by POP3 or IMAP and hand what they "
+               "find to the mail server "
+               "must not take the recipients from To: and Cc: unless they drop every address outside your own domains; that is the setting "
+               "to look for.",
     .we_ask = "What we ask of you",
-    .closing = "We would be grateful for a short answer when it is done, or when you find that we are wrong. We gladly send the packets that show it.",
-    .made_by = "This letter was written by Squall from the mail traffic it saw (alarm {id}). Its numbers are counted, not estimated. It holds no text of the mail.",
+    .closing = "We would be grateful for a short answer when it is done, or when you find that we are wrong. We gladly send the packets "
+               "that show it.",
+    .made_by = "This letter was written by Squall from the mail traffic it saw (alarm {id}). Its numbers are counted, not estimated. It "
+               "holds no text of the mail.",
     .reinjection = {"Your mail server re-sends a mail to people who have it",
-                    "your mail server {host} ({address}) sends a mail that it received once more to everyone in its To: and Cc: lines. These people have had it already, and "
-                    "each new copy that reaches a server set up like yours makes further ones. We believe that nobody means it to; only the place where it happens can stop it.",
-                    "Between {first} and {last} your server sent {copies} copies of this mail, which makes {deliveries} deliveries; {redeliveries} of them went to people "
-                    "who already had it. {acquittal}",
-                    {"Stop the program that collects the mailbox for your domain (the \"POP3 connector\") until its setting is changed.",
-                     "Delete what your server still has queued with this Message-ID, and the mail itself from the mailbox that is collected.",
-                     "Let the program deliver to your own addresses only, and take the recipients from the envelope, never from To: and Cc:."}},
+        "your mail server {host} ({address}) sends a mail that it received once more to everyone in its To: and Cc: lines. These people "
+        "have had it already, and "
+        "each new copy that reaches a server set up like yours makes further ones. We believe that nobody means it to; only the place "
+        "where it happens can stop it.",
+        "Between {first} and {last} your server sent {copies} copies of this mail, which makes {deliveries} deliveries; {redeliveries} of "
+        "them went to people "
+        "who already had it. {acquittal}",
+        {"Stop the program that collects the mailbox for your domain (the \"POP3 connector\") until its setting is changed.",
+            "Delete what your server still has queued with this Message-ID, and the mail itself from the mailbox that is collected.",
+            "Let the program deliver to your own addresses only, and take the recipients from the envelope, never from To: and Cc:."}},
     .loop = {"Your mail server passes a mail round in a loop",
-             "a mail comes back to your mail server {host} ({address}) again and again, because two or more servers forward it to one another.",
-             "Between {first} and {last} your server sent the mail on {copies} times; {redeliveries} deliveries went to an address that had it already. {acquittal}",
-             {"Take out the forwarding that sends this mail to the next server in the circle.", "Delete what your server still has queued with this Message-ID.",
-              "Let your server refuse a mail that carries its own Received line or the recipient's Delivered-To."}},
+        "a mail comes back to your mail server {host} ({address}) again and again, because two or more servers forward it to one another.",
+        "Between {first} and {last} your server sent the mail on {copies} times; {redeliveries} deliveries went to an address that had it "
+        "already. {acquittal}",
+        {"Take out the forwarding that sends this mail to the next server in the circle.",
+            "Delete what your server still has queued with this Message-ID.",
+            "Let your server refuse a mail that carries its own Received line or the recipient's Delivered-To."}},
     .list_loop = {"A mailing list of yours gets its own mail back",
-                  "a mailing list that passes your mail server {host} ({address}) is sent its own mail again, and sends it out once more.",
-                  "Between {first} and {last} your server sent {copies} copies, {redeliveries} deliveries of them to people who had the mail. {acquittal}",
-                  {"Unsubscribe the address that forwards the list's mail to the list.", "Let the list refuse a mail that carries its own List-Id, X-BeenThere or X-Loop."}},
+        "a mailing list that passes your mail server {host} ({address}) is sent its own mail again, and sends it out once more.",
+        "Between {first} and {last} your server sent {copies} copies, {redeliveries} deliveries of them to people who had the mail. "
+        "{acquittal}",
+        {"Unsubscribe the address that forwards the list's mail to the list.",
+            "Let the list refuse a mail that carries its own List-Id, X-BeenThere or X-Loop."}},
     .autoreply = {"An automatic answer of yours answers another one",
-                  "two addresses answer each other automatically, and your mail server {host} ({address}) sends one side of it.",
-                  "Between {first} and {last} it sent {copies} such answers.",
-                  {"Switch the automatic answer off for now.",
-                   "Let it answer each sender once in some days, never a mail with Auto-Submitted, Precedence: bulk or an empty envelope sender (RFC 3834)."}},
+        "two addresses answer each other automatically, and your mail server {host} ({address}) sends one side of it.",
+        "Between {first} and {last} it sent {copies} such answers.",
+        {"Switch the automatic answer off for now.", "Let it answer each sender once in some days, never a mail with Auto-Submitted, "
+                                                     "Precedence: bulk or an empty envelope sender (RFC 3834)."}},
     .resend = {"Your mail server sends the same mail again and again",
-               "your mail server {host} ({address}) sends one and the same mail again although it was accepted, probably because the last reply came too late (RFC 1047).",
-               "Between {first} and {last} it sent {copies} copies, {redeliveries} deliveries more than were needed.",
-               {"Let your server wait ten minutes for the reply to the end of the data (RFC 5321, 4.5.3.2.6).", "Look for a firewall on the way that inspects SMTP or ends idle connections."}},
+        "your mail server {host} ({address}) sends one and the same mail again although it was accepted, probably because the last reply "
+        "came too late (RFC 1047).",
+        "Between {first} and {last} it sent {copies} copies, {redeliveries} deliveries more than were needed.",
+        {"Let your server wait ten minutes for the reply to the end of the data (RFC 5321, 4.5.3.2.6).",
+            "Look for a firewall on the way that inspects SMTP or ends idle connections."}},
     .burst = {"Your mail server sends far more mail than it does at other times",
-              "your mail server {host} ({address}) sends us far more mail than it does at this time of day.",
-              "Between {first} and {last} it sent {copies} mails, which makes {deliveries} deliveries.",
-              {"Please tell us whether this is meant.", "If not, look for a program that repeats itself, or an account in the wrong hands."}},
+        "your mail server {host} ({address}) sends us far more mail than it does at this time of day.",
+        "Between {first} and {last} it sent {copies} mails, which makes {deliveries} deliveries.",
+        {"Please tell us whether this is meant.", "If not, look for a program that repeats itself, or an account in the wrong hands."}},
     .other = {"Mail from your server", "your mail server {host} ({address}) has part in a mail storm: {why}.",
-              "Between {first} and {last} it sent {copies} copies, which makes {deliveries} deliveries, {redeliveries} of them to people who had the mail. {acquittal}",
-              {"Please look into your server's log for this time, and stop what repeats itself."}},
+        "Between {first} and {last} it sent {copies} copies, which makes {deliveries} deliveries, {redeliveries} of them to people who had "
+        "the mail. {acquittal}",
+        {"Please look into your server's log for this time, and stop what repeats itself."}},
 };
 
 static const struct kind_text *kind_text(const struct letter_text *words, enum storm_kind kind)
 {
     switch (kind) {
-    case KIND_REINJECTION: case KIND_REINJECTION_ELSEWHERE: return &words->reinjection;
+    case KIND_REINJECTION:
+    case KIND_REINJECTION_ELSEWHERE: return &words->reinjection;
     case KIND_FORWARDING_LOOP: return &words->loop;
     case KIND_LIST_LOOP: return &words->list_loop;
     case KIND_AUTOREPLY_LOOP: return &words->autoreply;
     case KIND_RESEND: return &words->resend;
-    case KIND_BURST: case KIND_ENCRYPTED_BURST: return &words->burst;
+    case KIND_BURST:
+    case KIND_ENCRYPTED_BURST: return &words->burst;
     default: return &words->other;
     }
 }
@@ -103,9 +120,9 @@ static const char *value_of(const struct values *v, struct span name)
 {
     const struct {
         const char *name, *value;
-    } all[] = {{"host", v->host},         {"address", v->address},     {"acquittal", v->acquittal},       {"why", v->why},
-               {"id", v->id},             {"first", v->first},         {"last", v->last},                 {"copies", v->copies},
-               {"deliveries", v->deliveries}, {"redeliveries", v->redeliveries}, {"subject_line", v->subject_line}};
+    } all[] = {{"host", v->host}, {"address", v->address}, {"acquittal", v->acquittal}, {"why", v->why}, {"id", v->id}, {"first", v->first},
+        {"last", v->last}, {"copies", v->copies}, {"deliveries", v->deliveries}, {"redeliveries", v->redeliveries},
+        {"subject_line", v->subject_line}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (span_equal(name, span_text(all[i].name)))
             return all[i].value;

@@ -1,5 +1,5 @@
-/* The letter to the postmaster of a host at fault: what his server does, by which evidence, what it seems to run and which setting to change.
- * Calm, plain text (UTF-8, lines of at most 72 characters but for what is quoted), to be signed by a person. */
+/* The letter to the postmaster of a host at fault: what his server does, by which evidence, what it seems to run and which setting to
+ * change. Calm, plain text (UTF-8, lines of at most 72 characters but for what is quoted), to be signed by a person. */
 #ifndef SQUALL_STATS_LETTER_H
 #define SQUALL_STATS_LETTER_H
 

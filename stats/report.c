@@ -102,7 +102,7 @@ static void write_evidence(const struct storm *s, FILE *to)
         char name[STORM_TEXT_SIZE];
         log_clean(span_text(h->name), name, sizeof name);
         fprintf(to, "  %s %s, %s%s\n", address_known(h->address) ? address_text(h->address, client) : "", name, storm_role_text(h->role),
-                h->on_wire ? "" : " (only Received lines name it)");
+            h->on_wire ? "" : " (only Received lines name it)");
         for (uint32_t k = 0; k < h->evidence_count; k++) {
             const struct storm_evidence *e = &h->evidence[k];
             fprintf(to, "    %s", figure_time(e->time, when));

@@ -1,5 +1,5 @@
-/* The incident report of one storm: verdict, acquittal, tree, numbers, evidence, timeline, cure, letters.  Made from the storm alone, no clock, no
- * locale, no network: the same storm gives the same bytes. */
+/* The incident report of one storm: verdict, acquittal, tree, numbers, evidence, timeline, cure, letters.  Made from the storm alone, no
+ * clock, no locale, no network: the same storm gives the same bytes. */
 #ifndef SQUALL_STATS_REPORT_H
 #define SQUALL_STATS_REPORT_H
 

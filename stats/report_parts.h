@@ -12,7 +12,8 @@ void report_text_write(const struct storm *s, FILE *to);
 
 /* Text from the wire as HTML text or attribute: cleaned, its encoded words decoded, escaped. */
 void report_escape(const char *text, FILE *to);
-/* "Stopped after 3 min 20 s", "Not over yet"; "Next round at ..., about ... deliveries": sentences that text and HTML share.  False: nothing to say. */
+/* "Stopped after 3 min 20 s", "Not over yet"; "Next round at ..., about ... deliveries": sentences that text and HTML share.  False:
+ * nothing to say. */
 bool report_state(const struct storm *s, FILE *to);
 bool report_growth(const struct storm *s, FILE *to);
 

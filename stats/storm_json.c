@@ -56,8 +56,9 @@ static bool append(json_t *list, json_t *item)
 
 static json_t *evidence_json(const struct storm_evidence *e)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "time", moment(e->time), "connection", e->connection ? count(e->connection) : json_null(), "client",
-                     address(e->client), "server", address(e->server), "said", text(e->said), "received", text(e->received));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "time", moment(e->time), "connection",
+        e->connection ? count(e->connection) : json_null(), "client", address(e->client), "server", address(e->server), "said",
+        text(e->said), "received", text(e->received));
 }
 
 static json_t *host_json(const struct storm_host *h)
@@ -70,16 +71,17 @@ static json_t *host_json(const struct storm_host *h)
         json_decref(evidence);
         return NULL;
     }
-    return json_pack("{s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", address(h->address), "name", text(h->name), "role",
-                     storm_role_text(h->role), "on_wire", (int)h->on_wire, "copies", count(h->copies), "deliveries", count(h->deliveries), "redeliveries",
-                     count(h->redeliveries), "recipients_in", count(h->recipients_in), "first", moment(h->first), "last", moment(h->last), "software",
-                     text(h->software), "evidence", evidence);
+    return json_pack("{s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address", address(h->address), "name", text(h->name),
+        "role", storm_role_text(h->role), "on_wire", (int)h->on_wire, "copies", count(h->copies), "deliveries", count(h->deliveries),
+        "redeliveries", count(h->redeliveries), "recipients_in", count(h->recipients_in), "first", moment(h->first), "last",
+        moment(h->last), "software", text(h->software), "evidence", evidence);
 }
 
 static json_t *edge_json(const struct storm_edge *e)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "from", index_of_host(e->from), "to", index_of_host(e->to), "copies", count(e->copies), "deliveries",
-                     count(e->deliveries), "redeliveries", count(e->redeliveries), "on_wire", (int)e->on_wire, "first", moment(e->first));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "from", index_of_host(e->from), "to", index_of_host(e->to), "copies",
+        count(e->copies), "deliveries", count(e->deliveries), "redeliveries", count(e->redeliveries), "on_wire", (int)e->on_wire, "first",
+        moment(e->first));
 }
 
 static json_t *event_json(const struct storm_event *e)
@@ -98,7 +100,8 @@ static json_t *lists_json(const struct storm *s)
     for (uint32_t i = 0; whole && i < s->event_count; i++)
         whole = append(events, event_json(&s->events[i]));
     if (whole)
-        return json_pack("{s:o, s:I, s:o, s:o}", "hosts", hosts, "hosts_more", (json_int_t)s->hosts_more, "edges", edges, "timeline", events);
+        return json_pack(
+            "{s:o, s:I, s:o, s:o}", "hosts", hosts, "hosts_more", (json_int_t)s->hosts_more, "edges", edges, "timeline", events);
     json_decref(hosts);
     json_decref(edges);
     json_decref(events);
@@ -114,21 +117,23 @@ static json_t *forecast_json(const struct storm *s)
 
 static json_t *blast_json(const struct storm *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "recipients", count(s->recipients), "most_copies_a_recipient", count(s->most_copies_a_recipient), "audience",
-                     count(s->audience), "audience_domains", count(s->audience_domains), "bytes", count(s->bytes), "peak_rate", measure(s->peak_rate));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "recipients", count(s->recipients), "most_copies_a_recipient",
+        count(s->most_copies_a_recipient), "audience", count(s->audience), "audience_domains", count(s->audience_domains), "bytes",
+        count(s->bytes), "peak_rate", measure(s->peak_rate));
 }
 
 json_t *storm_json_bare(const struct storm *s)
 {
-    json_t *o = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", text(s->id), "kind", storm_kind_text(s->kind), "severity",
-                          storm_severity_text(s->severity), "peak_severity", storm_severity_text(s->peak_severity), "state", storm_state_text(s->state),
-                          "message_id", text(s->message_id), "thread", text(s->thread), "subject", text(s->subject), "from", text(s->from), "victim",
-                          text(s->victim), "first_seen", moment(s->first_seen), "raised", moment(s->raised), "updated", moment(s->updated), "cleared",
-                          moment(s->cleared));
-    json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "copies", count(s->copies), "deliveries", count(s->deliveries),
-                                "redeliveries", count(s->redeliveries), "recipients", count(s->recipients), "blast_radius", blast_json(s), "reproduction",
-                                measure(s->reproduction), "generation_seconds", measure(s->generation), "forecast", forecast_json(s), "generations_left",
-                                s->generations_left < 0 ? json_null() : json_integer(s->generations_left), "why", text(s->why), "acquittal", text(s->acquittal));
+    json_t *o = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", text(s->id), "kind",
+        storm_kind_text(s->kind), "severity", storm_severity_text(s->severity), "peak_severity", storm_severity_text(s->peak_severity),
+        "state", storm_state_text(s->state), "message_id", text(s->message_id), "thread", text(s->thread), "subject", text(s->subject),
+        "from", text(s->from), "victim", text(s->victim), "first_seen", moment(s->first_seen), "raised", moment(s->raised), "updated",
+        moment(s->updated), "cleared", moment(s->cleared));
+    json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "copies", count(s->copies), "deliveries",
+        count(s->deliveries), "redeliveries", count(s->redeliveries), "recipients", count(s->recipients), "blast_radius", blast_json(s),
+        "reproduction", measure(s->reproduction), "generation_seconds", measure(s->generation), "forecast", forecast_json(s),
+        "generations_left", s->generations_left < 0 ? json_null() : json_integer(s->generations_left), "why", text(s->why), "acquittal",
+        text(s->acquittal));
     json_t *lists = lists_json(s);
     if (!o || !numbers || !lists || json_object_update(o, numbers) != 0 || json_object_update(o, lists) != 0) {
         json_decref(o);
@@ -227,8 +232,8 @@ static int take_word(const json_t *o, const char *name, const char *const words[
 }
 
 #define WORD(name, word, ...) word,
-static const char *const KINDS[] = {STORM_KINDS(WORD)}, *const SEVERITIES[] = {STORM_SEVERITIES(WORD)}, *const STATES[] = {STORM_STATES(WORD)},
-                         *const ROLES[] = {STORM_ROLES(WORD)};
+static const char *const KINDS[] = {STORM_KINDS(WORD)}, *const SEVERITIES[] = {STORM_SEVERITIES(WORD)},
+                         *const STATES[] = {STORM_STATES(WORD)}, *const ROLES[] = {STORM_ROLES(WORD)};
 #undef WORD
 #define COUNT_OF(list) (sizeof(list) / sizeof *(list))
 
@@ -306,7 +311,8 @@ static bool lists_parse(const json_t *o, struct storm *s, struct reason *why)
 
 static void numbers_parse(const json_t *o, struct storm *s)
 {
-    const json_t *blast = json_object_get(o, "blast_radius"), *forecast = json_object_get(o, "forecast"), *left = json_object_get(o, "generations_left");
+    const json_t *blast = json_object_get(o, "blast_radius"), *forecast = json_object_get(o, "forecast"),
+                 *left = json_object_get(o, "generations_left");
     s->copies = take_count(o, "copies");
     s->deliveries = take_count(o, "deliveries");
     s->redeliveries = take_count(o, "redeliveries");

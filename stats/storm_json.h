@@ -1,5 +1,5 @@
-/* A storm as the JSON object that INTERFACES.md calls an alarm, and back.  The history keeps storms in this form, so a report made again from the
- * history is the same to the byte.  Nothing is invented on the way: what is unknown is null. */
+/* A storm as the JSON object that INTERFACES.md calls an alarm, and back.  The history keeps storms in this form, so a report made again
+ * from the history is the same to the byte.  Nothing is invented on the way: what is unknown is null. */
 #ifndef SQUALL_STATS_STORM_JSON_H
 #define SQUALL_STATS_STORM_JSON_H
 

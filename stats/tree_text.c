@@ -38,7 +38,11 @@ static void write_counts(uint64_t copies, uint64_t deliveries, uint64_t redelive
 
 static void write_host(const struct storm_host *h, FILE *to)
 {
-    static const char *const roles[] = {[ROLE_ORIGIN] = "origin", [ROLE_RELAY] = "relay", [ROLE_EXPANDER] = "expander", [ROLE_REINJECTOR] = "RE-INJECTS", [ROLE_LOOPER] = "LOOPS"};
+    static const char *const roles[] = {[ROLE_ORIGIN] = "origin",
+        [ROLE_RELAY] = "relay",
+        [ROLE_EXPANDER] = "expander",
+        [ROLE_REINJECTOR] = "RE-INJECTS",
+        [ROLE_LOOPER] = "LOOPS"};
     write_name(h, to);
     fprintf(to, "  %s", roles[h->role]);
     if (h->deliveries || tree_at_fault(h)) {
@@ -53,20 +57,14 @@ static void write_node(const struct storm *s, const struct tree_node *n, FILE *t
 {
     char count[FIGURE_TEXT];
     switch (n->kind) {
-    case TREE_HOST:
-        write_host(&s->hosts[n->host], to);
-        return;
+    case TREE_HOST: write_host(&s->hosts[n->host], to); return;
     case TREE_MORE:
         fprintf(to, "and %s more hosts", figure_count(n->hosts, count));
         if (n->faulty)
             fprintf(to, ", %s of them at fault", figure_count(n->faulty, count));
         break;
-    case TREE_AGAIN:
-        fprintf(to, "back to %s host%s of this tree", figure_count(n->hosts, count), n->hosts == 1 ? "" : "s");
-        break;
-    case TREE_MAILBOXES:
-        fputs("other mailboxes", to);
-        break;
+    case TREE_AGAIN: fprintf(to, "back to %s host%s of this tree", figure_count(n->hosts, count), n->hosts == 1 ? "" : "s"); break;
+    case TREE_MAILBOXES: fputs("other mailboxes", to); break;
     }
     fputs(": ", to);
     write_counts(n->copies, n->deliveries, n->redeliveries, to);

@@ -10,8 +10,8 @@
 
 #include "smtpdissect/clear.h"
 
-/* A dialogue with the places where the dissector's mark changes written as '[' (content begins) and ']' (it ended); what must not be kept stands between
- * '{' and '}'.  These four are taken out before the bytes are used. */
+/* A dialogue with the places where the dissector's mark changes written as '[' (content begins) and ']' (it ended); what must not be
+ * kept stands between '{' and '}'.  These four are taken out before the bytes are used. */
 struct script {
     uint8_t bytes[2048];
     bool hidden[2048];
@@ -62,9 +62,12 @@ static void assert_nothing_hidden_kept(const struct script *s, const bool *kept)
 }
 
 static const char *const SCRIPTS[] = {
-    "EHLO a.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\nMessage-ID: <x@y>\r\nSubject: s\r\n\r\n[{body of it\r\nQUIT\r\nMAIL FROM:<no@no>\r\n..\r\n}.\r\n]QUIT\r\n",
-    "EHLO a.test\r\nAUTH PLAIN {AGFsaWNlAHNlY3JldA==}\r\nMAIL FROM:<a@b.test>\r\nDATA\r\nA: b\r\n\r\n[{x\r\n}.\r\n]MAIL FROM:<a@b.test>\r\nDATA\r\nC: d\r\n\r\n[{y\r\n}.\r\n]",
-    "EHLO a.test\r\nAUTH LOGIN\r\n{YWxpY2U=}\r\n{c2VjcmV0cGFzcw==}\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<averylongname@and.its.domain.test>\r\nQUIT\r\n",
+    "EHLO a.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\nMessage-ID: <x@y>\r\nSubject: s\r\n\r\n[{body of "
+    "it\r\nQUIT\r\nMAIL FROM:<no@no>\r\n..\r\n}.\r\n]QUIT\r\n",
+    "EHLO a.test\r\nAUTH PLAIN {AGFsaWNlAHNlY3JldA==}\r\nMAIL FROM:<a@b.test>\r\nDATA\r\nA: b\r\n\r\n[{x\r\n}.\r\n]MAIL "
+    "FROM:<a@b.test>\r\nDATA\r\nC: d\r\n\r\n[{y\r\n}.\r\n]",
+    "EHLO a.test\r\nAUTH LOGIN\r\n{YWxpY2U=}\r\n{c2VjcmV0cGFzcw==}\r\nMAIL FROM:<a@b.test>\r\nRCPT "
+    "TO:<averylongname@and.its.domain.test>\r\nQUIT\r\n",
     "EHLO a.test\r\nAUTH XOAUTH2 {dXNlcj1zb21lb25lQGV4YW1wbGUuY29tAWF1dGg9QmVhcmVyIHlhMjkudkY5ZGZ0NAEB}\r\n*\r\nQUIT\r\n",
     "{text of a mail begun before we looked\r\nwith a MAIL in it\r\n}MAIL FROM:<a@b.test>\r\nDATA\r\nA: b\r\n\r\n[{z\r\n}.\r\n]",
 };
@@ -123,7 +126,8 @@ static void lines_in_packets_of_their_own_are_kept(void **state)
 static void chunks_end_nowhere_for_certain(void **state)
 {
     (void)state;
-    struct script s = script("EHLO a.test\r\nMAIL FROM:<a@b.test>\r\nBDAT 40 LAST\r\nMessage-ID: <x@y>\r\n\r\n[{body\r\n.\r\nQUIT\r\nsecret text}]{MAIL FROM:<c@d.test>}\r\n");
+    struct script s = script("EHLO a.test\r\nMAIL FROM:<a@b.test>\r\nBDAT 40 LAST\r\nMessage-ID: "
+                             "<x@y>\r\n\r\n[{body\r\n.\r\nQUIT\r\nsecret text}]{MAIL FROM:<c@d.test>}\r\n");
     bool kept[2048];
     feed(&s, NULL, 0, kept);
     assert_nothing_hidden_kept(&s, kept);
@@ -154,7 +158,8 @@ static void after_a_gap_nothing_until_a_command(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(every_cut), cmocka_unit_test(lines_in_packets_of_their_own_are_kept),
-                                       cmocka_unit_test(chunks_end_nowhere_for_certain), cmocka_unit_test(after_a_gap_nothing_until_a_command)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole), cmocka_unit_test(every_cut),
+        cmocka_unit_test(lines_in_packets_of_their_own_are_kept), cmocka_unit_test(chunks_end_nowhere_for_certain),
+        cmocka_unit_test(after_a_gap_nothing_until_a_command)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

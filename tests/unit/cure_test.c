@@ -1,5 +1,5 @@
-/* The cures are tried on the programs they are for: Postfix's maps, Exim's ACLs, rspamd's Lua, nft.  A program that is not installed is skipped aloud.
- * The texts of the storm are hostile; each cure must stop its own mail, no other, and let nothing break out. */
+/* The cures are tried on the programs they are for: Postfix's maps, Exim's ACLs, rspamd's Lua, nft.  A program that is not installed is
+ * skipped aloud. The texts of the storm are hostile; each cure must stop its own mail, no other, and let nothing break out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,7 +137,8 @@ static void postfix_drops_this_mail_only(void **state)
         assert_int_equal(run(out, sizeof out, "postmap -c . -h -q - pcre:header_checks < copy"), 0);
         assert_non_null(strstr(out, "DISCARD mail storm 20261124T034918Z-2"));
         assert_null(strstr(out, "warning"));
-        snprintf(message, sizeof message, "Message-ID: <x%s>\nSubject: %s\nMessage-Id: <%.8s@evil.test>\nReferences: <%s>\n\n", IDS[i], IDS[i], IDS[i], IDS[i]);
+        snprintf(message, sizeof message, "Message-ID: <x%s>\nSubject: %s\nMessage-Id: <%.8s@evil.test>\nReferences: <%s>\n\n", IDS[i],
+            IDS[i], IDS[i], IDS[i]);
         write_file("other", message);
         assert_int_not_equal(run(out, sizeof out, "postmap -c . -h -q - pcre:header_checks < other"), 0);
         assert_string_equal(out, "");
@@ -187,7 +188,9 @@ static void postfix_refuses_answers_bounces_and_pairs(void **state)
     SAMPLE_TEXT(x->storm.victim, "Victim.One@corp.test");
     text = cure(&x->storm, CURE_POSTFIX);
     write_file("recipients", text);
-    assert_int_equal(run(out, sizeof out, "postmap -c . -q victim.one@corp.test pcre:recipients && ! postmap -c . -q victimXone@corp.test pcre:recipients"), 0);
+    assert_int_equal(run(out, sizeof out,
+                         "postmap -c . -q victim.one@corp.test pcre:recipients && ! postmap -c . -q victimXone@corp.test pcre:recipients"),
+        0);
     assert_non_null(strstr(out, "storm_bounces"));
     const char *map = strstr(text, "inline:");
     assert_non_null(map);
@@ -200,7 +203,9 @@ static void postfix_refuses_answers_bounces_and_pairs(void **state)
     SAMPLE_TEXT(x->storm.victim, "corp.test"); /* a whole domain */
     text = cure(&x->storm, CURE_POSTFIX);
     write_file("recipients", text);
-    assert_int_equal(run(out, sizeof out, "postmap -c . -q anyone@corp.test pcre:recipients && ! postmap -c . -q a@notcorp.test.evil pcre:recipients"), 0);
+    assert_int_equal(
+        run(out, sizeof out, "postmap -c . -q anyone@corp.test pcre:recipients && ! postmap -c . -q a@notcorp.test.evil pcre:recipients"),
+        0);
     free(text);
 
     x->storm.kind = KIND_AUTOREPLY_LOOP;
@@ -227,17 +232,21 @@ static void postfix_refuses_answers_bounces_and_pairs(void **state)
 /* ---- Exim ---- */
 
 /* One mail through Exim's own dialogue with this ACL; what it said and logged. */
-static void exim_mail(const char *rcpt_acl, const char *data_acl, const char *client, const char *sender, const char *recipient, const char *header, char *out, size_t size)
+static void exim_mail(const char *rcpt_acl, const char *data_acl, const char *client, const char *sender, const char *recipient,
+    const char *header, char *out, size_t size)
 {
     char conf[16384], mail[4096], command[256];
     snprintf(conf, sizeof conf,
-             "primary_hostname = squall.test\nspool_directory = %s/spool\nlog_file_path = %s/spool/log-%%s\nkeep_environment =\nacl_smtp_rcpt = r\nacl_smtp_data = d\nbegin acl\nr:\n%s"
-             "  accept\nd:\n%s  accept\n",
-             directory, directory, rcpt_acl, data_acl);
-    snprintf(mail, sizeof mail, "EHLO a.test\r\nMAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\n%s\r\n\r\nx\r\n.\r\nQUIT\r\n", sender, recipient, header);
+        "primary_hostname = squall.test\nspool_directory = %s/spool\nlog_file_path = %s/spool/log-%%s\nkeep_environment =\nacl_smtp_rcpt = "
+        "r\nacl_smtp_data = d\nbegin acl\nr:\n%s"
+        "  accept\nd:\n%s  accept\n",
+        directory, directory, rcpt_acl, data_acl);
+    snprintf(mail, sizeof mail, "EHLO a.test\r\nMAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\n%s\r\n\r\nx\r\n.\r\nQUIT\r\n", sender, recipient,
+        header);
     write_file("exim.conf", conf);
     write_file("mail", mail);
-    snprintf(command, sizeof command, "exim4 -C %s/exim.conf -bV && { exim4 -C %s/exim.conf -bh %s < mail; true; }", directory, directory, client);
+    snprintf(command, sizeof command, "exim4 -C %s/exim.conf -bV && { exim4 -C %s/exim.conf -bh %s < mail; true; }", directory, directory,
+        client);
     if (run(out, size, command) != 0)
         fail_msg("%s", out);
 }
@@ -283,7 +292,8 @@ static void exim_refuses_answers_bounces_and_pairs(void **state)
     x->storm.kind = KIND_REPLY_ALL;
     SAMPLE_TEXT(x->storm.thread, "root.0001@corp.test");
     char *text = cure(&x->storm, CURE_EXIM);
-    exim_mail("", text, "10.9.9.9", "a@b.test", "c@d.test", "Message-ID: <1@b>\r\nReferences: <q@r>\r\n <root.0001@corp.test>", out, sizeof out);
+    exim_mail(
+        "", text, "10.9.9.9", "a@b.test", "c@d.test", "Message-ID: <1@b>\r\nReferences: <q@r>\r\n <root.0001@corp.test>", out, sizeof out);
     assert_non_null(strstr(out, "rejected after DATA: Too many people have answered all"));
     exim_mail("", text, "10.9.9.9", "a@b.test", "c@d.test", "Message-ID: <root.0001@corp.test>", out, sizeof out);
     assert_non_null(strstr(out, "250 OK id="));
@@ -332,7 +342,8 @@ static const char LUA_AFTER[] =
     "  local said = 'nothing'\n"
     "  the.callback({get_message_id = function() return id end, get_from_ip = function() return rspamd_ip.from_string(ip) end,\n"
     "    get_from = function() return {{addr = from}} end, get_recipients = function() return {{addr = 'x@y.test'}, {addr = to}} end,\n"
-    "    get_header = function(_, name) return name == 'References' and refs or nil end, set_pre_result = function(_, t) said = t.action end})\n"
+    "    get_header = function(_, name) return name == 'References' and refs or nil end, set_pre_result = function(_, t) said = t.action "
+    "end})\n"
     "  print('said ' .. said)\nend\n";
 
 /* One made-up task through the cure's own callback. */
@@ -450,7 +461,8 @@ static void exchange_text_is_tame(void **state)
 static void what_is_not_one_mails_own_is_not_aimed_at(void **state)
 {
     (void)state;
-    static const char *const unsafe[] = {"", "systemmessage", "@evil.test", "?????????????????????@evil.test", "a@b", "\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8@\xff"};
+    static const char *const unsafe[] = {
+        "", "systemmessage", "@evil.test", "?????????????????????@evil.test", "a@b", "\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8@\xff"};
     for (size_t i = 0; i < sizeof unsafe / sizeof *unsafe; i++) {
         struct sample_storm *x = sample_reinjection();
         set_id(x, unsafe[i]);

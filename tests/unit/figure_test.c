@@ -48,7 +48,7 @@ static void encoded_words(void **state)
     header("=?UTF-8?B?Q2Fmw6k=?=", "Café");
     header("=?iso-8859-1?q?Caf=E9?= =?ISO-8859-1?Q?_cr=E8me?=", "Café crème");
     header("=?iso-8859-15?Q?=A4?= =?windows-1252*nl?Q?=80=93?=", "\u20ac\u20ac\u201c");
-    header("=?utf-8?Q?a=C3?= =?utf-8?Q?=A9b?=", "aéb"); /* a character cut in two by a bad mailer */
+    header("=?utf-8?Q?a=C3?= =?utf-8?Q?=A9b?=", "aéb");       /* a character cut in two by a bad mailer */
     header("=?koi8-r?B?8NLJ18XU?=", "=?koi8-r?B?8NLJ18XU?="); /* not ours to know */
     header("=?utf-8?Q?unfinished", "=?utf-8?Q?unfinished");
     header("=?utf-8?X?a?=", "=?utf-8?X?a?=");

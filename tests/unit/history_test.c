@@ -103,7 +103,8 @@ static int64_t number_of(const char *sql)
     assert_int_equal(sqlite3_open_v2(database, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    int64_t n = sqlite3_column_type(s, 0) == SQLITE_TEXT ? strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0 : sqlite3_column_int64(s, 0);
+    int64_t n =
+        sqlite3_column_type(s, 0) == SQLITE_TEXT ? strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0 : sqlite3_column_int64(s, 0);
     sqlite3_finalize(s);
     sqlite3_close(db);
     return n;
@@ -229,7 +230,8 @@ static void store_for_ever(int tell)
     for (uint64_t n = 1; h; n++) {
         x->storm.copies = n;
         x->storm.host_count = 1 + (uint32_t)(n % 5);
-        if (!history_store(h, &x->storm, (int64_t)n * NS_PER_SECOND, &why) || !history_tick(h, (int64_t)n * NS_PER_SECOND, &why) || write(tell, &n, sizeof n) != sizeof n)
+        if (!history_store(h, &x->storm, (int64_t)n * NS_PER_SECOND, &why) || !history_tick(h, (int64_t)n * NS_PER_SECOND, &why) ||
+            write(tell, &n, sizeof n) != sizeof n)
             break;
     }
     _exit(1);

@@ -27,15 +27,9 @@ static void says_what_is_known(void **state)
     assert_false(letter_wanted(&x->storm, &x->hosts[0])); /* the origin gets no letter */
     assert_false(letter_wanted(&x->storm, &x->hosts[1]));
     char *text = letter(&x->storm, &x->hosts[3]);
-    static const char *const wanted[] = {"To: the postmaster of server.company3.test\n",
-                                         "10.3.3.10",
-                                         "<1795492158195.3d3e@bank.test>",
-                                         "620 deliveries",
-                                         "each recipient once.",
-                                         "2026-11-24 03:49:21 UTC, 10.3.3.10 to 10.2.1.10",
-                                         "Received: from pop.provider3.test by server.company3.test with POP3 (fetchmail-6.4.37)\n",
-                                         "localdomains",
-                                         "20261124T034918Z-1"};
+    static const char *const wanted[] = {"To: the postmaster of server.company3.test\n", "10.3.3.10", "<1795492158195.3d3e@bank.test>",
+        "620 deliveries", "each recipient once.", "2026-11-24 03:49:21 UTC, 10.3.3.10 to 10.2.1.10",
+        "Received: from pop.provider3.test by server.company3.test with POP3 (fetchmail-6.4.37)\n", "localdomains", "20261124T034918Z-1"};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if (!strstr(text, wanted[i]))
             fail_msg("\"%s\" is missing in:\n%s", wanted[i], text);
@@ -86,6 +80,7 @@ static void longest_texts_fit(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(says_what_is_known), cmocka_unit_test(hostile_words_stay_words), cmocka_unit_test(longest_texts_fit)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_what_is_known), cmocka_unit_test(hostile_words_stay_words), cmocka_unit_test(longest_texts_fit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,10 +58,11 @@ static void same_bytes_from_the_history(void **state)
     free(x[1]);
 }
 
-static const char *const TAGS[] = {"!doctype", "html", "head", "meta", "title", "style", "body", "main", "div", "section", "span", "h1", "h2", "h3", "p", "b", "small", "br", "dl", "dt", "dd",
-                                   "table", "thead", "tr", "th", "td", "ul", "li", "pre", "details", "summary", "footer", "svg", "path", "text", "rect", "circle"};
-static const char *const ATTRIBUTES[] = {"lang", "charset", "name", "content", "http-equiv", "class", "open", "viewBox", "width", "height", "role", "aria-label", "d", "stroke-width", "x", "y", "rx",
-                                         "cx", "cy", "r", "text-anchor", "textLength", "lengthAdjust", "html"};
+static const char *const TAGS[] = {"!doctype", "html", "head", "meta", "title", "style", "body", "main", "div", "section", "span", "h1",
+    "h2", "h3", "p", "b", "small", "br", "dl", "dt", "dd", "table", "thead", "tr", "th", "td", "ul", "li", "pre", "details", "summary",
+    "footer", "svg", "path", "text", "rect", "circle"};
+static const char *const ATTRIBUTES[] = {"lang", "charset", "name", "content", "http-equiv", "class", "open", "viewBox", "width", "height",
+    "role", "aria-label", "d", "stroke-width", "x", "y", "rx", "cx", "cy", "r", "text-anchor", "textLength", "lengthAdjust", "html"};
 
 static bool among(const char *word, size_t n, const char *const list[], size_t count)
 {
@@ -71,7 +72,8 @@ static bool among(const char *word, size_t n, const char *const list[], size_t c
     return false;
 }
 
-/* Reads the page as a browser does, and fails at a tag or an attribute that the report has no use for; `depth` of open elements must come out even. */
+/* Reads the page as a browser does, and fails at a tag or an attribute that the report has no use for; `depth` of open elements must
+ * come out even. */
 static void assert_only_our_tags(const char *page)
 {
     static const char *const empty[] = {"!doctype", "meta", "br", "path", "rect", "circle"};
@@ -116,7 +118,8 @@ static void hostile_words_make_no_tags(void **state)
         char *page = report(&x->storm, REPORT_HTML);
         assert_only_our_tags(page);
         assert_non_null(strstr(page, "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;"));
-        static const char *const forbidden[] = {"<script", "<img", "onload=\"", "onerror=\"", "http:", "https:", "url(", "src=\"", "href", "@import", "\x1b", "\r"};
+        static const char *const forbidden[] = {
+            "<script", "<img", "onload=\"", "onerror=\"", "http:", "https:", "url(", "src=\"", "href", "@import", "\x1b", "\r"};
         for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
             if (strstr(page, forbidden[i]))
                 fail_msg("%s in %.80s", forbidden[i], strstr(page, forbidden[i]));
@@ -132,8 +135,8 @@ static void hostile_words_make_no_tags(void **state)
 static void says_all_of_it(void **state)
 {
     (void)state;
-    static const char *const wanted[] = {"re-injector", "each recipient once", "mail.provider3.test", "header only", "1,160", "58 s", "2,088", "fetchmail", "critical", "2.9 MB", "DISCARD", "New-TransportRule",
-                                         "Dear postmaster", "at most", "44.7"};
+    static const char *const wanted[] = {"re-injector", "each recipient once", "mail.provider3.test", "header only", "1,160", "58 s",
+        "2,088", "fetchmail", "critical", "2.9 MB", "DISCARD", "New-TransportRule", "Dear postmaster", "at most", "44.7"};
     struct sample_storm *x = sample_reinjection();
     char *page = report(&x->storm, REPORT_HTML);
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
@@ -147,8 +150,19 @@ static void the_smallest_and_the_largest(void **state)
 {
     (void)state;
     struct sample_storm *x = calloc(1, sizeof *x);
-    x->storm = (struct storm){.id = "x", .kind = KIND_MIRROR, .raised = TIME_UNKNOWN, .first_seen = TIME_UNKNOWN, .cleared = TIME_UNKNOWN, .forecast_at = TIME_UNKNOWN, .reproduction = (double)NAN,
-                              .generation = (double)NAN, .peak_rate = (double)NAN, .generations_left = -1, .hosts = x->hosts, .edges = x->edges, .events = x->events};
+    x->storm = (struct storm){.id = "x",
+        .kind = KIND_MIRROR,
+        .raised = TIME_UNKNOWN,
+        .first_seen = TIME_UNKNOWN,
+        .cleared = TIME_UNKNOWN,
+        .forecast_at = TIME_UNKNOWN,
+        .reproduction = (double)NAN,
+        .generation = (double)NAN,
+        .peak_rate = (double)NAN,
+        .generations_left = -1,
+        .hosts = x->hosts,
+        .edges = x->edges,
+        .events = x->events};
     for (int form = REPORT_TEXT; form <= REPORT_JSON; form++)
         free(report(&x->storm, (enum report_form)form));
     char *page = report(&x->storm, REPORT_HTML);
@@ -188,7 +202,7 @@ static void a_full_disk_is_told(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bytes_from_the_history), cmocka_unit_test(hostile_words_make_no_tags), cmocka_unit_test(says_all_of_it),
-                                       cmocka_unit_test(the_smallest_and_the_largest), cmocka_unit_test(a_full_disk_is_told)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bytes_from_the_history), cmocka_unit_test(hostile_words_make_no_tags),
+        cmocka_unit_test(says_all_of_it), cmocka_unit_test(the_smallest_and_the_largest), cmocka_unit_test(a_full_disk_is_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,10 +9,10 @@
 #include "stats/storm.h"
 
 /* Every character that some mail server's configuration, a shell, HTML or SQL would take for its own. */
-#define HOSTILE_ID "a.b+c(d)[e]{f}|g^h$i*j?k\\l/m\"n'o`p#q%r&s<t>u;v:w=x,~!${run{/bin/id}}@evil.test"
+#define HOSTILE_ID      "a.b+c(d)[e]{f}|g^h$i*j?k\\l/m\"n'o`p#q%r&s<t>u;v:w=x,~!${run{/bin/id}}@evil.test"
 #define HOSTILE_SUBJECT "</title><script>alert(1)</script><img src=x onerror=alert(2)> \"q\" 'a' & DROP TABLE"
-#define HOSTILE_NAME "\"><svg onload=alert(3)>.evil.test"
-#define SAMPLE_TIME INT64_C(1795492158350000001)
+#define HOSTILE_NAME    "\"><svg onload=alert(3)>.evil.test"
+#define SAMPLE_TIME     INT64_C(1795492158350000001)
 
 struct sample_storm {
     struct storm storm;
@@ -37,7 +37,8 @@ static inline struct storm_host *sample_host(struct sample_storm *x, uint8_t thi
 
 static inline void sample_edge(struct sample_storm *x, int32_t from, int32_t to, uint64_t deliveries, uint64_t redeliveries, bool on_wire)
 {
-    x->edges[x->storm.edge_count++] = (struct storm_edge){from, to, 1 + deliveries / 4, deliveries, redeliveries, on_wire, SAMPLE_TIME + to * NS_PER_SECOND};
+    x->edges[x->storm.edge_count++] =
+        (struct storm_edge){from, to, 1 + deliveries / 4, deliveries, redeliveries, on_wire, SAMPLE_TIME + to * NS_PER_SECOND};
 }
 
 static inline void sample_evidence(struct storm_host *h, uint64_t connection, const char *said, const char *received)
@@ -99,9 +100,10 @@ static inline struct sample_storm *sample_reinjection(void)
     other->copies = 160;
     other->deliveries = other->redeliveries = 540;
     other->recipients_in = 1;
-    SAMPLE_TEXT(loud->software, "fetchmail in multidrop mode (\"with POP3 (fetchmail-6.4.37)\"): set localdomains to its own domain, or use envelope");
+    SAMPLE_TEXT(loud->software,
+        "fetchmail in multidrop mode (\"with POP3 (fetchmail-6.4.37)\"): set localdomains to its own domain, or use envelope");
     sample_evidence(loud, 41, "sent the mail at 10.2.1.10 to 12 people of To: who had it, by a chain 4 hops longer",
-                    "from pop.provider3.test by server.company3.test with POP3 (fetchmail-6.4.37)");
+        "from pop.provider3.test by server.company3.test with POP3 (fetchmail-6.4.37)");
     sample_evidence(other, 57, "sent the mail again to 9 people of To:", "");
     sample_edge(x, 0, 1, 1, 0, true);
     sample_edge(x, 0, 2, 1, 0, true);
@@ -123,7 +125,8 @@ static inline struct sample_storm *sample_hostile(void)
     struct sample_storm *x = sample_reinjection();
     SAMPLE_TEXT(x->storm.id, "20261124T034918Z-2");
     SAMPLE_TEXT(x->storm.message_id, "%s", HOSTILE_ID);
-    SAMPLE_TEXT(x->storm.thread, "\xff\xfe\x80" "broken \xe2\x80\xae override \r\nX-Injected: yes");
+    SAMPLE_TEXT(x->storm.thread, "\xff\xfe\x80"
+                                 "broken \xe2\x80\xae override \r\nX-Injected: yes");
     SAMPLE_TEXT(x->storm.subject, "%s", HOSTILE_SUBJECT);
     SAMPLE_TEXT(x->storm.from, "\"%s\" <o'brien+`id`@evil.test>\r\nBcc: victim@evil.test", HOSTILE_SUBJECT);
     SAMPLE_TEXT(x->storm.why, "%s re-sends", HOSTILE_NAME);

@@ -51,10 +51,11 @@ static void comes_back_the_same(void **state)
 static void names_are_the_contract(void **state)
 {
     (void)state;
-    static const char *const names[] = {"id",     "kind",       "severity",     "peak_severity", "state",   "message_id", "thread",       "first_seen",         "raised",
-                                        "updated", "cleared",    "copies",       "deliveries",    "redeliveries", "recipients", "hosts", "reproduction", "generation_seconds", "forecast",
-                                        "why",    "acquittal",  "subject",      "from",          "timeline", "edges", "blast_radius", "cure"};
-    static const char *const host_names[] = {"address", "name", "role", "on_wire", "copies", "deliveries", "redeliveries", "first", "evidence"};
+    static const char *const names[] = {"id", "kind", "severity", "peak_severity", "state", "message_id", "thread", "first_seen", "raised",
+        "updated", "cleared", "copies", "deliveries", "redeliveries", "recipients", "hosts", "reproduction", "generation_seconds",
+        "forecast", "why", "acquittal", "subject", "from", "timeline", "edges", "blast_radius", "cure"};
+    static const char *const host_names[] = {
+        "address", "name", "role", "on_wire", "copies", "deliveries", "redeliveries", "first", "evidence"};
     struct sample_storm *x = sample_reinjection();
     json_t *o = storm_json(&x->storm);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -134,7 +134,7 @@ static void hostile_names_stay_in_their_line(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(draws_the_bank), cmocka_unit_test(circles_end), cmocka_unit_test(folding_keeps_the_faulty),
-                                       cmocka_unit_test(any_graph), cmocka_unit_test(hostile_names_stay_in_their_line)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(draws_the_bank), cmocka_unit_test(circles_end),
+        cmocka_unit_test(folding_keeps_the_faulty), cmocka_unit_test(any_graph), cmocka_unit_test(hostile_names_stay_in_their_line)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
