@@ -2,12 +2,15 @@
 # A unit test is tests/unit/NAME_test.c: cmocka, linked with the rooms.  A fuzz harness is tests/fuzz/NAME_fuzz.c.
 UNIT  := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*_test.c))
 TOOL  := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
-SCRIPT := $(patsubst %.c,$(B)/%,$(wildcard tests/script/script.c))
+# programs of several files: a directory each
+SCRIPT := $(if $(wildcard tests/script/*.c),$(B)/tests/script/script)
+SIM    := $(if $(wildcard tests/sim/*.c),$(B)/tests/sim/sim)
 FUZZ  := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 PCAPS := $(patsubst tests/pcaps/src/%.dialogue,$(B)/tests/pcaps/%.pcap,$(wildcard tests/pcaps/src/*.dialogue))
 STORMS := $(wildcard tests/pcaps/storms/*.pcap.zst)
 SMOKE_SECONDS ?= 60
 FUZZ_SECONDS  ?= 1800
+SIM_SEEDS     ?= 200
 # libndpi keeps memory it allocated once for all; nothing else may leak
 export ASAN_OPTIONS := detect_stack_use_after_return=1
 export UBSAN_OPTIONS := print_stacktrace=1
@@ -19,7 +22,13 @@ $(WRITER): $(B)/%: %.c $(B)/base.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MT $@ -o $@ $< $(B)/base.a $(PKG_LIBS)
 
-$(UNIT) $(filter-out $(WRITER),$(TOOL)) $(SCRIPT): $(B)/%: %.c $(LIBS)
+$(SCRIPT): $(patsubst %.c,$(B)/%.o,$(wildcard tests/script/*.c)) $(LIBS)
+$(SIM): $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c)) $(LIBS)
+$(SCRIPT) $(SIM):
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS) -lm
+
+$(UNIT) $(filter-out $(WRITER),$(TOOL)): $(B)/%: %.c $(LIBS)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MT $@ -o $@ $< $(LIBS) $(PKG_LIBS) $(if $(findstring /unit/,$@),-lcmocka) -lm
@@ -32,13 +41,16 @@ $(FUZZ:%=$(B)/tests/fuzz/%): $(B)/tests/fuzz/%: tests/fuzz/%_fuzz.c $(LIBS)
 $(PCAPS): $(B)/tests/pcaps/%.pcap: tests/pcaps/src/%.dialogue $(B)/tests/tools/dialogue
 	$(Q)mkdir -p $(@D)
 	$(Q)$(B)/tests/tools/dialogue $< $@
--include $(UNIT:%=%.d) $(TOOL:%=%.d) $(SCRIPT:%=%.d) $(FUZZ:%=$(B)/tests/fuzz/%.d)
+-include $(UNIT:%=%.d) $(TOOL:%=%.d) $(wildcard $(B)/tests/script/*.d $(B)/tests/sim/*.d) $(FUZZ:%=$(B)/tests/fuzz/%.d)
 
 unit: $(UNIT) ## unit tests
 	$(Q)tests/run-unit $(UNIT)
 
 script: $(SCRIPT) ## detector scenarios, tests/script/*.storm
 	$(Q)$(SCRIPT) $(wildcard tests/script/*.storm)
+
+sim: $(SIM) ## random mail worlds: are the re-injectors named, all and only they; is the next round foretold
+	$(Q)$(SIM) --seeds $(SIM_SEEDS)
 
 pcaps: $(B)/squall $(PCAPS) ## dialogues made into packets, against their .expect
 	$(Q)tests/run-pcaps $(B)/squall $(B)/tests/pcaps
@@ -82,10 +94,10 @@ bench: $(B)/squall $(BENCH) ## wall time against a bare pcap loop (KINDS="mixed 
 lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespaces and compare with their logs (root)
 	$(Q)tests/lab/run $(B)/squall $(OUT)/lab
 
-build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(BENCH) $(PCAPS))
+build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(BENCH) $(PCAPS))
 
 # `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
-RELEASE_STEPS := tidy metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
+RELEASE_STEPS := tidy sim metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
 ASAN_STEPS    := corpus storms unit script pcaps split
 STEPS := $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
 BUILDS := release-build-all asan-build-all fuzz-build-all
@@ -100,4 +112,4 @@ $(STEPS:%=step-%): | $(BUILDS:%=step-%)
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: unit script pcaps corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench lab build-all check check-steps
+.PHONY: unit script sim pcaps corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench lab build-all check check-steps
