@@ -1,9 +1,12 @@
 /* In: each event of a storm, a copy put back on its way, with the event it came from.  Out: R, generation time and forecast, to route.c.
  *
  * R is counted, not fitted: of the events old enough to have had their children (one generation and a half), how many children each had on average.
- * Where k re-injectors feed one another that is k-1; where a connector keeps its mail, 1, as each poll puts the same copy back again.  Before any
- * event is old enough the forecast takes k-1, or 1 when a kept copy was seen.  Rounds of hosts that poll at different times mix; so the
- * next round is counted from the start of the latest one, and its size from all that this one has brought or, while it is young, should bring. */
+ * Where k re-injectors feed one another that is k-1; where a connector keeps its mail, 1, as each poll puts the same copy back again.
+ *
+ * The next round is what waits in mailboxes.  Each event of one re-injector puts a copy into the mailbox of every other; each poll takes out all that is
+ * there.  So the coming polls are gone through in their order: what waits for a host, and what the hosts that poll before it will add in time, by the
+ * share of it that was in time in the round before.  Generations mix in a round when polls differ, and this takes them as they come.  In a loop the
+ * one copy comes round again. */
 #include "stats/reproduction.h"
 
 #include <math.h>
@@ -12,19 +15,34 @@
 #include "base/hash.h"
 
 #define SECONDS ((double)NS_PER_SECOND)
+#define CLOCKS_AGREE (86400 * NS_PER_SECOND) /* a header's date further off than this is not taken */
 #define MATURE 1.5           /* generations */
-#define YOUNG 0.5
 #define OVERDUE 1.0          /* generations after its time a round is no longer expected */
 #define ONE_POLL NS_PER_SECOND /* nobody polls more often */
+#define BURST 0.25           /* of the time between polls: a pause that long parts two of them */
 #define HOP_LIMIT 50         /* Postfix's; Exim's 30 and sendmail's 25 end it earlier where they are */
 #define HOP_LIMIT_NEXT 100
 
 struct known {
     struct event e;
     uint32_t children;
+    uint32_t parent;         /* index + 1; 0: not seen */
+    uint32_t poller;         /* index */
+};
+
+struct poller {              /* a host that puts copies back on their way */
+    const void *host;
+    uint64_t events, firsts; /* all; of the origin's copies */
+    uint64_t held;           /* copies that it put back more than once, or will: it keeps them */
+    bool keeps;
+    int64_t poll, latest;    /* start of its latest round; its latest event */
+    int64_t interval;        /* from the round before; 0: not known */
+    uint32_t place;          /* among all by `poll`: for coming() */
+    double put, in_time;     /* events of its latest poll; those of them made from copies that came in the same round */
 };
 
 struct reproduction {
+    enum breeding kind;
     int64_t origin_time;
     uint32_t origin_hops;
     struct known *event;     /* in order of time */
@@ -35,21 +53,20 @@ struct reproduction {
     uint64_t mature_children, mature_deliveries;
     double generations, growth; /* sums over events with a known parent */
     uint32_t pairs;
-    double first_waits;      /* sum, from the origin's copy to an event of round 1 */
+    double first_waits;      /* sum, from the origin's copy to an event it led to */
     uint32_t firsts;
-    uint32_t in_round[REPRODUCTION_ROUNDS];
-    int64_t round_start[REPRODUCTION_ROUNDS];
-    uint32_t round;          /* the latest */
     uint32_t most_hops;
     uint32_t most_deliveries;
-    bool kept;
+    struct poller *poller;
+    uint32_t pollers, poller_room;
 };
 
-struct reproduction *reproduction_new(int64_t origin_time, uint32_t origin_hops)
+struct reproduction *reproduction_new(enum breeding kind, int64_t origin_time, uint32_t origin_hops)
 {
     struct reproduction *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
+    r->kind = kind;
     r->origin_time = origin_time;
     r->origin_hops = origin_hops;
     return r;
@@ -61,6 +78,7 @@ void reproduction_free(struct reproduction *r)
         return;
     free(r->event);
     free(r->place);
+    free(r->poller);
     free(r);
 }
 
@@ -130,6 +148,49 @@ static void add_deliveries(struct reproduction *r, struct known *k, uint32_t del
         r->mature_deliveries += deliveries;
 }
 
+static double generation_of(const struct reproduction *r)
+{
+    return r->pairs ? r->generations / r->pairs : r->firsts ? r->first_waits / r->firsts : 0;
+}
+
+static struct poller *poller_of(struct reproduction *r, const void *host)
+{
+    for (uint32_t i = r->pollers; i-- > 0;)
+        if (r->poller[i].host == host)
+            return &r->poller[i];
+    if (r->pollers == r->poller_room) {
+        uint32_t room = r->poller_room ? r->poller_room * 2 : 4;
+        struct poller *more = room <= REPRODUCTION_HOSTS ? realloc(r->poller, room * sizeof *more) : NULL;
+        if (!more)
+            return NULL;
+        r->poller = more;
+        r->poller_room = room;
+    }
+    r->poller[r->pollers] = (struct poller){.host = host, .poll = TIME_UNKNOWN};
+    return &r->poller[r->pollers++];
+}
+
+/* The host's event at `time` begins a new poll. */
+static bool begins_poll(const struct reproduction *r, const struct poller *p, int64_t time)
+{
+    double between = p->interval ? (double)p->interval : fmin(generation_of(r), 1e6) * SECONDS;
+    int64_t pause = (int64_t)(BURST * between);
+    return p->poll == TIME_UNKNOWN || time - p->latest > (pause > ONE_POLL ? pause : ONE_POLL);
+}
+
+static void note_poll(struct reproduction *r, struct poller *p, const struct event *e, bool first, bool again)
+{
+    p->events++;
+    p->firsts += first;
+    p->held += !again;
+    p->keeps |= again;
+    if (begins_poll(r, p, e->time)) {
+        p->interval = p->poll == TIME_UNKNOWN ? 0 : e->time - p->poll;
+        p->poll = e->time;
+    }
+    p->latest = e->time;
+}
+
 void reproduction_event(struct reproduction *r, const struct event *e)
 {
     struct known *known = find(r, e->id, false);
@@ -142,33 +203,31 @@ void reproduction_event(struct reproduction *r, const struct event *e)
         add_deliveries(r, parent, e->deliveries);
         return;
     }
-    if (!make_room(r))
+    struct poller *poller = make_room(r) ? poller_of(r, e->host) : NULL;
+    if (!poller)
         return;
     parent = find(r, e->copy, true);
-    if (parent)
-        r->kept = true;
-    else
+    /* within one poll it is the copy of a second address in the same mailbox */
+    bool again = parent && (begins_poll(r, poller, e->time) || parent->e.time < poller->poll);
+    if (!again)
         parent = find(r, e->parent, false);
-    uint32_t round = parent ? parent->e.round + 1 : e->round;
-    if (round >= REPRODUCTION_ROUNDS)
-        round = REPRODUCTION_ROUNDS - 1;
     if (parent) {
         parent->children++;
         r->mature_children += parent < r->event + r->mature;
         r->generations += (double)(e->time - parent->e.time) / SECONDS;
         r->growth += (double)e->hops - (double)parent->e.hops;
         r->pairs++;
-    } else if (e->round == 1) {
-        r->first_waits += (double)(e->time - r->origin_time) / SECONDS;
+    } else if (e->parent == 0) {
+        int64_t wait = e->time - r->origin_time;
+        if (wait < ONE_POLL && e->fed != TIME_UNKNOWN && e->time - e->fed < CLOCKS_AGREE) /* the origin's copies were not seen */
+            wait = e->time - e->fed;
+        r->first_waits += (double)wait / SECONDS;
         r->firsts++;
     }
-    r->event[r->count] = (struct known){.e = *e};
-    r->event[r->count].e.round = round;
+    r->event[r->count] = (struct known){
+        .e = *e, .parent = parent && !again ? (uint32_t)(parent - r->event) + 1 : 0, .poller = (uint32_t)(poller - r->poller)};
     enter(r, r->count++);
-    if (r->in_round[round]++ == 0)
-        r->round_start[round] = e->time;
-    if (round > r->round)
-        r->round = round;
+    note_poll(r, poller, e, !again && e->parent == 0, again);
     if (e->hops > r->most_hops)
         r->most_hops = e->hops;
     if (e->deliveries > r->most_deliveries)
@@ -181,6 +240,11 @@ void reproduction_more(struct reproduction *r, uint32_t deliveries)
         add_deliveries(r, &r->event[r->count - 1], deliveries);
 }
 
+bool reproduction_knows(const struct reproduction *r, uint64_t id)
+{
+    return find(r, id, false) != NULL;
+}
+
 static int32_t hops_left(const struct reproduction *r)
 {
     double growth = r->pairs ? r->growth / r->pairs : (double)r->most_hops - (double)r->origin_hops;
@@ -190,37 +254,86 @@ static int32_t hops_left(const struct reproduction *r)
     return (int32_t)((limit - r->most_hops) / growth);
 }
 
-struct outlook reproduction_outlook(struct reproduction *r, uint32_t hosts, int64_t now)
+/* Puts the pollers in order of their latest polls, and counts what these put back. */
+static void line_up(struct reproduction *r, struct poller *in_order[])
 {
-    struct outlook o = {.reproduction = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1};
+    int64_t earliest = INT64_MAX;
+    for (uint32_t i = 0; i < r->pollers; i++) {
+        struct poller *p = &r->poller[i];
+        p->put = p->in_time = 0;
+        earliest = p->poll < earliest ? p->poll : earliest;
+        uint32_t at = i;
+        for (; at > 0 && in_order[at - 1]->poll > p->poll; at--)
+            in_order[at] = in_order[at - 1];
+        in_order[at] = p;
+    }
+    for (uint32_t i = 0; i < r->pollers; i++)
+        in_order[i]->place = i;
+    for (uint32_t i = r->count; i-- > 0 && r->event[i].e.time >= earliest;) {
+        const struct known *k = &r->event[i];
+        struct poller *p = &r->poller[k->poller];
+        if (k->e.time < p->poll)
+            continue;
+        p->put++;
+        const struct known *parent = k->parent ? &r->event[k->parent - 1] : NULL;
+        const struct poller *from = parent ? &r->poller[parent->poller] : NULL;
+        p->in_time += from && from->place < p->place && parent->e.time >= from->poll;
+    }
+}
+
+/* Events of the coming polls, and in *at the first of these. */
+static double coming(struct reproduction *r, int64_t generation, int64_t *at)
+{
+    struct poller *in_order[REPRODUCTION_HOSTS];
+    line_up(r, in_order);
+    int64_t period = 0;
+    uint64_t all = 0;
+    for (uint32_t i = 0; i < r->pollers; i++) {
+        period = r->poller[i].interval > period ? r->poller[i].interval : period;
+        all += r->poller[i].events;
+    }
+    if (period == 0)
+        period = generation;
+    double sum = 0, sum_before = 0; /* of the coming round; of the one before */
+    *at = INT64_MAX;
+    for (uint32_t i = 0; i < r->pollers; i++) {
+        const struct poller *p = in_order[i];
+        double feeds = p->firsts > 1 ? (double)p->firsts : 1; /* mailboxes it drains */
+        double in_time = sum_before > 0 ? fmin(p->in_time / sum_before, feeds) : 0;
+        double waiting = feeds * (double)(all - p->events) - (double)(p->keeps ? p->held : p->events) + (double)p->firsts;
+        double now = fmax(waiting, 0) + in_time * sum + (p->keeps ? (double)p->held : 0);
+        if (now > 0.5 && p->poll + period < *at)
+            *at = p->poll + period;
+        sum += now;
+        sum_before += p->put;
+    }
+    return sum;
+}
+
+struct outlook reproduction_outlook(struct reproduction *r, int64_t now)
+{
+    struct outlook o = {.reproduction = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1, .latest = TIME_UNKNOWN};
     if (r->count == 0)
         return o;
-    double generation = r->pairs ? r->generations / r->pairs : r->firsts ? r->first_waits / r->firsts : 0;
+    o.latest = r->event[r->count - 1].e.time;
+    double generation = generation_of(r);
     if (generation <= 0)
         return o;
     o.generation = generation;
     int64_t generation_ns = generation < 1e9 ? (int64_t)(generation * SECONDS) : INT64_MAX / 8;
     /* the latest event is the clock while there are any: a storm that somebody has stopped bred as it did */
-    int64_t latest = r->event[r->count - 1].e.time;
-    int64_t clock = r->mature == 0 && now - latest > 2 * (int64_t)(MATURE * (double)generation_ns) ? now : latest;
+    int64_t clock = r->mature == 0 && now - o.latest > 2 * (int64_t)(MATURE * (double)generation_ns) ? now : o.latest;
     while (r->mature < r->count && r->event[r->mature].e.time + (int64_t)(MATURE * (double)generation_ns) < clock) {
         r->mature_children += r->event[r->mature].children;
         r->mature_deliveries += r->event[r->mature].e.deliveries;
         r->mature++;
     }
-    double expected = r->kept ? 1 : hosts > 1 ? hosts - 1 : 0;
-    if (r->mature) {
+    if (r->mature)
         o.reproduction = (double)r->mature_children / r->mature;
-        expected = o.reproduction;
-    }
     o.generations_left = hops_left(r);
-    double size = r->in_round[r->round];
-    bool young = now - r->round_start[r->round] < (int64_t)(YOUNG * (double)generation_ns);
-    if (young && r->round > 1 && expected * r->in_round[r->round - 1] > size)
-        size = expected * r->in_round[r->round - 1];
     double each = r->mature ? (double)r->mature_deliveries / r->mature : r->most_deliveries;
-    double next = expected * size * each;
-    int64_t at = r->round_start[r->round] + generation_ns;
+    int64_t at = o.latest + generation_ns;
+    double next = each * (r->kind == BREEDING_CIRCLE ? 1 : coming(r, generation_ns, &at));
     if (next >= 0.5 && o.generations_left != 0 && now < at + (int64_t)(OVERDUE * (double)generation_ns)) {
         o.at = at;
         o.deliveries = (uint64_t)(next + 0.5);

@@ -17,7 +17,8 @@
 
 #define TRAILS 1024          /* at once; the coldest that is no storm goes first */
 #define BUCKETS (TRAILS * 2) /* a power of two */
-#define TOLD_LEAST (10 * NS_PER_SECOND)     /* between two forecasts told */
+#define NEWS 0.05 /* share by which a forecast differs that is worth telling within a round */
+#define SETTLED (2 * NS_PER_SECOND) /* without an event, or a twentieth of a generation when that is longer: the round is over */
 
 struct route {
     const struct stats_settings *settings;
@@ -153,12 +154,9 @@ static int rank(enum storm_kind k)
 static struct outlook look_ahead(const struct storm *s, const struct trail *l, int64_t now)
 {
     struct reproduction *of = s->kind == KIND_REINJECTION ? l->injections : l->turns;
-    uint32_t guilty = 0;
-    for (uint32_t i = 0; i < s->host_count; i++)
-        guilty += s->hosts[i].role == ROLE_REINJECTOR;
     if (of)
-        return reproduction_outlook(of, guilty, now);
-    return (struct outlook){.reproduction = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1};
+        return reproduction_outlook(of, now);
+    return (struct outlook){.reproduction = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1, .latest = TIME_UNKNOWN};
 }
 
 static void put_totals(struct storm *s, const struct message *m)
@@ -265,6 +263,10 @@ static void judge(struct route *r, struct trail *l, struct message *m, int64_t n
     }
     ledger_pin(r->ledger, m, true);
     incident_raise(r->incidents, s, severity, now, "%s", why);
+    if (s->updated == now && o.at != TIME_UNKNOWN) { /* it was told */
+        l->foretold = o.deliveries;
+        l->foretold_at = o.at;
+    }
 }
 
 static void route_observe(void *self, const struct observation *o)
@@ -300,12 +302,26 @@ static void route_observe(void *self, const struct observation *o)
 
 static void forecast(struct route *r, struct storm *s, struct trail *l, const struct message *m, int64_t now)
 {
-    int64_t before = s->forecast_at;
     struct verdict v = roles_judge(&l->roles, m, roles_origin(&l->roles, m), r->settings);
     struct outlook o = write_storm(r, s, l, m, &v, now);
     if (s->kind == KIND_REINJECTION && o.reproduction >= 1 && s->severity < SEVERITY_CRITICAL) {
         l->changed = true;
-    } else if (o.at != TIME_UNKNOWN && o.at != before && (now - s->updated >= TOLD_LEAST || before == TIME_UNKNOWN)) {
+        return;
+    }
+    if (o.at == TIME_UNKNOWN) {
+        l->foretold = 0;
+        return;
+    }
+    /* once as soon as there is one, once more when the round that it rests on is over */
+    int64_t quiet = (int64_t)(o.generation / 20 * (double)NS_PER_SECOND);
+    bool settled = now - o.latest >= (quiet > SETTLED ? quiet : SETTLED);
+    bool another = l->settled == 0 || o.latest - l->settled > 5 * quiet;
+    bool news = fabs((double)o.deliveries - (double)l->foretold) > NEWS * (double)o.deliveries || llabs(o.at - l->foretold_at) > quiet;
+    if (l->foretold == 0 || (settled && (another || (news && o.latest != l->settled)))) {
+        l->foretold = o.deliveries;
+        l->foretold_at = o.at;
+        if (settled)
+            l->settled = o.latest;
         char at[TIME_TEXT];
         incident_event(s, now, "next round expected at %.19sZ: %llu deliveries", clock_text(o.at, at), (unsigned long long)o.deliveries);
         incident_tell(r->incidents, s, now);

@@ -326,9 +326,11 @@ static void breed(struct trail *l, const struct message *m, const struct passage
 {
     if (w->arrival != ARRIVAL_MAILBOX)
         return;
-    if (!l->injections && !(l->injections = reproduction_new(m->first, l->trunk.count)))
+    if (!l->injections && !(l->injections = reproduction_new(BREEDING_MAILBOXES, m->first, l->trunk.count)))
         return;
-    struct event e = {.round = 1, .hops = c->hop_count, .deliveries = p->deliveries, .time = p->end};
+    struct event e = {.host = w->by, .hops = c->hop_count, .time = p->end, .fed = TIME_UNKNOWN};
+    for (uint32_t i = 0; i < p->made_count; i++)
+        e.deliveries += !p->made[i].taken; /* a smarthost only carries on what was counted on the way to it */
     uint32_t own = w->visit >= 0 ? (uint32_t)w->visit : c->count;
     if (w->visit >= 0) {
         e.id = c->visit[own].entry;
@@ -336,11 +338,11 @@ static void breed(struct trail *l, const struct message *m, const struct passage
     } else {
         e.id = chain_end(c, c->count - 1);
     }
+    if (own > 0)
+        e.fed = c->hops[c->visit[own - 1].last].date;
     for (uint32_t k = 1; k < own; k++)
-        if (c->visit[k].arrival == ARRIVAL_MAILBOX && k >= l->trunk.count) {
+        if (c->visit[k].arrival == ARRIVAL_MAILBOX && (k >= l->trunk.count || reproduction_knows(l->injections, c->visit[k].entry)))
             e.parent = c->visit[k].entry;
-            e.round++;
-        }
     reproduction_event(l->injections, &e);
 }
 
@@ -437,9 +439,9 @@ static void turn(struct trail *l, const struct message *m, const struct passage 
         server->returns = returns;
     if (!address_known(l->turning_point))
         l->turning_point = p->server;
-    if (by_chain && address_equal(l->turning_point, p->server) && (l->turns || (l->turns = reproduction_new(m->first, 1)))) {
-        struct event e = {.id = chain_end(c, c->count - 1), .parent = c->visit[latest].path, .round = returns, .hops = c->hop_count,
-            .deliveries = p->deliveries, .time = p->end};
+    if (by_chain && address_equal(l->turning_point, p->server) && (l->turns || (l->turns = reproduction_new(BREEDING_CIRCLE, m->first, 1)))) {
+        struct event e = {.id = chain_end(c, c->count - 1), .parent = returns > 1 ? c->visit[latest].path : 0, .hops = c->hop_count,
+            .deliveries = p->deliveries, .time = p->end, .fed = TIME_UNKNOWN};
         reproduction_event(l->turns, &e);
     }
     uint32_t least = (uint32_t)settings->forwarding_loop.major_returns;

@@ -46,6 +46,9 @@ struct trail {
     double peak;                  /* deliveries a second over the busiest TRAIL_PEAK */
     bool changed;                 /* something that a verdict rests on */
     bool fresh;                   /* copies that were not yet told */
+    uint64_t foretold;            /* deliveries of the next round, as last told; 0: nothing */
+    int64_t foretold_at;          /* and when it comes */
+    int64_t settled;              /* latest event of the last round told of when it was over */
     int64_t touched;
     struct trail *next;           /* route.c's: of its bucket; by last copy */
     struct trail *newer, *older;
