@@ -2,10 +2,10 @@
  * this mirror does not see, told by its bounces: the origin's own link shows the mail going out once, and then reports about copies
  * that nobody sent from here.
  *
- * A bounce counts when it comes from a host that on this wire neither took nor sent the mail, quotes a chain that begins as ours and
- * goes on past the server X that took the mail from us, and reports a recipient of To or Cc *whom X did not take it for*.  Ordinary
- * bounces stop at X or name X's own recipient; a forward to a dead mailbox names somebody outside the audience.  Where no name on the
- * wire tells which server X is, the chain must show another's mailbox (POP3, Delivered-To).
+ * A bounce counts when it comes from a host that on this wire did not take the mail, nor send it but to us, quotes a chain that begins
+ * as ours and goes on past the server X that took the mail from us, and reports a recipient of To or Cc *whom X did not take it for*.
+ * Ordinary bounces stop at X or name X's own recipient; a forward to a dead mailbox names somebody outside the audience.  Where no
+ * name on the wire tells which server X is, the chain must show another's mailbox (POP3, Delivered-To).
  *
  * Who re-injects stands in the quoted chain: who fetched the mail from the mailbox, else the first host after X.  When that is the
  * host that sends the bounce, it is seen on the wire.  A host that only a header names is held at fault when it is the last one of the
@@ -48,25 +48,54 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
 
 /* ---- the quoted chain ---- */
 
-/* Where the quoted chain leaves what copies on this wire had: the index of the first line that is not ours.  False: it is no copy of
- * the mail. */
+/* Who sent the mail first: the shortest chain, and nothing had come in before.  NULL: not seen. */
+static const struct message_host *origin_of(const struct message *m)
+{
+    const struct message_host *origin = NULL;
+    for (uint32_t i = 0; i < m->host_count; i++) {
+        const struct message_host *h = &m->hosts[i];
+        bool sent_first = h->copies_out && (h->copies_in == 0 || h->first_out < h->first_in); /* it comes back to the origin's own people */
+        if (sent_first && (!origin || h->least_hops_out < origin->least_hops_out))
+            origin = h;
+    }
+    return origin;
+}
+
+/* The lines that the quoted chain has in common with copies that left from here: those of the origin, and of hosts that took the mail on
+ * this wire and passed it on.  What came back is not ours. */
+static uint32_t lines_of_ours(const struct message *m, const struct message_host *origin, const struct header *quoted)
+{
+    uint32_t most = 0, last_tail = 0;
+    for (uint32_t i = 0; i < m->copy_count; i++) {
+        const struct copy *c = &m->copy_list[i];
+        const struct message_host *h = c->tail && c->tail != last_tail ? message_host(m, c->client) : NULL;
+        if (!h || (h != origin && h->copies_in == 0))
+            continue;
+        last_tail = c->tail;
+        uint32_t node = c->tail, common = 0;
+        while (node && m->nodes[node].depth > quoted->hop_count)
+            node = m->nodes[node].parent;
+        for (; node; node = m->nodes[node].parent) /* from the newest line back: the last difference decides */
+            common = m->nodes[node].hash != quoted->hops[m->nodes[node].depth - 1].hash ? 0 : common ? common : m->nodes[node].depth;
+        most = common > most ? common : most;
+    }
+    return most;
+}
+
+/* Where the quoted chain leaves the way that the mail took here.  False: it is no copy of the mail, or ends at the server it was sent
+ * to. */
 static bool find_x(struct bounce *b)
 {
-    const struct message *m = b->m;
-    size_t common = 0;
-    for (uint32_t i = 1; i < m->node_count; i++)
-        if (m->nodes[i].depth > common && m->nodes[i].depth <= b->quoted->hop_count &&
-            m->nodes[i].hash == b->quoted->hops[m->nodes[i].depth - 1].hash)
-            common = m->nodes[i].depth;
+    const struct message_host *origin = origin_of(b->m);
+    if (!origin || address_equal(origin->address, b->o->t->client.address))
+        return false;
+    size_t common = lines_of_ours(b->m, origin, b->quoted);
     bool found = common > 0;
-    for (uint32_t i = 0; i < m->host_count && !found; i++) { /* folded anew on the way, or the mail left us without a line */
-        const struct message_host *h = &m->hosts[i];
-        for (size_t j = 0; j < b->quoted->hop_count && h->copies_out && !found; j++)
-            if (address_equal(b->quoted->hops[j].from_address, h->address)) {
-                common = j;
-                found = true;
-            }
-    }
+    for (size_t j = 0; j < b->quoted->hop_count && !found; j++) /* folded anew on the way, or the mail left us without a line */
+        if (address_equal(b->quoted->hops[j].from_address, origin->address)) {
+            common = j;
+            found = true;
+        }
     b->x = common;
     if (!found || b->chain->count == 0)
         return false;
@@ -75,6 +104,19 @@ static bool find_x(struct bounce *b)
     while (b->x_visit + 1 < b->chain->count && b->chain->visit[b->x_visit].last + cut < common)
         b->x_visit++;
     return b->x_visit + 1 < b->chain->count; /* X and at least one more */
+}
+
+/* The client of the bounce took the mail on this wire, or sent it to others than the server of the bounce: then what it did is seen,
+ * and the rules on routes judge it.  The origin's own people get their copies even where nobody else's are seen. */
+static bool shown_by_the_wire(const struct message *m, const struct transaction *t)
+{
+    const struct message_host *h = message_host(m, t->client.address);
+    if (!h || h->copies_in)
+        return h != NULL;
+    for (uint32_t i = 0; i < m->copy_count; i++)
+        if (address_equal(m->copy_list[i].client, h->address) && !address_equal(m->copy_list[i].server, t->server.address))
+            return true;
+    return false;
 }
 
 static bool copy_went_to(const struct message *m, const struct copy *c, struct span name)
@@ -186,12 +228,7 @@ static void accuse(struct storm *s, const struct bounce *b, const struct visit *
 
 static void acquit(struct storm *s, const struct message *m)
 {
-    const struct message_host *origin = NULL;
-    for (uint32_t i = 0; i < m->host_count; i++) {
-        const struct message_host *h = &m->hosts[i];
-        if (h->copies_out && h->copies_in == 0 && (!origin || h->least_hops_out < origin->least_hops_out))
-            origin = h;
-    }
+    const struct message_host *origin = origin_of(m);
     struct storm_host *h = origin ? incident_host(s, origin->address, message_text(m, origin->helo), true) : NULL;
     if (!h)
         return;
@@ -279,8 +316,7 @@ static void observe(void *self, const struct observation *o)
     if (!b.m)
         return;
     chain_read(&e->chain, b.quoted->hops, b.quoted->hop_count);
-    const struct message_host *sender = message_host(b.m, t->client.address);
-    if ((sender && (sender->copies_in || sender->copies_out)) || !find_x(&b))
+    if (shown_by_the_wire(b.m, t) || !find_x(&b))
         return;
     struct span failed = proof_of(&b);
     if (failed.n == 0)
