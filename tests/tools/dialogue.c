@@ -1,7 +1,8 @@
 /* In: a dialogue as text, what client and server say and what the mirror makes of it.  Out: a capture file with these packets, the same bytes each
  * time.  tests/pcaps/src/ holds the dialogues, tests/pcaps/README the language in short:
  *
- *   session NAME CLIENT:PORT SERVER:PORT [nosyn] [seq N]   opens a TCP connection (handshake unless nosyn; N: first sequence numbers)
+ *   session NAME CLIENT:PORT SERVER:PORT [nosyn] [seq N] [hide C|S]
+ *                     opens a TCP connection (handshake unless nosyn; N: first sequence numbers; hide: this side is never on the mirror)
  *   use NAME          the next lines belong to this session
  *   C: TEXT   S: TEXT a line of the client, of the server; CRLF is added.  C| and S| add nothing.  Lines of one side in a row are one write,
  *                     cut into segments of `mss`.  \r \n \t \\ \xHH; \{N:TEXT} is TEXT N times
@@ -372,7 +373,7 @@ static enum side side_of(const char *text)
 static void session_command(char **word, size_t words)
 {
     if (words < 4)
-        die("session NAME CLIENT:PORT SERVER:PORT [nosyn] [seq N]");
+        die("session NAME CLIENT:PORT SERVER:PORT [nosyn] [seq N] [hide C|S]");
     if (d.sessions == SESSIONS_MOST)
         die("more than %d sessions", SESSIONS_MOST);
     struct session *s = &d.session[d.sessions++];
@@ -389,6 +390,8 @@ static void session_command(char **word, size_t words)
             syn = false;
         else if (strcmp(word[i], "seq") == 0 && i + 1 < words)
             s->next[CLIENT] = s->next[SERVER] = (uint32_t)number_of(word[++i]);
+        else if (strcmp(word[i], "hide") == 0 && i + 1 < words)
+            s->hidden[side_of(word[++i])] = true;
         else
             die("session: '%s'?", word[i]);
     }

@@ -181,6 +181,12 @@ static void kept_end(void *session, enum end how, int64_t now)
     keep(session, (struct event){END, CLIENT, NULL, 0, now});
 }
 
+static void kept_tick(void *user, int64_t now)
+{
+    (void)user;
+    (void)now;
+}
+
 static uint32_t kept_mark(const void *session)
 {
     (void)session;
@@ -376,7 +382,7 @@ int main(int argc, char **argv)
     config_defaults(groups, 2);
     const struct smtp_sink lines = {.transaction = transaction_line, .session = session_line};
     dissector = dissector_new(&smtp_settings, &lines);
-    const struct capture_sink sink = {.open = kept_open, .bytes = kept_bytes, .gap = kept_gap, .end = kept_end, .content_mark = kept_mark};
+    const struct capture_sink sink = {.open = kept_open, .bytes = kept_bytes, .gap = kept_gap, .end = kept_end, .content_mark = kept_mark, .tick = kept_tick};
     unsigned most = argc > 2 ? (unsigned)strtoul(argv[1], NULL, 10) : 0; /* connections a capture */
     if (!dissector || most == 0) {
         fprintf(stderr, "usage: split CONNECTIONS CAPTURE...\n");
