@@ -29,6 +29,7 @@ struct party {              /* a host: a client on the wire, or one that only ch
     char name[ROLES_NAME];
     uint64_t name_hash;
     bool on_wire;
+    bool sends;             /* it was a client on the wire */
     struct party *acts_for; /* whose work its latest copy was: its own, or that of the host it relays for */
     enum arrival arrival;   /* the worst that its copies have shown */
     bool fetched;           /* its own lines say that it fetched the mail */

@@ -328,9 +328,8 @@ static void breed(struct trail *l, const struct message *m, const struct passage
         return;
     if (!l->injections && !(l->injections = reproduction_new(BREEDING_MAILBOXES, m->first, l->trunk.count)))
         return;
-    struct event e = {.host = w->by, .hops = c->hop_count, .time = p->end, .fed = TIME_UNKNOWN};
-    for (uint32_t i = 0; i < p->made_count; i++)
-        e.deliveries += !p->made[i].taken; /* a smarthost only carries on what was counted on the way to it */
+    bool counted = w->by->sends && !address_equal(w->by->address, p->client); /* on its way to the smarthost */
+    struct event e = {.host = w->by, .hops = c->hop_count, .deliveries = counted ? 0 : p->deliveries, .time = p->end, .fed = TIME_UNKNOWN};
     uint32_t own = w->visit >= 0 ? (uint32_t)w->visit : c->count;
     if (w->visit >= 0) {
         e.id = c->visit[own].entry;
@@ -472,6 +471,7 @@ void trail_follow(struct trail *l, const struct message *m, const struct passage
     uint32_t parties = l->roles.count;
     struct party *sender = roles_party(&l->roles, p->client, p->helo, true);
     if (sender) {
+        sender->sends = true;
         struct work w = work_of(l, m, p, c, sender);
         sender->acts_for = w.by ? w.by : sender;
         struct party *both[] = {sender, w.by};
