@@ -10,6 +10,7 @@
 #include "base/hash.h"
 
 #define WHEEL_SECONDS 4096 /* power of two; longer waits come early and are sent round again */
+#define RETIRED WHEEL_SECONDS
 #define WHEEL_HEAD 0x80000000u /* in due_prev: the rest is the bucket this flow is first in */
 #define NO_FLOW 0u             /* flow indexes count from 1 */
 
@@ -23,10 +24,10 @@ struct flow_table {
     uint32_t mask;      /* slots - 1 */
     uint32_t most, made;
     uint32_t vacant;    /* first of the records given back, linked by due_next */
-    uint32_t on_wheel;
+    uint32_t on_wheel, retired;
     int64_t second;     /* everything due up to here was taken */
     bool started;       /* second means something */
-    uint32_t wheel[WHEEL_SECONDS];
+    uint32_t wheel[WHEEL_SECONDS + 1]; /* the last: the retired */
 };
 
 static_assert(sizeof(struct flow) == 128, "two cache lines");
@@ -200,7 +201,20 @@ static void wheel_leave(struct flow_table *t, struct flow *f)
     if (f->due_next != NO_FLOW)
         t->flows[f->due_next].due_prev = f->due_prev;
     f->due_prev = f->due_next = NO_FLOW;
-    t->on_wheel--;
+    if (f->flags & FLOW_RETIRED)
+        t->retired--;
+    else
+        t->on_wheel--;
+    f->flags &= (uint16_t)~FLOW_RETIRED;
+}
+
+static void wheel_join(struct flow_table *t, struct flow *f, uint32_t bucket)
+{
+    f->due_next = t->wheel[bucket];
+    if (f->due_next != NO_FLOW)
+        t->flows[f->due_next].due_prev = index_of(t, f);
+    f->due_prev = WHEEL_HEAD | bucket;
+    t->wheel[bucket] = index_of(t, f);
 }
 
 void flow_remove(struct flow_table *t, struct flow *f)
@@ -229,8 +243,8 @@ void flow_swap(struct flow *f)
 void flow_renew(struct flow *f)
 {
     const struct flow old = *f;
-    *f = (struct flow){.side = {old.side[CLIENT], old.side[SERVER]}, .tunnel = old.tunnel, .hash = old.hash, .due_next = old.due_next,
-        .due_prev = old.due_prev};
+    *f = (struct flow){.side = {old.side[CLIENT], old.side[SERVER]}, .tunnel = old.tunnel, .hash = old.hash, .flags = old.flags & FLOW_RETIRED,
+        .due_next = old.due_next, .due_prev = old.due_prev};
 }
 
 void flow_due(struct flow_table *t, struct flow *f, int64_t when)
@@ -245,13 +259,19 @@ void flow_due(struct flow_table *t, struct flow *f, int64_t when)
         second = t->second + 1;
     if (second > t->second + WHEEL_SECONDS - 1)
         second = t->second + WHEEL_SECONDS - 1;
-    uint32_t bucket = (uint32_t)(second % WHEEL_SECONDS), index = index_of(t, f);
-    f->due_next = t->wheel[bucket];
-    if (f->due_next != NO_FLOW)
-        t->flows[f->due_next].due_prev = index;
-    f->due_prev = WHEEL_HEAD | bucket;
-    t->wheel[bucket] = index;
+    wheel_join(t, f, (uint32_t)(second % WHEEL_SECONDS));
     t->on_wheel++;
+}
+
+bool flow_retire(struct flow_table *t, struct flow *f)
+{
+    if (t->retired >= t->most / 4)
+        return false;
+    wheel_leave(t, f);
+    wheel_join(t, f, RETIRED);
+    f->flags |= FLOW_RETIRED;
+    t->retired++;
+    return true;
 }
 
 struct flow *flow_take_due(struct flow_table *t, int64_t now)
@@ -273,6 +293,12 @@ struct flow *flow_take_due(struct flow_table *t, int64_t now)
 
 struct flow *flow_take_first(struct flow_table *t, int64_t *when)
 {
+    if (t->wheel[RETIRED] != NO_FLOW) {
+        struct flow *f = &t->flows[t->wheel[RETIRED]];
+        wheel_leave(t, f);
+        *when = INT64_MAX;
+        return f;
+    }
     for (int64_t i = 1; i < WHEEL_SECONDS; i++) {
         uint32_t index = t->wheel[(t->second + i) % WHEEL_SECONDS];
         if (index == NO_FLOW)

@@ -15,7 +15,7 @@ enum flow_mode {
     FLOW_UNDECIDED, /* session is a struct detection: SMTP or not? */
     FLOW_HANDED,    /* session is the sink's */
     FLOW_IGNORED,   /* nobody wants it; its end is still watched */
-    FLOW_DONE,      /* ended; late packets find it for a while and start no new connection */
+    FLOW_DONE,      /* ended; late packets find it and start no new connection */
 };
 
 /* Of one side: shift left by the side. */
@@ -28,6 +28,8 @@ enum flow_flag {
     FLOW_PAYLOAD = 1 << 10, /* payload or a gap was delivered */
     FLOW_CERTAIN = 1 << 12, /* (of the flow) a SYN told who the client is */
     FLOW_CLAIMED = 1 << 13, /* (of the flow) isn_claimed means something */
+    FLOW_SILENT = 1 << 14,  /* (of the flow) it ended by being silent too long */
+    FLOW_RETIRED = 1 << 15, /* (of the flow) see flow_retire() */
 };
 
 struct hold;
@@ -74,8 +76,15 @@ void flow_renew(struct flow *f);                        /* as flow_add() left it
 void flow_due(struct flow_table *t, struct flow *f, int64_t when);
 /* Takes off the wheel the next flow that is due at `now`; NULL: none.  The caller ends it or sets it due again, later. */
 struct flow *flow_take_due(struct flow_table *t, int64_t now);
-/* Takes off the wheel the flow that is due first, *when that is; NULL: the wheel is empty. */
+/* Off the wheel: an ended flow that is remembered until its room is needed.  False: enough of them are. */
+bool flow_retire(struct flow_table *t, struct flow *f);
+/* Takes a retired flow, *when INT64_MAX, or else off the wheel the one that is due first, *when that is; NULL: there is none. */
 struct flow *flow_take_first(struct flow_table *t, int64_t *when);
+
+static inline int32_t distance(uint32_t to, uint32_t from) /* of sequence numbers; negative: `to` is before */
+{
+    return (int32_t)(to - from);
+}
 
 /* Every flow in order of its connection number; *count of them.  The array is the caller's to free; NULL: none, or out of memory. */
 struct flow **flow_all(struct flow_table *t, size_t *count);

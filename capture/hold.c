@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
-#include "capture/flow.h"
 
 #define HELD_MOST 2048u   /* pieces of one connection: more than a mail server's window */
 #define SEARCH_MOST 512u  /* pieces looked at to find a segment's place; only an attack needs more */

@@ -7,10 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/endpoint.h"
 #include "base/span.h"
-
-struct flow;
+#include "capture/flow.h"
 
 #define PIECE_BYTES 2000 /* so that a piece with its head is 2 KiB and takes an Ethernet frame */
 
@@ -58,11 +56,6 @@ void hold_clear(struct hold_store *s, struct hold *h, enum side side);
 /* Holds what is new of an early segment; the first copy of a byte stands.  False: no room, or too far to look for its place; *g is what
  * is left.  *any: something was new.  *differs: something was not, and had other bytes. */
 bool hold_segment(struct hold_store *s, struct hold *h, enum side from, struct segment *g, int64_t now, bool *any, bool *differs);
-
-static inline int32_t distance(uint32_t to, uint32_t from) /* of sequence numbers; negative: `to` is before */
-{
-    return (int32_t)(to - from);
-}
 
 static inline void segment_cut(struct segment *g, uint32_t n) /* the first n bytes are placed */
 {

@@ -8,13 +8,13 @@
 #include "capture/detect.h"
 #include "capture/flow.h"
 #include "capture/keep.h"
+#include "capture/onset.h"
 #include "capture/stream.h"
 #include "capture/twin.h"
 
 #define UNDECIDED_MOST 2048                /* connections on other ports whose first bytes are kept; 9 KB each */
 #define LINGER (60 * NS_PER_SECOND)        /* an ended connection is remembered so long after its last packet, as TCP does (TIME-WAIT) */
 #define UNANSWERED (75 * NS_PER_SECOND)    /* a lone SYN; its retransmissions come 1, 2, 4 ... 64 s apart */
-#define LATE_SYN (1u << 20)                /* bytes of a connection that may be captured before its SYN */
 #define SET_BACK (60 * NS_PER_SECOND)      /* packets may be so much out of order; more, and the clock was set back */
 #define EVICT_LOOKS 1024                   /* flows looked at to find the coldest */
 #define TICKS_MOST 604800                  /* seconds of silence told one by one: a week */
@@ -256,8 +256,11 @@ static void let_go_idle(struct tracker *t, int64_t now)
             flow_due(t->table, f, until);
             continue;
         }
+        if (f->mode != FLOW_DONE)
+            f->flags |= FLOW_SILENT;
         end_flow(t, f, END_IDLE, now);
-        flow_remove(t->table, f);
+        if (!flow_retire(t->table, f))
+            flow_remove(t->table, f);
     }
 }
 
@@ -321,114 +324,38 @@ void track_time(struct tracker *t, int64_t time)
     t->next_second = time - time % NS_PER_SECOND + NS_PER_SECOND;
 }
 
-/* ---- who is who */
+/* ---- packets */
 
-/* Of a connection whose SYN was not seen: who looks like the client? */
-static enum side guess_sender(const struct tracker *t, const struct packet *p)
-{
-    bool from = mail_port(t, p->from.port), to = mail_port(t, p->to.port);
-    if (from != to)
-        return from ? SERVER : CLIENT;
-    if (p->payload.n >= 4) {
-        const uint8_t *c = p->payload.p;
-        if (c[0] >= '2' && c[0] <= '5' && c[1] >= '0' && c[1] <= '9' && c[2] >= '0' && c[2] <= '9' && (c[3] == ' ' || c[3] == '-'))
-            return SERVER;
-        if (span_starts_nocase(p->payload, "EHLO") || span_starts_nocase(p->payload, "HELO") || span_starts_nocase(p->payload, "LHLO"))
-            return CLIENT;
-    }
-    return p->from.port < p->to.port ? SERVER : CLIENT;
-}
-
-static bool opens(const struct packet *p) /* the client's SYN */
-{
-    return (p->flags & (PACKET_SYN | PACKET_ACK | PACKET_RST)) == PACKET_SYN;
-}
-
-static bool answers(const struct packet *p) /* the server's SYN */
-{
-    return (p->flags & (PACKET_SYN | PACKET_ACK | PACKET_RST)) == (PACKET_SYN | PACKET_ACK);
-}
-
-/* What a SYN of either side tells: who the client is, and its first sequence number. */
-static void learn_syn(struct flow *f, enum side *from, const struct packet *p)
-{
-    if (!opens(p) && !answers(p))
-        return;
-    if (*from != (opens(p) ? CLIENT : SERVER)) {
-        if (f->flags & FLOW_CERTAIN || f->hold || f->mode != FLOW_NEW)
-            return;
-        flow_swap(f);
-        *from = side_other(*from);
-    }
-    if (!(f->flags & FLOW_CERTAIN))
-        f->isn = opens(p) ? p->seq : p->ack - 1;
-    f->flags |= FLOW_CERTAIN;
-}
-
-static void begin(struct tracker *t, struct flow *f, enum side from, const struct packet *p)
+static void begin(struct tracker *t, struct flow *f)
 {
     f->number = ++t->connections;
     f->opened = f->last = t->now;
     t->counters->flows++;
-    learn_syn(f, &from, p);
     flow_due(t->table, f, t->now + lifetime(t, f));
 }
 
-/* A SYN may belong to a connection that was first seen without it: it was captured late. */
-static bool fits(const struct flow *f, enum side client, uint32_t isn)
+static enum side sender(const struct tracker *t, const struct packet *p)
 {
-    if (f->flags & FLOW_BASE << client)
-        return f->next[client] - (isn + 1) < LATE_SYN;
-    return !(f->flags & FLOW_ACKED << client) || f->acked[client] - (isn + 1) < LATE_SYN;
+    return onset_sender(p, mail_port(t, p->from.port), mail_port(t, p->to.port));
 }
 
-/* Does p begin a new connection between endpoints that have one?  Over one that lives, a SYN alone proves nothing, it may be forged or
- * stray (RFC 5961, 4): it claims, and what the new connection would say next confirms.  A SYN's answer that fits nothing claims nothing. */
-static bool begins_anew(struct flow *f, enum side from, const struct packet *p)
+static void begin_anew(struct tracker *t, struct flow *f, enum side *from, const struct packet *p, enum onset how)
 {
-    bool done = f->mode == FLOW_DONE;
-    if (!opens(p) && !answers(p))
-        return !done && f->flags & FLOW_CLAIMED && p->seq == f->isn_claimed + 1 && !(p->flags & PACKET_RST);
-    uint32_t isn = opens(p) ? p->seq : p->ack - 1;
-    if (f->flags & FLOW_CERTAIN ? isn == f->isn : fits(f, opens(p) ? from : side_other(from), isn))
-        return false;
-    if (done || (f->flags & FLOW_CLAIMED && f->isn_claimed == isn))
-        return true;
-    if (!opens(p))
-        return false;
-    if (!(f->flags & 3u * FLOW_PAYLOAD) || f->flags & 3u * FLOW_FIN || p->length)
-        return true;
-    f->isn_claimed = isn;
-    f->flags |= FLOW_CLAIMED;
-    return false;
-}
-
-static void begin_anew(struct tracker *t, struct flow *f, enum side *from, const struct packet *p)
-{
-    uint32_t isn = f->isn_claimed;
     end_flow(t, f, f->flags & 3u * FLOW_SHUT ? END_CLOSED : END_RESET, t->now);
-    flow_renew(f);
-    enum side sender = answers(p) ? SERVER : CLIENT;
-    if (*from != sender) {
-        flow_swap(f);
-        *from = sender;
-    }
-    if (!(p->flags & PACKET_SYN)) { /* the SYN that claimed it is past */
-        f->flags = FLOW_CERTAIN;
-        f->isn = isn;
-    }
-    begin(t, f, sender, p);
+    onset_renew(f, from, p, how, sender(t, p));
+    begin(t, f);
 }
 
 static struct flow *add(struct tracker *t, const struct packet *p, uint32_t hash, enum side *from)
 {
-    *from = opens(p) ? CLIENT : answers(p) ? SERVER : guess_sender(t, p);
+    *from = sender(t, p);
     struct flow *f = flow_add(t->table, p, hash, *from);
     if (!f) {
         evict(t);
         f = flow_add(t->table, p, hash, *from);
     }
-    begin(t, f, *from, p);
+    onset_learn(f, from, p);
+    begin(t, f);
     return f;
 }
 
@@ -458,12 +385,13 @@ void track_packet(struct tracker *t, const struct packet *p, uint32_t hash)
     }
     enum side from;
     struct flow *f = flow_find(t->table, p, hash, &from);
+    enum onset how = f ? onset_of(f, from, p) : ONSET_NONE;
     if (!f)
         f = add(t, p, hash, &from);
-    else if (begins_anew(f, from, p))
-        begin_anew(t, f, &from, p);
+    else if (how != ONSET_NONE)
+        begin_anew(t, f, &from, p, how);
     else if (f->mode != FLOW_DONE)
-        learn_syn(f, &from, p);
+        onset_learn(f, &from, p);
     f->last = t->now;
     if (f->mode == FLOW_DONE)
         return;

@@ -309,6 +309,47 @@ static void silence_ends_a_connection(void **state)
     finish(" open1:4000>25 1S:220 end1:idle");
 }
 
+static void silence_is_no_new_connection(void **state)
+{
+    (void)state;
+    begin(16);
+    packet(25, 4000, 901, 101, PACKET_ACK, "220");
+    packet(4000, 25, 101, 904, PACKET_ACK, "EHLO");
+    now += 10000 * SECOND;
+    packet(25, 4000, 901, 101, PACKET_ACK, "220"); /* a ghost: bytes that were said */
+    packet(4000, 25, 105, 904, PACKET_ACK, "");
+    assert_int_equal(counters.flows, 1);
+    packet(4000, 25, 105, 904, PACKET_ACK, "NOOP"); /* it lives */
+    assert_int_equal(counters.flows, 2);
+    finish(" open1:4000>25? 1S:220 1C:EHLO end1:idle open2:4000>25? 2C:NOOP end2:capture");
+}
+
+static void closed_connections_stay_closed(void **state)
+{
+    (void)state;
+    begin(16);
+    handshake(4000, 25, 100, 900);
+    packet(25, 4000, 901, 101, PACKET_ACK | PACKET_FIN, "220");
+    packet(4000, 25, 101, 905, PACKET_ACK | PACKET_FIN, "");
+    now += 10000 * SECOND;
+    packet(4000, 25, 101, 905, PACKET_ACK, "x");
+    packet(4000, 25, 102, 905, PACKET_RST, "");
+    assert_int_equal(counters.flows, 1);
+    packet(25, 4000, 0x70000000, 7, PACKET_ACK, "250"); /* another numbering: its SYN was lost */
+    packet(4000, 25, 7, 0x70000003, PACKET_ACK | PACKET_FIN, "");
+    packet(25, 4000, 0x70000003, 8, PACKET_ACK | PACKET_FIN, "");
+    now += SECOND;
+    handshake(4000, 25, 100, 900); /* by a sender that knows one number only */
+    packet(25, 4000, 901, 101, PACKET_ACK, "220");
+    packet(25, 4000, 904, 101, PACKET_RST, "");
+    now += SECOND;
+    handshake(4000, 25, 100, 900);
+    packet(25, 4000, 901, 101, PACKET_ACK, "220");
+    assert_int_equal(counters.flows, 4);
+    finish(" open1:4000>25 1S:220 end1:closed open2:4000>25? 2S:250 end2:closed open3:4000>25 3S:220 end3:reset"
+           " open4:4000>25 4S:220 end4:capture");
+}
+
 static void the_coldest_goes_first(void **state)
 {
     (void)state;
@@ -417,6 +458,8 @@ int main(void)
         cmocka_unit_test(endpoints_are_used_again),
         cmocka_unit_test(forged_syn_ends_nothing),
         cmocka_unit_test(silence_ends_a_connection),
+        cmocka_unit_test(silence_is_no_new_connection),
+        cmocka_unit_test(closed_connections_stay_closed),
         cmocka_unit_test(the_coldest_goes_first),
         cmocka_unit_test(tunnels_are_apart),
         cmocka_unit_test(one_sided_connections_are_counted),
