@@ -28,6 +28,7 @@ struct habit {      /* the most that a mailbox got in one window, fading */
 struct mailbombs {
     const struct stats_settings *settings;
     struct incidents *incidents;
+    struct ledger *ledger;
     struct victims *mailboxes;
     struct cells *habits;
 };
@@ -42,11 +43,10 @@ static void drop(void *self)
 
 static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
 {
-    (void)ledger;
     struct mailbombs *b = calloc(1, sizeof *b);
     if (!b)
         return NULL;
-    *b = (struct mailbombs){.settings = settings, .incidents = incidents};
+    *b = (struct mailbombs){.settings = settings, .incidents = incidents, .ledger = ledger};
     b->mailboxes =
         victims_new(incidents, KIND_MAILBOMB, settings->mailbomb.window, settings->mailbomb.minor_mails, settings->mailbomb.major_mails);
     b->habits = cells_new(sizeof(struct habit), HABITS);
@@ -91,8 +91,11 @@ static void observe(void *self, const struct observation *o)
 {
     struct mailbombs *b = self;
     const struct transaction *t = o->t;
+    struct address giver;
     if (!b->settings->mailbomb.enabled || !t->message || t->null_reverse_path || incident_latest(b->incidents) == o->now)
         return;
+    if (!o->message && t->header.hop_count && ledger_took(b->ledger, o->key, t->client.address, &giver))
+        return; /* the onward leg of one kept in short form */
     for (size_t i = 0, made = 0; i < t->recipient_count; i++) {
         const struct recipient *r = &t->recipients[i];
         if (!recipient_accepted(t, r))

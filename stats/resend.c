@@ -56,15 +56,17 @@ static uint64_t sameness(const struct observation *o)
         hash_pair(o->key, hash_bytes(ends, sizeof ends)), hash_pair(chain_fold(t->header.hops, t->header.hop_count), recipients));
 }
 
-/* This is the second copy, and the first, which the ledger had kept in short form, was its like. */
+/* The copy before this one was kept in short form and is not remembered here. */
 static bool was_in_short_form(const struct observation *o)
 {
     const struct message *m = o->message;
-    if (!m->short_first || m->copies != 2 || o->redeliveries != o->deliveries || m->copy_count == 0)
-        return false;
-    const struct copy *c = &m->copy_list[0];
-    return address_equal(c->client, o->t->client.address) && address_equal(c->server, o->t->server.address) &&
-           c->hops == o->t->header.hop_count && o->t->mail_time >= c->data_end;
+    for (uint32_t i = 0; i < m->short_first && i < m->copy_count && o->redeliveries == o->deliveries; i++) {
+        const struct copy *c = &m->copy_list[i];
+        if (address_equal(c->client, o->t->client.address) && address_equal(c->server, o->t->server.address) &&
+            c->hops == o->t->header.hop_count && o->t->mail_time >= c->data_end)
+            return true;
+    }
+    return false;
 }
 
 static void raise_storm(struct resends *r, const struct again *a, const struct observation *o)
@@ -74,22 +76,23 @@ static void raise_storm(struct resends *r, const struct again *a, const struct o
     struct storm *s = incident_open(r->incidents, key, KIND_RESEND, a->first);
     if (!s)
         return;
-    struct storm_host *h = detect_client(s, o);
-    if (h && !incident_raised(s)) {
-        h->role = ROLE_ORIGIN;
-        h->first = a->first;
-        h->copies = a->copies;
-        h->deliveries = (uint64_t)a->copies * o->deliveries;
-        h->redeliveries = (uint64_t)(a->copies - 2) * o->deliveries; /* the first was none, the last is added below */
+    if (!incident_raised(s))
         detect_describe(s, o->t);
+    struct storm_host *h = detect_client(s, o);
+    uint64_t earlier = a->copies == r->settings->resend.minor_copies ? (uint64_t)a->copies - 1 : 0; /* to this server, not counted yet */
+    uint64_t again = earlier ? earlier : 1;
+    s->copies += earlier + 1;
+    s->deliveries += (earlier + 1) * o->deliveries;
+    s->redeliveries += again * o->deliveries;
+    if (h) {
+        h->role = ROLE_ORIGIN;
+        h->first = a->first < h->first ? a->first : h->first;
+        h->copies += earlier;
+        h->deliveries += earlier * o->deliveries;
+        h->redeliveries += again * o->deliveries;
     }
-    uint64_t redeliveries = h ? h->redeliveries += o->redeliveries : 0, copies = h ? h->copies : a->copies;
-    uint64_t deliveries = h ? h->deliveries : 0;
     detect_evidence(h, o->t, "copy %u of the same mail, to the same server and recipients, with the same Received lines", a->copies);
     detect_server(s, o);
-    s->copies = copies;
-    s->deliveries = deliveries;
-    s->redeliveries = redeliveries;
     s->bytes += o->t->bytes;
     if (o->deliveries > s->recipients)
         s->recipients = o->deliveries;

@@ -268,8 +268,10 @@ static void relays_keep_it_short(void **state)
             assert_true(!e.message && !e.copy && e.redeliveries == 0 && e.deliveries == p.t.recipient_count && e.new_id == (leg == 0));
         }
         assert_int_equal(ledger_short(books), before + 5);
-        assert_true(ledger_took(books, key_id(span_text(name)), post_address(12)));
-        assert_false(ledger_took(books, key_id(span_text(name)), post_address(10)));
+        struct address giver;
+        assert_true(ledger_took(books, key_id(span_text(name)), post_address(12), &giver));
+        assert_true(address_equal(giver, post_address(11)));
+        assert_false(ledger_took(books, key_id(span_text(name)), post_address(10), &giver));
         static const uint32_t client[6] = {13, 13, 13, 13, 20, 10}, server[6] = {14, 12, 10, 14, 11, 11}, to[6] = {9, 7, 7, 8, 8, 7};
         static const uint32_t redeliveries[6] = {0, 1, 0, 0, 1, 1};
         /* another recipient; a server it has passed; back at the start; a recipient 13 did not take it for; a stranger; sent again */
