@@ -1,11 +1,13 @@
 /* In: each transaction with its keys, from stats.c. Out: whether the mirror has shown this very one before.
  *
- * Twins are on different connections and overlap in time. Where the mirror shows a port's both directions or two VLANs, all four
- * addresses and ports are the same; no two live connections can have that in common, so nothing else need agree but the envelope, and not
- * even that when loss has touched one of the two. On the two sides of a NAT an address differs; there envelope, HELO, replies, and of a
- * message key and chain must agree, and begin and end within TWIN_SKEW. The side a NAT leaves alone keeps its port as well: the same
- * client to the same server from another port is another transaction (a second delivery while the first still waits for its reply, RFC
- * 1047).
+ * Twins are on different connections and overlap in time. Where the mirror shows a port's both directions or two VLANs, all four addresses
+ * and ports are the same; no two live connections can have that in common, so nothing else need agree but the envelope, and not even that
+ * when loss has touched one of the two. On the two sides of a NAT an address differs; there envelope, HELO, replies, and of a message key
+ * and chain must agree, and begin and end within TWIN_SKEW. The side a NAT leaves alone keeps its port as well: the same client to the
+ * same server from another port is another transaction (a second delivery while the first still waits for its reply, RFC 1047).
+ *
+ * Loss in one of the two pictures takes HELO, lines of the header or the id from it, and what came behind the hole was held back until it
+ * was sure to be one: what is missing need not agree, and TWIN_LATE is the measure of time.
  *
  * A next hop is none: its chain is longer. A resend is none: it does not overlap, or comes from another port. */
 #include "stats/twin.h"
@@ -20,14 +22,14 @@
 struct seen {
     uint64_t number;              /* running; its place in the ring is number % TWIN_MEMORY; 0: empty */
     uint64_t quadruple;           /* hash of both ends */
-    uint64_t envelope;            /* of reverse-path, HELO and recipients */
+    uint64_t envelope;            /* of reverse-path and recipients */
     uint64_t same_quadruple, same_envelope; /* the one before in the bucket */
     int64_t mail_time, end;
     uint64_t connection;          /* up to here one cache line, which is all that most comparisons touch */
     struct endpoint client, server;
     uint64_t replies;             /* of what was answered to the envelope */
-    uint64_t content;             /* of key and chain; 0: no content */
-    bool uncertain;
+    uint64_t helo, name, chain;   /* name: what the mail is known by; 0 each: not seen */
+    bool loss, uncertain;
 };
 
 struct twins {
@@ -56,22 +58,17 @@ static struct seen seen_make(const struct transaction *t, const struct key *k)
     struct seen s = {.connection = t->connection, .client = t->client, .server = t->server, .mail_time = t->mail_time, .end = t->end,
                      .uncertain = t->uncertain};
     s.quadruple = hash_pair(endpoint_hash(t->client), endpoint_hash(t->server));
-    s.envelope = hash_pair(hash_nocase(t->helo), hash_bytes(t->reverse_path.p, t->reverse_path.n));
+    s.loss = t->uncertain || t->gap_bytes || t->helo.n == 0 || t->greeting.n == 0;
+    s.helo = t->helo.n ? hash_nocase(t->helo) : 0;
+    s.envelope = hash_bytes(t->reverse_path.p, t->reverse_path.n);
     s.replies = hash_pair(t->code, t->recipient_count);
     for (size_t i = 0; i < t->recipient_count; i++) {
         s.envelope = hash_pair(s.envelope, t->recipients[i].hash);
         s.replies = hash_pair(s.replies, (uint64_t)t->recipients[i].code << 16 | t->recipients[i].final_code);
     }
-    if (t->bytes || k->id) {
-        uint64_t name = k->id ? k->id : k->fingerprint ? k->fingerprint : t->bytes;
-        s.content = hash_pair(name, chain_fold(t->header.hops, t->header.hop_count));
-    }
+    s.name = k->id ? k->id : s.loss ? 0 : k->fingerprint ? k->fingerprint : t->bytes;
+    s.chain = t->gap_bytes || t->uncertain ? 0 : chain_fold(t->header.hops, t->header.hop_count);
     return s;
-}
-
-static bool near(int64_t a, int64_t b)
-{
-    return a - b <= TWIN_SKEW && b - a <= TWIN_SKEW;
 }
 
 static bool same_endpoint(struct endpoint a, struct endpoint b)
@@ -79,15 +76,27 @@ static bool same_endpoint(struct endpoint a, struct endpoint b)
     return a.port == b.port && address_equal(a.address, b.address);
 }
 
+static bool within(int64_t a, int64_t b, int64_t most)
+{
+    return a - b <= most && b - a <= most;
+}
+
 static bool overlap(const struct seen *a, const struct seen *b)
 {
-    return a->connection != b->connection && a->mail_time <= b->end && b->mail_time <= a->end;
+    int64_t late = a->loss || b->loss ? TWIN_LATE : 0;
+    return a->connection != b->connection && a->mail_time <= b->end + late && b->mail_time <= a->end + late;
+}
+
+/* Equal, or missing where something is missing. */
+static bool agree(uint64_t a, uint64_t b, bool loss)
+{
+    return a == b || (loss && (a == 0 || b == 0));
 }
 
 static bool same_content(const struct seen *a, const struct seen *b)
 {
-    bool loss = a->uncertain || b->uncertain;
-    return (loss || (a->replies == b->replies)) && (a->content == b->content || (loss && (!a->content || !b->content)));
+    bool loss = a->loss || b->loss, replies = a->uncertain || b->uncertain || a->replies == b->replies;
+    return replies && agree(a->helo, b->helo, loss) && agree(a->name, b->name, loss) && agree(a->chain, b->chain, loss);
 }
 
 /* The mirror shows the wire twice: everything is equal, and nothing else can be. */
@@ -100,12 +109,14 @@ static bool wire_twin(const struct seen *a, const struct seen *b)
 
 static bool nat_twin(const struct seen *a, const struct seen *b)
 {
-    if (a->envelope != b->envelope || !overlap(a, b) || !near(a->mail_time, b->mail_time))
+    bool uncertain = a->uncertain || b->uncertain; /* then it ended when it was given up */
+    int64_t skew = a->loss || b->loss ? TWIN_LATE : TWIN_SKEW;
+    if (a->envelope != b->envelope || !overlap(a, b) || !within(a->mail_time, b->mail_time, skew))
         return false;
     bool client = address_equal(a->client.address, b->client.address), server = address_equal(a->server.address, b->server.address);
     if ((client && server) || (client && a->client.port != b->client.port) || (server && a->server.port != b->server.port))
         return false;
-    return (a->uncertain || b->uncertain || near(a->end, b->end)) && same_content(a, b);
+    return (uncertain || within(a->end, b->end, skew)) && same_content(a, b);
 }
 
 static struct seen *seen_at(struct twins *w, uint64_t number)
@@ -117,13 +128,14 @@ static struct seen *seen_at(struct twins *w, uint64_t number)
 static struct seen *twin_of(struct twins *w, const struct seen *one)
 {
     /* Ends come in order of time: past the first that ended too early none can match.  What loss has cut short is given up late. */
+    int64_t began = one->mail_time - (one->loss ? TWIN_LATE : 0);
     uint64_t number = w->quadruples[one->quadruple % BUCKETS];
     int walked = 0;
-    for (struct seen *s = seen_at(w, number); s && s->end >= one->mail_time && walked++ < TWIN_WALK; s = seen_at(w, s->same_quadruple))
+    for (struct seen *s = seen_at(w, number); s && s->end >= began && walked++ < TWIN_WALK; s = seen_at(w, s->same_quadruple))
         if (wire_twin(s, one))
             return s;
     number = w->envelopes[one->envelope % BUCKETS];
-    int64_t earliest = (one->uncertain ? one->mail_time : one->end) - TWIN_SKEW;
+    int64_t earliest = one->loss ? began : one->end - TWIN_SKEW;
     walked = 0;
     for (struct seen *s = seen_at(w, number); s && s->end >= earliest && walked++ < TWIN_WALK; s = seen_at(w, s->same_envelope))
         if (nat_twin(s, one))
@@ -151,9 +163,11 @@ enum twin twin_check(struct twins *w, const struct transaction *t, const struct 
     }
     if (!first->uncertain || t->uncertain)
         return TWIN_COUNTED;
-    first->uncertain = false; /* from here on a third one is compared with what is whole */
+    first->uncertain = first->loss = false; /* from here on a third one is compared with what is whole */
     first->envelope = one.envelope;
     first->replies = one.replies;
-    first->content = one.content;
+    first->helo = one.helo;
+    first->name = one.name;
+    first->chain = one.chain;
     return TWIN_BETTER;
 }

@@ -7,6 +7,7 @@
 #define TWIN_MEMORY 16384                 /* transactions looked back; twins end microseconds apart */
 #define TWIN_WALK 256                     /* of them compared at most */
 #define TWIN_SKEW (100 * 1000 * 1000)     /* ns by which the far side of a NAT may begin or end earlier or later */
+#define TWIN_LATE (2 * NS_PER_SECOND)     /* where loss held one of the two back */
 
 enum twin {
     TWIN_NONE,
