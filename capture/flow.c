@@ -243,8 +243,8 @@ void flow_swap(struct flow *f)
 void flow_renew(struct flow *f)
 {
     const struct flow old = *f;
-    *f = (struct flow){.side = {old.side[CLIENT], old.side[SERVER]}, .tunnel = old.tunnel, .hash = old.hash, .flags = old.flags & FLOW_RETIRED,
-        .due_next = old.due_next, .due_prev = old.due_prev};
+    *f = (struct flow){.side = {old.side[CLIENT], old.side[SERVER]}, .tunnel = old.tunnel, .hash = old.hash,
+        .flags = old.flags & FLOW_RETIRED, .due_next = old.due_next, .due_prev = old.due_prev};
 }
 
 void flow_due(struct flow_table *t, struct flow *f, int64_t when)

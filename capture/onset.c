@@ -1,5 +1,5 @@
-/* In: a packet, and what is known of a connection between its endpoints.  Out, to track.c: is it of this connection, or does it begin another,
- * and who is the client? */
+/* In: a packet, and what is known of a connection between its endpoints.  Out, to track.c: is it of this connection, or does it begin
+ * another, and who is the client? */
 #include "capture/onset.h"
 
 #include "base/clock.h"
