@@ -67,6 +67,14 @@ static void storm_changed(void *user, const struct storm *s, enum storm_change c
         history_trouble(w, &why);
 }
 
+static bool resume(void *user, const struct storm *s)
+{
+    struct watching *w = user;
+    if (stats_resume(w->sensor.stats, s))
+        log_line(LOG_LEVEL_NOTICE, "%s %s was open when squall stopped and goes on", storm_kind_text(s->kind), s->id);
+    return true;
+}
+
 /* Replay: waits until the clock has come as far as the packets. */
 static void pace(struct watching *w, int64_t now)
 {
@@ -224,6 +232,9 @@ int command_watch(int argc, char **argv)
         status = EX_OSERR;
         goto close;
     }
+    struct reason why;
+    if (!history_open_storms(w.history, resume, &w, &why))
+        history_trouble(&w, &why);
     stop_target = w.sensor.capture;
     struct sigaction on_stop = {.sa_handler = stop};
     sigaction(SIGINT, &on_stop, NULL);
