@@ -127,7 +127,7 @@ static void member(struct span s, void (*found)(void *user, struct span address,
 void address_list(struct span field, void (*found)(void *user, struct span address, struct span display), void *user)
 {
     size_t begin = 0, at = 0;
-    bool bracket = false;
+    bool bracket = false, route = false;
     while (at <= field.n) {
         uint8_t c = at < field.n ? field.p[at] : ',';
         if (c == '"') {
@@ -138,15 +138,17 @@ void address_list(struct span field, void (*found)(void *user, struct span addre
             at = comment_end(field, at);
             continue;
         }
-        if (c == '<')
+        if (c == '<') {
             bracket = true;
-        else if (c == '>')
+            route = at + 1 < field.n && field.p[at + 1] == '@'; /* "<@one,@two:user@host>" */
+        } else if (c == '>')
             bracket = false;
         else if (c == ':' && !bracket) /* a group's name (RFC 5322, 3.4) */
             begin = at + 1;
-        else if ((c == ',' || c == ';') && (!bracket || at == field.n)) {
+        else if ((c == ',' || c == ';') && (!bracket || !route || at == field.n)) { /* a bracket left open ends here too */
             member(span_of(field.p + begin, at - begin), found, user);
             begin = at + 1;
+            bracket = false;
         }
         at++;
     }

@@ -1,5 +1,5 @@
-/* In: the start of a message's body.  Out: a hash of its text that survives what servers do on the way: folding, quoted-printable, other MIME boundaries.
- * Only letters and digits count, lowered; MIME boundaries, part headers and soft line breaks are passed over. */
+/* In: the start of a message's body.  Out: a hash of its text that survives what servers do on the way: folding, 8-bit text made quoted-printable and
+ * back, other MIME boundaries.  Only letters and digits count, lowered; MIME boundaries, part headers and soft line breaks are passed over. */
 #include "base/hash.h"
 #include "smtpdissect/session.h"
 
@@ -10,6 +10,11 @@
 static bool part_header(struct span line)
 {
     return span_starts_nocase(line, "content-") || span_starts_nocase(line, "mime-version:");
+}
+
+static int hex(uint8_t c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 uint64_t fingerprint_of(struct span body)
@@ -32,9 +37,9 @@ uint64_t fingerprint_of(struct span body)
             continue;
         for (size_t i = 0; i < line.n && n < sizeof kept; i++) {
             uint8_t c = line.p[i];
-            if (c == '=' && i + 2 < line.n) { /* quoted-printable: "=3D" */
+            if (c == '=' && i + 2 < line.n && hex(line.p[i + 1]) >= 0 && hex(line.p[i + 2]) >= 0) { /* quoted-printable (RFC 2045, 6.7) */
+                c = (uint8_t)(hex(line.p[i + 1]) << 4 | hex(line.p[i + 2]));
                 i += 2;
-                continue;
             }
             if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c >= 0x80)
                 kept[n++] = c;

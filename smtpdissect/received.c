@@ -2,7 +2,9 @@
  *
  *     from HELO (name [address]) by HOST (software) with PROTOCOL (note) id ID for <address>; date
  *
- * Clauses are words in the open; what stands in parentheses belongs to the clause before it. */
+ * Clauses are words in the open; what stands in parentheses belongs to the clause before it.  Exim and qmail write the name that the client gave there:
+ *
+ *     from [address] (helo=HELO) by ...        from unknown (HELO HELO) (address) by ... */
 #include "base/hash.h"
 #include "smtpdissect/session.h"
 
@@ -80,16 +82,67 @@ static struct span without(struct span text, uint8_t open, uint8_t close)
     return text;
 }
 
-static struct span *clause_named(struct hop *hop, struct span word)
+static struct span first_word(struct span text)
 {
-    const struct {
-        const char *word;
-        struct span *clause;
-    } clauses[] = {{"from", &hop->from}, {"by", &hop->by}, {"with", &hop->with}, {"id", &hop->id}};
-    for (size_t i = 0; i < sizeof clauses / sizeof clauses[0]; i++)
-        if (span_equal_nocase(word, span_text(clauses[i].word)))
-            return clauses[i].clause;
-    return NULL;
+    size_t n = 0;
+    while (n < text.n && text.p[n] > ' ' && text.p[n] != ')')
+        n++;
+    return span_head(text, n);
+}
+
+/* A comment of the from clause: the address that the receiver saw, and with Exim and qmail the name that the sender gave. */
+static void from_comment(struct hop *hop, struct span text)
+{
+    static const char *const marks[] = {"helo=", "HELO ", "EHLO "};
+    if (!address_known(hop->from_address))
+        address_inside(text, &hop->from_address);
+    for (size_t m = 0; m < sizeof marks / sizeof marks[0]; m++)
+        for (size_t i = 0; i + 5 < text.n; i++)
+            if ((i == 0 || text.p[i - 1] <= ' ') && memcmp(text.p + i, marks[m], 5) == 0) {
+                hop->from = first_word(span_from(text, i + 5));
+                return;
+            }
+}
+
+enum clause { CLAUSE_OTHER, CLAUSE_FROM, CLAUSE_BY, CLAUSE_WITH, CLAUSE_ID, CLAUSE_NONE };
+
+static enum clause clause_named(struct span word)
+{
+    static const char *const words[] = {"for", "from", "by", "with", "id"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (span_equal_nocase(word, span_text(words[i])))
+            return (enum clause)i;
+    return span_equal_nocase(word, span_text("via")) || span_equal_nocase(word, span_text("tls")) ? CLAUSE_OTHER : CLAUSE_NONE;
+}
+
+/* A word in the open: it names a clause, or is of the one at hand. */
+struct reading {
+    struct hop *hop;
+    struct span *of[CLAUSE_NONE]; /* where a clause's value goes */
+    enum clause clause;
+    bool value_due;
+    bool runs_on;                 /* "with Microsoft SMTP Server": words up to the next clause or comment */
+};
+
+static void take_word(struct reading *r, struct span word)
+{
+    struct span *value = r->of[r->clause];
+    enum clause named;
+    if (r->value_due) {
+        if (value && value->n == 0) /* what is said twice: the first stands */
+            *value = word;
+        r->value_due = false;
+        r->runs_on = value && value->p == word.p && r->clause == CLAUSE_WITH;
+    } else if ((named = clause_named(word)) != CLAUSE_NONE) {
+        r->clause = named;
+        r->value_due = true;
+        r->runs_on = false;
+    } else if (r->runs_on) {
+        value->n = (size_t)(word.p + word.n - value->p);
+    }
+    /* "from mail.example [10.1.0.10] by": fetchmail, and some others, leave the parentheses out */
+    if (r->clause == CLAUSE_FROM && word.n && word.p[0] == '[' && !address_known(r->hop->from_address))
+        address_parse(word, &r->hop->from_address);
 }
 
 void received_parse(struct span field, struct hop *hop)
@@ -100,32 +153,19 @@ void received_parse(struct span field, struct hop *hop)
         hop->date = clock_parse_mail_date(span_from(field, (size_t)(semicolon - field.p) + 1));
         field = span_head(field, (size_t)(semicolon - field.p));
     }
-    struct span passed_over = {NULL, 0}, *clause = &passed_over;
+    struct reading r = {.hop = hop, .of = {NULL, &hop->from, &hop->by, &hop->with, &hop->id}};
     struct token t;
-    bool value_due = false;
     while (field.n) {
         field = next_token(field, &t);
-        if (t.comment) {
-            if (clause == &hop->from && !address_known(hop->from_address))
-                address_inside(t.text, &hop->from_address);
-            else if (clause == &hop->with && hop->with_note.n == 0)
-                hop->with_note = t.text;
-        } else if (value_due) {
-            *clause = t.text;
-            value_due = false;
-        } else {
-            struct span *named = clause_named(hop, t.text);
-            if (named) {
-                clause = named->n == 0 ? named : &passed_over; /* what is said twice: the first stands */
-                value_due = true;
-            } else if (span_equal_nocase(t.text, span_text("for")) || span_equal_nocase(t.text, span_text("via"))) {
-                clause = &passed_over;
-                value_due = true;
-            }
+        if (!t.comment) {
+            take_word(&r, t.text);
+            continue;
         }
-        /* "from mail.example [10.1.0.10] by": fetchmail, and some others, leave the parentheses out */
-        if (!t.comment && clause == &hop->from && t.text.n && t.text.p[0] == '[' && !address_known(hop->from_address))
-            address_parse(t.text, &hop->from_address);
+        r.runs_on = false;
+        if (r.clause == CLAUSE_FROM)
+            from_comment(hop, t.text);
+        else if (r.clause == CLAUSE_WITH && hop->with_note.n == 0)
+            hop->with_note = t.text;
     }
     hop->id = without(hop->id, '<', '>');
     hop->from = without(hop->from, '<', '>');
