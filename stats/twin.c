@@ -58,7 +58,7 @@ static struct seen seen_make(const struct transaction *t, const struct key *k)
     struct seen s = {.connection = t->connection, .client = t->client, .server = t->server, .mail_time = t->mail_time, .end = t->end,
                      .uncertain = t->uncertain};
     s.quadruple = hash_pair(endpoint_hash(t->client), endpoint_hash(t->server));
-    s.loss = t->uncertain || t->gap_bytes || t->helo.n == 0 || t->greeting.n == 0;
+    s.loss = t->uncertain || t->gap_bytes || t->helo.n == 0 || t->greeting.n == 0 || t->mail_time >= t->end; /* the last: all held back */
     s.helo = t->helo.n ? hash_nocase(t->helo) : 0;
     s.envelope = hash_bytes(t->reverse_path.p, t->reverse_path.n);
     s.replies = hash_pair(t->code, t->recipient_count);
@@ -67,7 +67,7 @@ static struct seen seen_make(const struct transaction *t, const struct key *k)
         s.replies = hash_pair(s.replies, (uint64_t)t->recipients[i].code << 16 | t->recipients[i].final_code);
     }
     s.name = k->id ? k->id : s.loss ? 0 : k->fingerprint ? k->fingerprint : t->bytes;
-    s.chain = t->gap_bytes || t->uncertain ? 0 : chain_fold(t->header.hops, t->header.hop_count);
+    s.chain = t->gap_bytes || t->uncertain ? 0 : hash_pair(chain_fold(t->header.hops, t->header.hop_count), 1);
     return s;
 }
 
@@ -83,8 +83,14 @@ static bool within(int64_t a, int64_t b, int64_t most)
 
 static bool overlap(const struct seen *a, const struct seen *b)
 {
-    int64_t late = a->loss || b->loss ? TWIN_LATE : 0;
-    return a->connection != b->connection && a->mail_time <= b->end + late && b->mail_time <= a->end + late;
+    return a->connection != b->connection && a->mail_time <= b->end && b->mail_time <= a->end;
+}
+
+/* One of the two came late because of a hole, and nothing of it is missing that tells mails and ways apart. */
+static bool held_back(const struct seen *a, const struct seen *b)
+{
+    return (a->loss || b->loss) && a->connection != b->connection && a->name && a->name == b->name && a->chain && a->chain == b->chain &&
+           within(a->mail_time, b->mail_time, TWIN_LATE) && within(a->end, b->end, TWIN_LATE);
 }
 
 /* Equal, or missing where something is missing. */
@@ -102,21 +108,29 @@ static bool same_content(const struct seen *a, const struct seen *b)
 /* The mirror shows the wire twice: everything is equal, and nothing else can be. */
 static bool wire_twin(const struct seen *a, const struct seen *b)
 {
-    if (a->quadruple != b->quadruple || !overlap(a, b) || !same_endpoint(a->client, b->client) || !same_endpoint(a->server, b->server))
+    if (a->quadruple != b->quadruple || !same_endpoint(a->client, b->client) || !same_endpoint(a->server, b->server))
         return false;
-    return a->uncertain || b->uncertain || (a->envelope == b->envelope && same_content(a, b));
+    if (overlap(a, b) && (a->uncertain || b->uncertain))
+        return true;
+    return a->envelope == b->envelope && (overlap(a, b) || held_back(a, b)) && same_content(a, b);
+}
+
+/* An uncertain one ended when it was given up; behind a hole in content the end comes late. */
+static bool at_once(const struct seen *a, const struct seen *b)
+{
+    bool uncertain = a->uncertain || b->uncertain;
+    return overlap(a, b) && within(a->mail_time, b->mail_time, TWIN_SKEW) &&
+           (uncertain || within(a->end, b->end, a->loss || b->loss ? TWIN_LATE : TWIN_SKEW));
 }
 
 static bool nat_twin(const struct seen *a, const struct seen *b)
 {
-    bool uncertain = a->uncertain || b->uncertain; /* then it ended when it was given up */
-    int64_t skew = a->loss || b->loss ? TWIN_LATE : TWIN_SKEW;
-    if (a->envelope != b->envelope || !overlap(a, b) || !within(a->mail_time, b->mail_time, skew))
+    if (a->envelope != b->envelope || (!at_once(a, b) && !held_back(a, b)))
         return false;
     bool client = address_equal(a->client.address, b->client.address), server = address_equal(a->server.address, b->server.address);
     if ((client && server) || (client && a->client.port != b->client.port) || (server && a->server.port != b->server.port))
         return false;
-    return (uncertain || within(a->end, b->end, skew)) && same_content(a, b);
+    return same_content(a, b);
 }
 
 static struct seen *seen_at(struct twins *w, uint64_t number)
@@ -163,11 +177,7 @@ enum twin twin_check(struct twins *w, const struct transaction *t, const struct 
     }
     if (!first->uncertain || t->uncertain)
         return TWIN_COUNTED;
-    first->uncertain = first->loss = false; /* from here on a third one is compared with what is whole */
-    first->envelope = one.envelope;
-    first->replies = one.replies;
-    first->helo = one.helo;
-    first->name = one.name;
-    first->chain = one.chain;
+    first->uncertain = false; /* it has been made good for */
+    seen_keep(w, &one);       /* a third one is compared with what is whole */
     return TWIN_BETTER;
 }
