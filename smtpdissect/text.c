@@ -1,26 +1,41 @@
-/* Sizes are 32 bytes times a power of two, for most texts are a name or a line, and there may be a million; emptied texts up to 16 KiB wait in a list of
- * their size, larger ones go back to the system. */
+/* Most texts are a name, a path or a line, and there may be a million of them: up to 256 bytes they come in steps of 16, from pools; above, in powers of
+ * two, and emptied ones up to 16 KiB wait in a list of their size. */
 #include "smtpdissect/text.h"
 
 #include <stdlib.h>
 
-#define SMALLEST 32u
-#define CLASSES 10 /* 32 bytes to 16 KiB */
+#include "base/pool.h"
+
+#define STEP 16u
+#define SMALL_MOST 256u
+#define LARGE_MOST (16u << 10)
+enum { SMALL_SIZES = SMALL_MOST / STEP, LARGE_SIZES = 6 }; /* 512 bytes to 16 KiB */
 
 struct stock {
+    struct pool *small[SMALL_SIZES];
     struct vacant {
         struct vacant *next;
-    } *vacant[CLASSES];
+    } *vacant[LARGE_SIZES];
 };
 
 struct stock *stock_new(void)
 {
-    return calloc(1, sizeof(struct stock));
+    struct stock *s = calloc(1, sizeof *s);
+    for (unsigned i = 0; s && i < SMALL_SIZES; i++)
+        if (!(s->small[i] = pool_new((i + 1) * STEP, SIZE_MAX))) {
+            stock_free(s);
+            return NULL;
+        }
+    return s;
 }
 
 void stock_free(struct stock *s)
 {
-    for (int i = 0; s && i < CLASSES; i++)
+    if (!s)
+        return;
+    for (int i = 0; i < SMALL_SIZES; i++)
+        pool_free(s->small[i]);
+    for (int i = 0; i < LARGE_SIZES; i++)
         for (struct vacant *v = s->vacant[i], *next; v; v = next) {
             next = v->next;
             free(v);
@@ -28,44 +43,57 @@ void stock_free(struct stock *s)
     free(s);
 }
 
-static int class_of(uint32_t size)
+static uint32_t size_for(size_t need)
 {
-    return size <= SMALLEST ? 0 : 32 - __builtin_clz(size - 1) - 5; /* 5: of SMALLEST */
+    if (need <= SMALL_MOST)
+        return (uint32_t)(need + STEP - 1) / STEP * STEP;
+    uint32_t size = SMALL_MOST;
+    while (size < need)
+        size *= 2;
+    return size;
+}
+
+static struct vacant **vacant_of(struct stock *stock, uint32_t size)
+{
+    return &stock->vacant[__builtin_ctz(size) - __builtin_ctz(SMALL_MOST) - 1];
 }
 
 static uint8_t *take(struct stock *stock, uint32_t size)
 {
-    int class = class_of(size);
-    if (class < CLASSES && stock->vacant[class]) {
-        struct vacant *v = stock->vacant[class];
-        stock->vacant[class] = v->next;
-        return (uint8_t *)v;
-    }
-    return malloc(size);
+    if (size <= SMALL_MOST)
+        return pool_get(stock->small[size / STEP - 1]);
+    struct vacant **list = size <= LARGE_MOST ? vacant_of(stock, size) : NULL, *v;
+    if (!list || !(v = *list))
+        return malloc(size);
+    *list = v->next;
+    return (uint8_t *)v;
 }
 
 static void give(struct stock *stock, uint8_t *p, uint32_t size)
 {
-    int class = class_of(size);
-    if (!p || class >= CLASSES) {
-        free(p);
+    if (!p)
         return;
+    if (size <= SMALL_MOST) {
+        pool_put(stock->small[size / STEP - 1], p);
+    } else if (size > LARGE_MOST) {
+        free(p);
+    } else {
+        struct vacant *v = (struct vacant *)(void *)p, **list = vacant_of(stock, size);
+        v->next = *list;
+        *list = v;
     }
-    struct vacant *v = (struct vacant *)(void *)p;
-    v->next = stock->vacant[class];
-    stock->vacant[class] = v;
 }
 
 static bool grow(struct stock *stock, struct text *t, size_t need)
 {
-    uint32_t size = t->size ? t->size : SMALLEST;
-    while (size < need)
-        size *= 2;
+    uint32_t size = size_for(need);
     uint8_t *p = take(stock, size);
     if (!p)
         return false;
-    if (t->n)
+    if (t->n) {
         memcpy(p, t->p, t->n);
+        explicit_bzero(t->p, t->n); /* it may be half a password */
+    }
     give(stock, t->p, t->size);
     t->p = p;
     t->size = size;
