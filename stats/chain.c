@@ -17,9 +17,16 @@ static bool is_loopback(struct address a)
     return address_equal(a, v6) || (address_is_v4(a) && a.b[12] == 127);
 }
 
-static bool names_itself_local(struct span name)
+static bool is_local(struct span name)
 {
     return name.n == 0 || span_starts_nocase(name, "localhost") || span_starts_nocase(name, "127.") || span_starts_nocase(name, "[127.");
+}
+
+/* Behind "by": a name that says nothing of the host. */
+static bool is_nameless(struct span name)
+{
+    struct address a;
+    return is_local(name) || address_parse(name, &a);
 }
 
 static bool has_dot(struct span name)
@@ -32,7 +39,7 @@ static bool from_itself(const struct hop *h)
 {
     if (address_known(h->from_address))
         return is_loopback(h->from_address);
-    if (names_itself_local(h->from) || span_equal_nocase(h->from, h->by) || span_equal_nocase(h->with, span_text("local")))
+    if (is_local(h->from) || span_equal_nocase(h->from, h->by) || span_equal_nocase(h->with, span_text("local")))
         return true;
     /* "from root by", "from mail pickup service by": a user or a service; only a host is greeted with SMTP */
     return !has_dot(h->from) && h->from.p[0] != '[' && !span_starts_nocase(h->with, "ESMTP") && !span_starts_nocase(h->with, "SMTP") &&
@@ -52,7 +59,7 @@ bool chain_fetched(const struct hop *h)
 
 static bool is_final_delivery(const struct hop *h)
 {
-    return span_starts_nocase(h->with, "LMTP") && !names_itself_local(h->by);
+    return span_starts_nocase(h->with, "LMTP") && !is_nameless(h->by);
 }
 
 /* The registered domain: two labels, three under the likes of co.uk. */
@@ -113,7 +120,7 @@ static bool continues(const struct visit *v, const struct hop *h)
 {
     if (chain_fetched(h))
         return false;
-    if (names_itself_local(h->by))
+    if (is_nameless(h->by))
         return true;
     if (span_equal_nocase(v->name, h->by))
         return true;
@@ -136,7 +143,7 @@ void chain_read(struct chain *c, const struct hop *hops, size_t count)
         const struct hop *h = &hops[i];
         if (!v || !continues(v, h))
             v = visit_open(c, i, path);
-        if (!has_dot(v->name) && !names_itself_local(h->by)) {
+        if (!has_dot(v->name) && !is_nameless(h->by)) {
             v->name = h->by;
             v->name_hash = hash_nocase(h->by);
         }

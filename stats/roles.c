@@ -223,7 +223,7 @@ const struct party *roles_origin(const struct roles *r, const struct message *m)
         if (h->copies_out == 0 || (h->first_in != TIME_UNKNOWN && h->first_in <= h->first_out))
             continue;
         const struct party *p = roles_find(r, h->address);
-        if (!p || p->acts_for != p || p->arrival == ARRIVAL_MAILBOX)
+        if (!p || p->acts_for != p || p->arrival == ARRIVAL_MAILBOX || p->on_cycle)
             continue;
         if (!best || h->least_hops_out < best->least_hops_out || (h->least_hops_out == best->least_hops_out && h->first_out < best->first_out)) {
             best = h;

@@ -10,10 +10,10 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "stats/loop.h"
 #include "stats/software.h"
 
 #define SECOND NS_PER_SECOND
-#define LONG_RETURN 2 /* so many turns past the threshold a chain alone, without the same recipient again, proves the loop */
 
 /* ---- opening ---- */
 
@@ -207,7 +207,7 @@ static struct work work_of(struct trail *l, const struct message *m, const struc
     return w;
 }
 
-static void put_evidence(struct party *by, const struct passage *p, const struct hop *line, const char *said)
+void trail_evidence(struct party *by, const struct passage *p, const struct hop *line, const char *said)
 {
     if (by->evidence_count == ROLES_EVIDENCE)
         return;
@@ -226,7 +226,7 @@ static void say_how(struct party *by, const struct work *w, const struct passage
         : w->visit >= 0 && c->visit[w->visit].fetched ? "which it fetched from a mailbox, as its line says"
         : w->visit >= 0 ? "which lay in a mailbox: no host gave it by SMTP" : "which lay in a mailbox: the newest line is of its delivery there";
     snprintf(said, sizeof said, "sent this mail, %s, to people of its To: and Cc: who had it; %u Received lines", how, c->hop_count);
-    put_evidence(by, p, line, said);
+    trail_evidence(by, p, line, said);
 }
 
 /* How often the visit's host stands in the chain; out of a mailbox each time, when this time it was. */
@@ -259,7 +259,7 @@ static void charge(struct trail *l, struct party *guilty, const struct delivery 
         l->changed = true;
     if (d->chains >= 3 && l->branched) {
         if (guilty->thirds++ == 0)
-            put_evidence(guilty, p, NULL, "gave an audience member the third copy at this server, by a chain that neither of the others had");
+            trail_evidence(guilty, p, NULL, "gave an audience member the third copy at this server, by a chain that neither of the others had");
         l->changed |= (int64_t)guilty->thirds <= settings->reinjection.suspected_recipients;
     }
 }
@@ -301,7 +301,7 @@ static void lay(struct trail *l, const struct message *m, const struct passage *
         by->twice = twice;
         l->changed = true;
         if (twice == 2 && w->arrival == ARRIVAL_MAILBOX)
-            put_evidence(by, p, &c->hops[c->visit[w->visit].first], "stands twice in one chain as the host that put the copy back on its way");
+            trail_evidence(by, p, &c->hops[c->visit[w->visit].first], "stands twice in one chain as the host that put the copy back on its way");
     }
     uint32_t sent = by->sent.count;
     for (uint32_t i = 0; i < p->made_count; i++) {
@@ -345,123 +345,6 @@ static void breed(struct trail *l, const struct message *m, const struct passage
     reproduction_event(l->injections, &e);
 }
 
-/* ---- loops ---- */
-
-static bool is_address(struct span text, uint64_t recipient)
-{
-    const uint8_t *open = text.n ? memchr(text.p, '<', text.n) : NULL;
-    if (open) {
-        text = span_from(text, (size_t)(open + 1 - text.p));
-        const uint8_t *close = text.n ? memchr(text.p, '>', text.n) : NULL;
-        if (close)
-            text.n = (size_t)(close - text.p);
-    }
-    text = span_trim(text);
-    if (hash_nocase(text) == recipient)
-        return true;
-    /* a List-Id is the list's address with a dot for the @ (RFC 2919) */
-    char at[256];
-    if (text.n == 0 || text.n >= sizeof at)
-        return false;
-    for (size_t i = 1; i + 1 < text.n; i++)
-        if (text.p[i] == '.') {
-            memcpy(at, text.p, text.n);
-            at[i] = '@';
-            if (hash_nocase(span_of(at, text.n)) == recipient)
-                return true;
-        }
-    return false;
-}
-
-static bool bears_mark(const struct header *h, uint64_t recipient)
-{
-    return is_address(h->x_been_there, recipient) || is_address(h->x_loop, recipient) || is_address(h->list_id, recipient);
-}
-
-/* The list whose marks the copy bears is one of the client's: it took the mail in for that address, or the list's domain is its own. */
-static bool runs_list(const struct message *m, const struct passage *p)
-{
-    const struct header *h = p->header;
-    if (!h || (h->list_id.n == 0 && h->x_been_there.n == 0 && h->x_loop.n == 0))
-        return false;
-    for (uint32_t i = 0; i < m->copy_count; i++) {
-        const struct copy *k = &m->copy_list[i];
-        if (!address_equal(k->server, p->client))
-            continue;
-        for (uint32_t j = 0; j < k->recipients_kept; j++)
-            if (bears_mark(h, m->recipients[k->recipients_at + j]))
-                return true;
-        break; /* the first one in is enough */
-    }
-    struct span id = h->list_id;
-    const uint8_t *open = id.n ? memrchr(id.p, '<', id.n) : NULL;
-    if (open)
-        id = span_from(id, (size_t)(open + 1 - id.p));
-    while (id.n && (id.p[id.n - 1] == '>' || id.p[id.n - 1] == ' '))
-        id.n--;
-    return chain_same_organisation(id, p->helo);
-}
-
-static void on_cycle(struct party *p, const struct passage *at, const char *said, const struct hop *line)
-{
-    if (!p)
-        return;
-    if (!p->on_cycle)
-        put_evidence(p, at, line, said);
-    p->on_cycle = true;
-}
-
-static void turn(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, struct party *sender,
-    const struct stats_settings *settings)
-{
-    bool again = false;
-    uint32_t returns = 0, latest = 0;
-    for (uint32_t i = 0; i < p->made_count; i++)
-        again |= p->made[i].had_it;
-    if (c->count)
-        returns = chain_passes(c, p->greeting, p->server, again, &latest);
-    bool by_chain = returns > 0;
-    for (uint32_t i = 0; p->header && i < p->made_count; i++) {
-        uint32_t n = 0;
-        for (size_t k = 0; k < p->header->delivered_to_count && k < CHAIN_LINES; k++)
-            n += p->header->delivered_to[k] == p->made[i].recipient;
-        returns = n > returns ? n : returns;
-    }
-    if (returns == 0)
-        return;
-    struct party *server = roles_party(&l->roles, p->server, p->greeting, true);
-    if (!server)
-        return;
-    for (uint32_t i = 0; p->header && i < p->made_count && !server->list; i++)
-        server->list = bears_mark(p->header, p->made[i].recipient);
-    if (returns > server->returns)
-        server->returns = returns;
-    if (!address_known(l->turning_point))
-        l->turning_point = p->server;
-    if (by_chain && address_equal(l->turning_point, p->server) && (l->turns || (l->turns = reproduction_new(BREEDING_CIRCLE, m->first, 1)))) {
-        struct event e = {.id = chain_end(c, c->count - 1), .parent = returns > 1 ? c->visit[latest].path : 0, .hops = c->hop_count,
-            .deliveries = p->deliveries, .time = p->end, .fed = TIME_UNKNOWN};
-        reproduction_event(l->turns, &e);
-    }
-    uint32_t least = (uint32_t)settings->forwarding_loop.major_returns;
-    if (returns < least || !(again || returns >= least + LONG_RETURN))
-        return;
-    if (returns > l->returns) {
-        l->returns = returns;
-        l->changed = true;
-    }
-    char said[STORM_TEXT_SIZE];
-    snprintf(said, sizeof said, "took this mail in again: it had been here %u times, as its %u Received lines say", returns, c->hop_count);
-    const struct hop *line = by_chain ? &c->hops[c->visit[latest].first] : NULL;
-    on_cycle(server, p, said, line);
-    on_cycle(sender, p, "sent the mail to a server that it had passed", c->hop_count ? &c->hops[c->hop_count - 1] : NULL);
-    for (uint32_t k = latest + 1; by_chain && k + 1 < c->count; k++) {
-        const struct visit *v = &c->visit[k];
-        on_cycle(roles_party(&l->roles, v->address, v->name, address_known(v->address) && message_host(m, v->address)), p,
-            "stands between two visits of the mail at the same server", &c->hops[v->first]);
-    }
-}
-
 void trail_follow(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings)
 {
     compare(l, c);
@@ -480,12 +363,11 @@ void trail_follow(struct trail *l, const struct message *m, const struct passage
             both[i]->first = both[i]->first == TIME_UNKNOWN ? p->end : both[i]->first;
             both[i]->last = p->end;
         }
-        sender->list |= !sender->list && runs_list(m, p);
         if (w.by) {
             lay(l, m, p, c, &w, settings);
             breed(l, m, p, c, &w);
         }
-        turn(l, m, p, c, sender, settings);
+        loop_follow(l, m, p, c, sender, settings);
     }
     if (l->turns && !address_equal(l->turning_point, p->server))
         reproduction_more(l->turns, p->deliveries);

@@ -36,7 +36,8 @@ struct trail {
     uint32_t spine_count;
     bool branched;                /* a copy went another way than the spine */
     struct reproduction *injections, *turns; /* rounds through mailboxes; round a loop.  NULL: none yet */
-    struct address turning_point; /* the server whose passes are the turns */
+    struct address turning_point; /* the host whose passes are the turns */
+    bool turns_seen_out;          /* by what it sends; else by what it takes in */
     uint32_t returns;             /* to one server, the most; counted when they are certain */
     uint64_t domains;             /* of the audience */
     struct lane *lane;            /* open addressing */
@@ -58,6 +59,8 @@ struct trail {
 struct trail *trail_new(const struct message *m, uint32_t but, const struct stats_settings *settings);
 void trail_free(struct trail *l);
 void trail_follow(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings);
+/* Keeps a piece of evidence against `by`, with the line that matters; NULL: none. */
+void trail_evidence(struct party *by, const struct passage *p, const struct hop *line, const char *said);
 void trail_audience(struct trail *l, const struct header *h); /* counts its domains */
 
 #endif
