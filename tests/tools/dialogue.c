@@ -1,5 +1,5 @@
-/* In: a dialogue as text, what client and server say and what the mirror makes of it.  Out: a capture file with these packets, the same bytes each
- * time.  tests/pcaps/src/ holds the dialogues, tests/pcaps/README the language in short:
+/* In: a dialogue as text (tests/pcaps/src/NAME.dialogue): what client and server say, and what the mirror makes of it.  Out: a capture file with
+ * these packets, the same bytes each time.  The first line of a dialogue is a comment: why it is there.  The language:
  *
  *   session NAME CLIENT:PORT SERVER:PORT [nosyn] [seq N] [hide C|S]
  *                     opens a TCP connection (handshake unless nosyn; N: first sequence numbers; hide: this side is never on the mirror)
