@@ -364,6 +364,24 @@ static void an_id_found_to_say_nothing(void **state)
     assert_int_equal(file().message->copies, 2);
 }
 
+/* Somebody sends another mail under a storm's id: it is filed apart, and the storm's copies go on being the storm's. */
+static void an_odd_mail_unmakes_no_id(void **state)
+{
+    (void)state;
+    books = ledger_new(16 * MIB, DAY, &evicted);
+    mail("storm@bank.example", 1, 50, 1, 0, 20);
+    uint64_t key = file().key;
+    mail("storm@bank.example", 66, 50, 2, 0, 20);
+    p.t.header.date += 60 * POST_SECOND;
+    p.t.header.subject = span_text("Quite another");
+    struct ledger_entry odd = file();
+    assert_true(odd.key != key && odd.redeliveries == 0 && !odd.new_id);
+    mail("storm@bank.example", 2, 50, 3, 0, 20);
+    post_hop(&p, 1, 9);
+    struct ledger_entry e = file();
+    assert_true(e.key == key && e.redeliveries == 20 && e.message->copies == 2);
+}
+
 static void the_coldest_goes_first(void **state)
 {
     (void)state;
@@ -570,6 +588,7 @@ int main(void)
         cmocka_unit_test_teardown(relays_keep_it_short, end),
         cmocka_unit_test_teardown(fuel_is_kept_in_full, end),
         cmocka_unit_test_teardown(an_id_found_to_say_nothing, end),
+        cmocka_unit_test_teardown(an_odd_mail_unmakes_no_id, end),
         cmocka_unit_test_teardown(the_coldest_goes_first, end),
         cmocka_unit_test_teardown(sixteen_thousand_ids_a_mib, end),
         cmocka_unit_test_teardown(a_mail_to_850000, end),
