@@ -1,183 +1,300 @@
-/* In: bytes of a connection, and whether the dissector was inside message content before and after them.  Out: the parts that may be
- * kept, to the evidence ring.  Where the mark changed within the bytes, the line that changed it is found here: the empty line after a
- * header, the dot after the data.  When what is found does not agree with the mark, nothing is clear. */
+/* In: bytes of a connection, and where the dissector stood before and after them.  Out: the parts that may be kept, to the evidence ring.
+ * The bytes are walked through as the dissector did, with less to remember: lines, header, body, lines again.  When this walk does not end where the
+ * dissector is, something was not understood, and nothing of these bytes is clear. */
 #include "smtpdissect/clear.h"
 
+#include "smtpdissect/session.h"
+
+enum place { PLACE_LINES, PLACE_HEADER, PLACE_BODY, PLACE_WAIT, PLACE_TLS };
+
+/* What smtp_place() packs into a word. */
+#define PLACE_MASK 7u
+#define CHUNK      (1u << 3) /* the place is within a BDAT chunk */
+#define NEXT_BODY  (1u << 4) /* the next chunk goes on with a body */
+#define ANSWER     (1u << 5) /* the client's next line answers an AUTH challenge */
+#define SWAPPED    (1u << 6) /* the dissector has swapped the sides */
+#define CHUNK_LAST (1u << 7) /* the chunk is its message's last */
+#define LEFT_SHIFT 8
+#define LEFT_MOST  (UINT32_MAX >> LEFT_SHIFT) /* bytes left of the chunk; so many or more */
+
 enum state {
-    UNFINISHED = 1 << 0, /* the client's last line has not ended; also within content */
+    UNFINISHED = 1 << 0, /* the client's last line has not ended */
     SECRET = 1 << 1,     /* and what is to come of it is not clear */
-    CHUNKED = 1 << 2,    /* BDAT was used: a lone dot ends nothing */
-    FOUND = 1 << 3,      /* a command was seen since the start or the last gap: lines that are not content are commands and header */
+    BLANK = 1 << 2,      /* it is of the header, and holds nothing but perhaps a CR */
+    DARK = 1 << 3,       /* it may have been BDAT or DATA: what follows it in the same bytes is not to be followed */
+    FOUND = 1 << 4,      /* a command was seen since the start or the last gap: lines can be trusted */
 };
-#define LASTING (CHUNKED | FOUND)
 
-#define SHORT 10 /* bytes of a line that tell what it is; a shorter beginning might be of AUTH */
+#define SHORT 5 /* bytes of a line that tell which command it is */
 
-struct pieces {
-    struct span *list;
+struct walk {
+    struct span rest;
+    enum place place;
+    bool chunk, next_body, answer, last; /* last: the chunk is the message's last */
+    bool endless;                        /* the chunk is larger than can be told */
+    uint64_t left;                       /* of the chunk */
+    uint8_t *state;
+    struct span *list; /* what is clear */
     size_t count, most;
 };
 
-static void add(struct pieces *c, struct span s)
+uint32_t smtp_place(const struct smtp *s)
+{
+    bool past = s->content && (s->content->header_end || s->content->header_cut);
+    enum place place = PLACE_LINES;
+    switch ((enum mode)s->mode) {
+    case MODE_LINES: break;
+    case MODE_DATA_WAIT: place = PLACE_WAIT; break;
+    case MODE_CONTENT:
+    case MODE_CHUNK: place = past || !s->content ? PLACE_BODY : PLACE_HEADER; break;
+    case MODE_TLS: place = PLACE_TLS; break;
+    }
+    uint32_t left = s->mode != MODE_CHUNK ? 0 : s->chunk_left < LEFT_MOST ? (uint32_t)s->chunk_left : LEFT_MOST;
+    return place | (s->mode == MODE_CHUNK ? CHUNK | (s->chunk_last ? CHUNK_LAST : 0) : 0) | (past ? NEXT_BODY : 0) |
+           (s->sasl ? ANSWER : 0) | (s->swapped ? SWAPPED : 0) | left << LEFT_SHIFT;
+}
+
+static void add(struct walk *w, struct span s)
 {
     if (s.n == 0)
         return;
-    struct span *last = c->count ? &c->list[c->count - 1] : NULL;
+    struct span *last = w->count ? &w->list[w->count - 1] : NULL;
     if (last && last->p + last->n == s.p)
         last->n += s.n;
-    else if (c->count < c->most)
-        c->list[c->count++] = s;
+    else if (w->count < w->most)
+        w->list[w->count++] = s;
 }
 
-static bool base64(uint8_t c)
+static void note_end(uint8_t *state, bool ended, bool secret)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '+' || c == '/' || c == '=';
+    *state = (uint8_t)((*state & FOUND) | (ended ? 0 : secret ? UNFINISHED | SECRET : UNFINISHED));
 }
 
-/* Commands of one word; any other word alone may be the answer to an AUTH challenge. */
-static bool lone_command(struct span line)
+/* The next line, or the piece of it that is here; not beyond the chunk. */
+static struct span take_line(struct walk *w)
 {
-    static const char *const words[] = {"DATA", "QUIT", "RSET", "NOOP", "HELP", "STARTTLS", "TURN"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (span_equal_nocase(line, span_text(words[i])))
+    struct span all = w->chunk ? span_head(w->rest, w->left < w->rest.n ? (size_t)w->left : w->rest.n) : w->rest;
+    const uint8_t *end = memchr(all.p, '\n', all.n);
+    struct span line = span_head(all, end ? (size_t)(end - all.p) + 1 : all.n);
+    w->rest = span_from(w->rest, line.n);
+    w->left -= w->chunk ? line.n : 0;
+    return line;
+}
+
+static bool ended(struct span line)
+{
+    return line.n && line.p[line.n - 1] == '\n';
+}
+
+static struct span text_of(struct span line)
+{
+    while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
+        line.n--;
+    return line;
+}
+
+/* ---- commands */
+
+static bool command_is(struct span text, const char *verb)
+{
+    size_t n = strlen(verb);
+    return span_starts_nocase(text, verb) && (text.n == n || text.p[n] == ' ' || text.p[n] == '\t');
+}
+
+static bool is_command(struct span text)
+{
+    static const char *const verbs[] = {"EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "EXPN",
+        "HELP", "STARTTLS", "XCLIENT", "XFORWARD", "ETRN", "*"};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (command_is(text, verbs[i]))
             return true;
     return false;
 }
 
-/* A line that no mail's text is likely to hold, and with which a dialogue can be followed again. */
-static bool anchor(struct span line)
+/* How much of the beginning of a line is clear. */
+static size_t clear_length(struct span text)
 {
-    return span_starts_nocase(line, "EHLO ") || span_starts_nocase(line, "HELO ") || span_starts_nocase(line, "LHLO ") ||
-           span_starts_nocase(line, "MAIL FROM:");
+    if (!command_is(text, "AUTH"))
+        return is_command(text) ? text.n : 0;
+    size_t i = 4;
+    while (i < text.n && text.p[i] == ' ')
+        i++;
+    while (i < text.n && text.p[i] != ' ') /* the mechanism */
+        i++;
+    return i + (i < text.n);
 }
 
-/* A BDAT command, or what may become one. */
-static bool begins_chunk(struct span line, bool ended)
+static bool chunk_size(struct span text, uint64_t *size, bool *last)
 {
-    struct span word = span_text("BDAT ");
-    return span_equal_nocase(span_head(line, word.n), ended ? word : span_head(word, line.n));
-}
-
-/* How much of the beginning of a line (its end apart) is clear. */
-static size_t clear_length(struct span line, bool ended)
-{
-    if (span_starts_nocase(line, "AUTH ")) {
-        size_t i = 5;
-        while (i < line.n && line.p[i] == ' ')
-            i++;
-        while (i < line.n && line.p[i] != ' ') /* the mechanism */
-            i++;
-        return i + (i < line.n);
+    struct span rest = span_trim(span_from(text, 4));
+    size_t i = 0;
+    *size = 0;
+    for (; i < rest.n && rest.p[i] >= '0' && rest.p[i] <= '9'; i++) {
+        if (*size > UINT64_MAX / 10 - 1)
+            return false;
+        *size = *size * 10 + (rest.p[i] - '0');
     }
-    if (!ended && line.n < SHORT)
-        return 0;
-    size_t n = 0;
-    while (n < line.n && base64(line.p[n]))
-        n++;
-    return n < line.n || lone_command(line) ? line.n : 0;
+    struct span word = span_trim(span_from(rest, i));
+    *last = span_equal_nocase(word, span_text("LAST"));
+    return i > 0 && (*last || word.n == 0);
 }
 
-/* One line of commands or header, its end included when it `ended`. */
-static void take_line(struct pieces *c, uint8_t *state, struct span line, bool ended)
+/* Where a whole command leads. */
+static void follow_command(struct walk *w, struct span text)
 {
-    struct span text = line;
-    while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
-        text.n--;
-    bool fresh = !(*state & UNFINISHED), secret = *state & SECRET;
-    if (fresh && anchor(text))
-        *state |= FOUND;
-    if (fresh && begins_chunk(text, ended))
-        *state |= CHUNKED;
-    if (!(*state & FOUND)) {
-        secret = true;
-    } else if (fresh) {
-        size_t n = clear_length(text, ended);
-        secret = n < text.n || span_starts_nocase(text, "AUTH ");
-        add(c, span_head(text, n));
-        if (ended && span_equal_nocase(text, span_text("STARTTLS")))
-            *state &= (uint8_t)~FOUND; /* what follows is not for reading */
+    if (command_is(text, "DATA")) {
+        w->place = PLACE_WAIT;
+    } else if (command_is(text, "STARTTLS")) {
+        *w->state &= (uint8_t)~FOUND; /* what follows is not for reading */
+    } else if (command_is(text, "BDAT") && chunk_size(text, &w->left, &w->last)) {
+        w->chunk = w->left > 0;
+        if (w->chunk)
+            w->place = w->next_body ? PLACE_BODY : PLACE_HEADER;
+        else if (w->last)
+            w->next_body = false;
+    } else if (command_is(text, "MAIL") || command_is(text, "RSET")) {
+        w->next_body = false;
+    }
+}
+
+static void walk_lines(struct walk *w)
+{
+    struct span line = take_line(w), text = text_of(line);
+    bool fresh = !(*w->state & UNFINISHED), secret = *w->state & SECRET;
+    if (fresh &&
+        (command_is(text, "EHLO") || command_is(text, "HELO") || command_is(text, "LHLO") || span_starts_nocase(text, "MAIL FROM:")))
+        *w->state |= FOUND;
+    if (fresh) {
+        bool told = (ended(line) || text.n > SHORT) && *w->state & FOUND && !w->answer;
+        size_t n = told ? clear_length(text) : 0;
+        secret = n < text.n || !told || command_is(text, "AUTH");
+        add(w, span_head(text, n));
+        if (ended(line) && !w->answer)
+            follow_command(w, text);
     } else if (!secret) {
-        add(c, text);
+        add(w, text);
     }
-    add(c, span_from(line, text.n));
-    *state = (uint8_t)((*state & LASTING) | (ended ? 0 : secret ? UNFINISHED | SECRET : UNFINISHED));
+    add(w, span_from(line, text.n));
+    w->answer = w->answer && !ended(line);
+    note_end(w->state, ended(line), secret);
+    if (fresh && !ended(line) && (text.n <= SHORT || command_is(text, "BDAT")))
+        *w->state |= DARK;
 }
 
-static size_t line_length(struct span s)
+/* ---- content */
+
+static void end_content(struct walk *w)
 {
-    const uint8_t *end = memchr(s.p, '\n', s.n);
-    return end ? (size_t)(end - s.p) + 1 : s.n;
+    w->next_body = w->chunk && !w->last && w->place == PLACE_BODY;
+    w->chunk = false;
+    w->place = PLACE_LINES;
+    note_end(w->state, true, false);
 }
 
-static bool is_line(struct span line, const char *text)
+static void walk_header(struct walk *w)
 {
-    size_t n = strlen(text);
-    return line.n > n && line.p[line.n - 1] == '\n' && memcmp(line.p, text, n) == 0 &&
-           (line.n == n + 1 || (line.n == n + 2 && line.p[n] == '\r'));
+    struct span line = take_line(w), text = text_of(line);
+    bool fresh = !(*w->state & UNFINISHED), whole = ended(line), blank = text.n == 0 && (fresh || *w->state & BLANK);
+    add(w, line);
+    note_end(w->state, whole, false);
+    if (blank && !whole)
+        *w->state |= BLANK;
+    if (blank && whole)
+        w->place = PLACE_BODY;
+    else if (fresh && whole && !w->chunk && text.n == 1 && text.p[0] == '.')
+        end_content(w);
+    if (w->chunk && w->left == 0)
+        end_content(w);
 }
 
-static void note_end(uint8_t *state, bool ended)
+static bool is_dot(struct span line, bool fresh)
 {
-    *state = (uint8_t)((*state & LASTING) | (ended ? 0 : UNFINISHED));
+    return fresh && line.n == 3 && memcmp(line.p, ".\r\n", 3) == 0;
 }
 
-/* Skips content up to the dot that ends it, which is clear; false: its end is not here, or not to be known. */
-static bool skip_content(struct pieces *c, uint8_t *state, struct span *rest)
+/* Up to the content's end, if it is here.  The end of the line before the dot is clear too: without it the dot would end nothing. */
+static void walk_body(struct walk *w)
 {
-    while (!(*state & CHUNKED) && rest->n) {
-        bool fresh = !(*state & UNFINISHED);
-        struct span line = span_head(*rest, line_length(*rest));
-        *rest = span_from(*rest, line.n);
-        note_end(state, line.p[line.n - 1] == '\n');
-        if (fresh && is_line(line, ".")) {
-            add(c, line);
-            return true;
+    for (struct span line = {NULL, 0}, before = line; w->rest.n; before = line) {
+        bool fresh = !(*w->state & UNFINISHED);
+        line = take_line(w);
+        note_end(w->state, ended(line), false);
+        if (w->chunk ? w->left == 0 : is_dot(line, fresh)) {
+            if (!w->chunk) {
+                add(w, span_from(before, text_of(before).n));
+                add(w, line);
+            }
+            end_content(w);
+            return;
         }
     }
-    return false;
+}
+
+/* ---- */
+
+static bool agrees(const struct walk *w, uint32_t after)
+{
+    if ((after & PLACE_MASK) != w->place || !!(after & CHUNK) != w->chunk)
+        return false;
+    return !w->chunk || w->endless || (w->left < LEFT_MOST ? w->left : LEFT_MOST) == after >> LEFT_SHIFT;
+}
+
+static size_t clear_client(struct walk *w, uint32_t after)
+{
+    bool whole = w->rest.n == 0 || ended(w->rest);
+    bool dark = *w->state & DARK && w->place == PLACE_LINES;
+    bool unknown = *w->state & SECRET && w->place == PLACE_HEADER; /* the line that goes on here may be the header's last */
+    if (dark || unknown) {
+        note_end(w->state, whole, true);
+        if (dark && !memchr(w->rest.p, '\n', w->rest.n))
+            *w->state |= DARK;
+        return 0;
+    }
+    while (w->rest.n && w->place <= PLACE_BODY) {
+        if (w->place == PLACE_LINES)
+            walk_lines(w);
+        else if (w->place == PLACE_HEADER)
+            walk_header(w);
+        else
+            walk_body(w);
+    }
+    if (!agrees(w, after)) { /* more may have been misread than these bytes */
+        *w->state = whole ? 0 : UNFINISHED | SECRET;
+        return 0;
+    }
+    if (w->rest.n)
+        note_end(w->state, whole, true);
+    return w->count;
 }
 
 size_t smtp_clear(uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after, struct span clear[], size_t most)
 {
-    struct pieces c = {clear, 0, most};
-    if (from == SERVER) {
-        if (bytes.p)
-            add(&c, bytes);
-        return c.count;
-    }
+    if (before & SWAPPED || after & SWAPPED)
+        from = side_other(from);
     if (!bytes.p) { /* a gap: what comes next may be the rest of anything */
-        *state = (*state & CHUNKED) | UNFINISHED | SECRET;
+        if (from == CLIENT)
+            *state = UNFINISHED | SECRET;
         return 0;
     }
-    uint32_t passages = after - before;
-    bool content = before & 1;
-    if (content && passages == 0) {
-        note_end(state, bytes.n == 0 || bytes.p[bytes.n - 1] == '\n');
+    bool tls = (before & PLACE_MASK) == PLACE_TLS || (after & PLACE_MASK) == PLACE_TLS;
+    struct walk w = {.rest = bytes,
+        .place = (enum place)(before & PLACE_MASK),
+        .chunk = before & CHUNK,
+        .last = before & CHUNK_LAST,
+        .next_body = before & NEXT_BODY,
+        .answer = before & ANSWER,
+        .endless = before >> LEFT_SHIFT == LEFT_MOST,
+        .left = before >> LEFT_SHIFT,
+        .state = state,
+        .list = clear,
+        .most = most};
+    if (w.endless)
+        w.left = UINT64_MAX;
+    if (tls)
         return 0;
+    if (from == SERVER) {
+        add(&w, bytes);
+        return w.count;
     }
-    struct span rest = bytes;
-    while (rest.n && !(content && passages == 0)) {
-        if (content) {
-            if (!skip_content(&c, state, &rest))
-                break;
-            content = false;
-            passages--;
-            continue;
-        }
-        size_t n = line_length(rest);
-        struct span line = span_head(rest, n);
-        rest = span_from(rest, n);
-        bool empty = !(*state & UNFINISHED) && is_line(line, "");
-        take_line(&c, state, line, line.p[n - 1] == '\n');
-        if (empty && passages > 0) {
-            content = true;
-            passages--;
-        }
-    }
-    bool agrees = passages == 0 && content == (after & 1), ended = bytes.n == 0 || bytes.p[bytes.n - 1] == '\n';
-    if (content || !agrees)
-        note_end(state, ended);
-    if (!agrees && !ended)
-        *state |= SECRET;
-    return agrees ? c.count : 0;
+    return clear_client(&w, after);
 }

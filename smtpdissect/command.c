@@ -134,7 +134,11 @@ void command_line(struct smtp *s, struct span line, int64_t now)
     }
     if (verb != VERB_OTHER)
         session_recognised(s);
-    if (s->unsure && s->server_since && is_anchor(verb)) {
+    bool first = s->fresh;
+    s->fresh = false;
+    if (is_anchor(verb))
+        session_content_drop(s);
+    if (s->unsure && first && is_anchor(verb)) {
         pending_give_up(s, now);
         s->unsure = false;
         if (verb == VERB_MAIL)

@@ -149,6 +149,8 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
         good = accepted > 0;
     if (good && c->header_cut && c->gap_bytes && t.header.message_id.n == 0)
         t.uncertain = true; /* the id went with the hole */
+    if (s->dialect_lost && accepted > 1)
+        t.uncertain = true; /* in LMTP the first reply would speak for the first recipient only */
     t.message = good && !t.uncertain && accepted > 0;
     counters->transactions++;
     counters->messages += t.message;

@@ -36,10 +36,12 @@ static void answer(struct smtp *s, const struct command *c, struct span argument
     case VERB_HELO:
     case VERB_EHLO:
     case VERB_LHLO:
+        s->lmtp |= c->verb == VERB_LHLO && code == 0; /* whatever was answered: who says LHLO speaks LMTP */
         if (!good)
             break;
         envelope_close(s, NULL, 0, now); /* RFC 5321, 4.1.4: as RSET */
         s->lmtp = c->verb == VERB_LHLO;
+        s->dialect_lost = false;
         text_clear(s->d->stock, &s->helo);
         for (size_t n = 0; n <= argument.n; n++)
             if (n == argument.n || argument.p[n] == ' ') {

@@ -194,6 +194,14 @@ void session_content_begin(struct smtp *s, int64_t now)
     text_clear(s->d->stock, &held);
 }
 
+/* Chunks of a message that the client will not finish. */
+void session_content_drop(struct smtp *s)
+{
+    if (s->content)
+        content_release(s, s->content);
+    s->content = NULL;
+}
+
 /* The whole content is in: its final reply is awaited. */
 static void content_done(struct smtp *s, int64_t now)
 {
@@ -286,13 +294,30 @@ void session_push_client(struct smtp *s, struct span bytes, int64_t now)
 /* ---- what comes in ----------------------------------------------------------------------------------------------------------- */
 
 /* First bytes tell who is who when no SYN did: a server speaks in reply codes, a client in verbs. */
-static bool swapped_sides(const struct smtp *s, enum side from, struct span bytes)
+static bool swapped_sides(enum side from, struct span bytes)
 {
     bool reply = bytes.n >= 4 && bytes.p[0] >= '2' && bytes.p[0] <= '5' && bytes.p[1] >= '0' && bytes.p[1] <= '5' && bytes.p[2] >= '0' && bytes.p[2] <= '9' &&
                  (bytes.p[3] == ' ' || bytes.p[3] == '-');
-    if (s->certain || s->spoke[CLIENT] || s->spoke[SERVER])
-        return false;
     return from == CLIENT ? reply : command_verb(bytes) != VERB_OTHER;
+}
+
+static bool sides_open(const struct smtp *s)
+{
+    return !s->certain && !s->spoke[CLIENT] && !s->spoke[SERVER];
+}
+
+/* Is this where TLS may begin? */
+static bool tls_open(const struct smtp *s, enum side from)
+{
+    return from == CLIENT && (s->starttls || (!s->spoke[CLIENT] && !s->recognised));
+}
+
+/* The first bytes do not say yet who speaks, or what. */
+static bool undecided(const struct smtp *s, enum side from, struct span bytes)
+{
+    if (sides_open(s))
+        return bytes.n < PROBE_BYTES && !memchr(bytes.p, '\n', bytes.n);
+    return tls_open(s, from) && bytes.n == 1 && bytes.p[0] == 0x16;
 }
 
 static void swap_sides(struct smtp *s)
@@ -326,11 +351,11 @@ static void take_unfinished_reply(struct smtp *s, int64_t now)
 
 static void client_bytes(struct smtp *s, struct span bytes, int64_t now)
 {
-    bool first = !s->spoke[CLIENT];
+    bool may_be_tls = tls_open(s, CLIENT), after_starttls = s->starttls;
     s->spoke[CLIENT] = true;
+    s->fresh |= s->server_since;
     take_unfinished_reply(s, now);
-    if (s->starttls || (first && !s->recognised)) {
-        bool after_starttls = s->starttls;
+    if (may_be_tls) {
         s->starttls = false;
         if (looks_like_tls(bytes)) {
             if (after_starttls)
@@ -352,12 +377,9 @@ static void server_bytes(struct smtp *s, struct span bytes, int64_t now)
     s->server_since = true;
 }
 
-void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now)
+static void push_decided(struct smtp *s, enum side from, struct span bytes, int64_t now)
 {
-    if (bytes.n == 0)
-        return;
-    s->last = now;
-    if (swapped_sides(s, from, bytes))
+    if (sides_open(s) && swapped_sides(s->swapped ? side_other(from) : from, bytes))
         swap_sides(s);
     if (s->swapped)
         from = side_other(from);
@@ -368,11 +390,38 @@ void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now)
         server_bytes(s, bytes, now);
 }
 
+static void push_probe(struct smtp *s, int64_t now)
+{
+    uint8_t n = s->probe_count;
+    s->probe_count = 0;
+    if (n)
+        push_decided(s, (enum side)s->probe_from, span_of(s->probe, n), now);
+}
+
+void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now)
+{
+    s->last = now;
+    if (s->probe_count && s->probe_from != from)
+        push_probe(s, now);
+    while (bytes.n && (s->probe_count || undecided(s, s->swapped ? side_other(from) : from, bytes))) {
+        s->probe_from = (uint8_t)from;
+        s->probe[s->probe_count++] = bytes.p[0];
+        bytes = span_from(bytes, 1);
+        if (!undecided(s, s->swapped ? side_other(from) : from, span_of(s->probe, s->probe_count)))
+            push_probe(s, now);
+    }
+    if (bytes.n)
+        push_decided(s, from, bytes, now);
+}
+
+/* Commands of the client were lost, or parts of them. */
 static void lose_pairing(struct smtp *s, int64_t now)
 {
     pending_give_up(s, now);
     envelope_doubt(s);
+    session_content_drop(s);
     s->unsure = true;
+    s->dialect_lost |= s->helo.n == 0;
 }
 
 static void client_gap(struct smtp *s, uint64_t n, int64_t now)
@@ -422,6 +471,7 @@ static void client_gap(struct smtp *s, uint64_t n, int64_t now)
 
 void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now)
 {
+    push_probe(s, now);
     if (s->swapped)
         from = side_other(from);
     s->last = now;
@@ -440,13 +490,13 @@ void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now)
     s->multi_code = 0;
     s->greeting_due = false;
     pending_give_up(s, now);
-    if (s->mode != MODE_CONTENT) /* while content goes out the server has nothing to say but 354 before, which has come */
-        envelope_doubt(s);
+    envelope_doubt(s);
 }
 
 void smtp_end(struct smtp *s, int64_t now)
 {
     struct dissector *d = s->d;
+    push_probe(s, now);
     while (s->mode == MODE_DATA_WAIT) /* replies never came; perhaps they are not mirrored */
         session_content_begin(s, now);
     if (s->mode == MODE_CONTENT && s->candidate)

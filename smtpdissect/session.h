@@ -14,6 +14,7 @@
 #define HELD_MOST (256u << 10)      /* client bytes held while it is not known whether they are commands or content */
 #define PENDING_MOST (4u << 20)     /* bytes of commands waiting for replies: 50,000 RCPT in one burst */
 #define BODY_KEPT 1024u             /* bytes of a body looked at for its fingerprint */
+#define PROBE_BYTES 4               /* "220 ", "EHLO" */
 #define GREETING_UNDER_WAY 1        /* struct smtp's multi_code while a multi-line greeting comes in */
 #define REPORT_KEPT (128u << 10)    /* of a bounce's, for what it quotes */
 
@@ -71,6 +72,8 @@ struct smtp {
     bool certain, swapped, recognised, lmtp, greeting_due;
     bool spoke[2];           /* had any payload */
     bool server_since;       /* the server has spoken since the client last did: the client's next bytes begin a flight */
+    bool fresh;              /* the client's flight has begun, and none of its commands is whole yet */
+    bool dialect_lost;       /* a hole where HELO, EHLO or LHLO may have been: one reply a mail, or one a recipient? */
     bool unsure;             /* replies cannot be paired: something was lost; until the next flight that begins with an anchor */
     bool sasl;               /* 334 was seen: the client's next line is no command */
     bool starttls;           /* 220 to STARTTLS was seen: are the next bytes TLS? */
@@ -92,6 +95,7 @@ struct smtp {
     struct envelope *envelope;
     struct text helo, greeting, user;
     struct record_reader record[2];
+    uint8_t probe[PROBE_BYTES], probe_count, probe_from; /* first bytes that do not yet say who speaks, or whether it is TLS */
 };
 
 struct dissector {
@@ -107,6 +111,7 @@ struct dissector {
 void session_lines_begin(struct smtp *s);
 void session_content_begin(struct smtp *s, int64_t now);      /* after 354 */
 void content_ended_unseen(struct smtp *s, int64_t now);       /* the server answers content whose end was lost, or had bare line feeds */
+void session_content_drop(struct smtp *s);
 void session_push_client(struct smtp *s, struct span bytes, int64_t now);
 void command_chunk_done(struct smtp *s, int64_t now);            /* all bytes of the BDAT chunk are in */
 void session_tls_begin(struct smtp *s, enum tls tls);
