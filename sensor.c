@@ -1,6 +1,8 @@
 /* In: what capture/ reassembles.  Out: to smtpdissect/, from there to stats/ and to whoever hooked in.  Nothing but wiring. */
 #include "sensor.h"
 
+#include "smtpdissect/clear.h"
+
 static void *connection_open(void *user, const struct connection *c)
 {
     struct sensor *s = user;
@@ -25,7 +27,7 @@ static void connection_end(void *session, enum end how, int64_t now)
 
 static uint32_t connection_content_mark(const void *session)
 {
-    return smtp_content_mark(session);
+    return smtp_place(session);
 }
 
 static void second_passed(void *user, int64_t now)
@@ -71,6 +73,7 @@ bool sensor_open(struct sensor *s, const struct settings *settings, const struct
         .gap = connection_gap,
         .end = connection_end,
         .content_mark = connection_content_mark,
+        .clear = smtp_clear,
         .tick = second_passed,
         .user = s,
     };

@@ -31,9 +31,9 @@ struct capture_sink {
     void (*bytes)(void *session, enum side from, struct span bytes, int64_t now);
     void (*gap)(void *session, enum side from, uint64_t n, int64_t now);
     void (*end)(void *session, enum end how, int64_t now);
-    /* Changes whenever the session enters or leaves mail content, odd inside: packets wholly inside are not kept as evidence. */
+    /* Where the session stands, in words that only clear() reads (smtpdissect/clear.h). */
     uint32_t (*content_mark)(const void *session);
-    /* Which parts of the bytes just given may be kept as evidence (smtpdissect/clear.h); *state is the connection's, 0 at first.  NULL: none. */
+    /* Which parts of the bytes just given may be kept as evidence; *state is the connection's, 0 at first.  NULL: no evidence is kept. */
     size_t (*clear)(uint8_t *state, enum side from, struct span bytes, uint32_t mark_before, uint32_t mark_after, struct span clear[], size_t most);
     void (*tick)(void *user, int64_t now); /* each full second of packet time that has passed, before the packet that showed it */
     void *user;

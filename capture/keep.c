@@ -30,6 +30,7 @@ struct record {
     uint32_t payload_size;     /* captured */
     uint8_t from;              /* enum side */
     bool changed;              /* filler stands for some of it */
+    bool ends_line;            /* the payload ends in CR LF; a filler leaves that */
     uint8_t bytes[];
 };
 
@@ -206,6 +207,9 @@ void keep_end(struct keep *k, uint64_t connection, enum side from, bool wanted)
         clear += k->piece[i].n;
     }
     r->changed = clear < size;
+    r->ends_line = size >= 2 && memcmp(p->payload.p + size - 2, "\r\n", 2) == 0;
+    if (r->ends_line && with_payload)
+        memcpy(r->bytes + stored - 2, "\r\n", 2);
     k->last = need;
     k->head += need;
 }
@@ -270,9 +274,12 @@ static bool write_record(struct output *o, const struct record *r, struct span c
     if (interface == LINKS)
         return false;
     memcpy(o->frame, r->bytes, r->stored);
-    if (r->stored < r->payload + r->payload_size)
-        memset(o->frame + r->stored, KEEP_FILLER, r->payload + r->payload_size - r->stored);
     uint32_t end = r->payload + r->payload_size;
+    if (r->stored < end) {
+        memset(o->frame + r->stored, KEEP_FILLER, end - r->stored);
+        if (r->ends_line)
+            memcpy(o->frame + end - 2, "\r\n", 2);
+    }
     memset(o->frame + end, 0, r->captured - end); /* what pads a short frame */
     if (r->changed)
         set_checksum(r, o->frame);
