@@ -84,7 +84,8 @@ static struct span registered_domain(struct span name)
 
 bool chain_same_organisation(struct span a, struct span b)
 {
-    return has_dot(a) && has_dot(b) && span_equal_nocase(registered_domain(a), registered_domain(b));
+    struct span domain = registered_domain(a);
+    return has_dot(domain) && span_equal_nocase(domain, registered_domain(b));
 }
 
 static enum arrival arrival_of(const struct visit *before, const struct hop *h)
