@@ -357,8 +357,8 @@ static void observe(void *self, const struct observation *o)
     m.automatic = is_automatic(&t->header);
     bool lower = m.from < m.to->hash;
     talk(a, &m, lower ? hash_pair(m.from, m.to->hash) : hash_pair(m.to->hash, m.from), !lower, 0);
-    if (m.from_domain == m.to_domain)
-        return;
+    if (m.from_domain == m.to_domain || !(m.answers || m.automatic || memchr(m.subject, ':', m.subject_length)))
+        return; /* where a side has several addresses, mails must answer one another */
     talk(a, &m, hash_pair(m.from, m.to_domain), 0, m.to->hash);
     talk(a, &m, hash_pair(m.to->hash, m.from_domain), 1, m.from);
 }

@@ -13,7 +13,7 @@
 #include "stats/victims.h"
 #include "stats/window.h"
 
-#define RECIPIENTS    65536 /* told apart in the window: 3 MiB */
+#define RECIPIENTS    65536 /* told apart in the window: 5 MiB */
 #define V4_NEIGHBOURS 15    /* bytes of an address: a /24 */
 #define V6_NEIGHBOURS 8     /* a /64 */
 
@@ -75,6 +75,10 @@ static void raise_storm(struct bounces *b, struct storm *s, const struct transac
         log_clean(detect_domain(recipient), s->victim + 1, sizeof s->victim - 1);
     }
     enum storm_severity severity = hits >= b->settings->bounce_storm.major_bounces ? SEVERITY_MAJOR : SEVERITY_MINOR;
+    if (!incident_wants_words(s, severity, t->end)) {
+        incident_touch(b->incidents, s, t->end);
+        return;
+    }
     struct storm_host *h = incident_host(s, t->client.address, "", true);
     detect_evidence(h, t, "MAIL FROM:<>, RCPT TO:<%.*s>, quotes %s", (int)(recipient.n < 100 ? recipient.n : 100),
         (const char *)recipient.p,

@@ -94,6 +94,10 @@ static void raise_storm(struct bursts *b, uint64_t key, const struct observation
     s->copies++;
     s->deliveries += o->deliveries;
     s->bytes += o->t->bytes;
+    if (!incident_wants_words(s, SEVERITY_WARNING, o->now)) {
+        incident_touch(b->incidents, s, o->now);
+        return;
+    }
     detect_evidence(h, o->t, "%u deliveries within ten minutes, at most %.0f about this hour on the days before", count, (double)usual);
     char address[ADDRESS_TEXT];
     incident_raise(b->incidents, s, SEVERITY_WARNING, o->now, "%s sent %u mails within ten minutes; about this hour it sends at most %.0f.",

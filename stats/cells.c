@@ -6,17 +6,19 @@
 
 #include "stats/memory.h"
 
-#define WAYS 8
+#define WAYS      8
+#define ALIGNMENT 16
 
-struct head { /* before each record */
-    uint64_t key;
-    int64_t used; /* when last taken; 0 with key 0: empty */
+struct heads { /* of the records of a set, apart from them: looking costs two lines of the cache */
+    uint64_t key[WAYS];
+    int64_t used[WAYS]; /* when last taken; 0: empty */
 };
 
 struct cells {
-    size_t stride, record; /* bytes from one head to the next; of a record */
+    size_t record; /* bytes */
     uint32_t sets;
-    uint8_t *memory;
+    struct heads *heads;
+    uint8_t *records;
 };
 
 struct cells *cells_new(size_t record, uint32_t count)
@@ -24,13 +26,13 @@ struct cells *cells_new(size_t record, uint32_t count)
     struct cells *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    c->record = record;
-    c->stride = sizeof(struct head) + (record + sizeof(struct head) - 1) / sizeof(struct head) * sizeof(struct head);
+    c->record = (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     c->sets = count / WAYS ? count / WAYS : 1;
-    c->memory = memory_map(c->stride * WAYS * c->sets);
-    if (c->memory)
+    c->heads = memory_map(sizeof *c->heads * c->sets);
+    c->records = memory_map(c->record * WAYS * c->sets);
+    if (c->heads && c->records)
         return c;
-    free(c);
+    cells_free(c);
     return NULL;
 }
 
@@ -38,41 +40,40 @@ void cells_free(struct cells *c)
 {
     if (!c)
         return;
-    memory_unmap(c->memory, c->stride * WAYS * c->sets);
+    memory_unmap(c->heads, sizeof *c->heads * c->sets);
+    memory_unmap(c->records, c->record * WAYS * c->sets);
     free(c);
 }
 
-static struct head *head_at(const struct cells *c, uint64_t key, uint32_t way)
+static void *record_at(const struct cells *c, uint32_t set, uint32_t way)
 {
-    return (struct head *)(void *)(c->memory + ((size_t)memory_place(key, c->sets) * WAYS + way) * c->stride);
+    return c->records + ((size_t)set * WAYS + way) * c->record;
 }
 
 void *cells_find(const struct cells *c, uint64_t key)
 {
-    for (uint32_t i = 0; i < WAYS; i++) {
-        struct head *h = head_at(c, key, i);
-        if (h->key == key && h->used != 0)
-            return h + 1;
-    }
+    uint32_t set = memory_place(key, c->sets);
+    const struct heads *h = &c->heads[set];
+    for (uint32_t i = 0; i < WAYS; i++)
+        if (h->key[i] == key && h->used[i] != 0)
+            return record_at(c, set, i);
     return NULL;
 }
 
 void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
 {
-    struct head *coldest = NULL;
-    for (uint32_t i = 0; i < WAYS; i++) {
-        struct head *h = head_at(c, key, i);
-        if (h->key == key && h->used != 0) {
-            h->used = now ? now : 1;
-            *fresh = false;
-            return h + 1;
-        }
-        if (!coldest || h->used < coldest->used)
-            coldest = h;
-    }
-    memset(coldest, 0, c->stride);
-    coldest->key = key;
-    coldest->used = now ? now : 1;
+    uint32_t set = memory_place(key, c->sets), way = 0;
+    struct heads *h = &c->heads[set];
     *fresh = true;
-    return coldest + 1;
+    for (uint32_t i = 0; i < WAYS && *fresh; i++) {
+        if (h->key[i] == key && h->used[i] != 0)
+            *fresh = false;
+        if (!*fresh || h->used[i] < h->used[way])
+            way = i;
+    }
+    if (*fresh)
+        memset(record_at(c, set, way), 0, c->record);
+    h->key[way] = key;
+    h->used[way] = now ? now : 1;
+    return record_at(c, set, way);
 }

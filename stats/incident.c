@@ -18,7 +18,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 
-#define KEYS_A_SLOT     16            /* table entries a slot, a power of two */
+#define KEYS_A_SLOT     16 /* table entries a slot, a power of two */
+#define WORDS_A_SECOND  1000
 #define GENERATION_MOST (7 * 86400.0) /* s: a longer one is a mistake of the measure, not a reason to keep an alarm for weeks */
 
 struct incidents *incidents_new(const struct stats_settings *settings, const struct stats_sink *sink, struct stats_counters *counters)
@@ -293,6 +294,18 @@ void incident_raise(struct incidents *all, struct storm *s, enum storm_severity 
         slot_tell(all, slot, STORM_UPDATED, now);
     }
     had_evidence(all, slot, now);
+}
+
+bool incident_wants_words(struct storm *s, enum storm_severity severity, int64_t now)
+{
+    struct slot *slot = slot_of(s);
+    if (!slot->raised || s->state == STATE_CLEARED || severity > s->severity)
+        return true;
+    if (now / NS_PER_SECOND != slot->words_second) {
+        slot->words_second = now / NS_PER_SECOND;
+        slot->words = 0;
+    }
+    return slot->words++ < WORDS_A_SECOND;
 }
 
 void incident_touch(struct incidents *all, struct storm *s, int64_t now)

@@ -21,6 +21,9 @@ struct storm *incident_open(struct incidents *all, uint64_t key, enum storm_kind
  * changed: raised, severity, kind, number of re-injectors or loopers.  `why`: one sentence. */
 void incident_raise(struct incidents *all, struct storm *s, enum storm_severity severity, int64_t now, const char *why, ...)
     __attribute__((format(printf, 5, 6)));
+/* Evidence comes by the thousand: is it time for incident_raise() with new words, or will incident_touch() do?  True when it is not raised,
+ * or cleared, or less severe so far, or has not been asked a thousand times in this second. */
+bool incident_wants_words(struct storm *s, enum storm_severity severity, int64_t now);
 /* Fresh evidence: puts off the all-clear. */
 void incident_touch(struct incidents *all, struct storm *s, int64_t now);
 /* Numbers matter now (reproduction, forecast): STORM_UPDATED. */

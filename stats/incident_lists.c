@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "stats/incident_own.h"
 
-#define MORE_HOSTS 4096 /* distinct hosts past STORM_HOSTS that are told apart, a power of two */
+#define MORE_HOSTS  4096 /* distinct hosts past STORM_HOSTS that are told apart, a power of two */
+#define HINTS_TRIED 4
 
 void lists_free(struct slot *s)
 {
@@ -60,41 +61,66 @@ void incident_event(struct storm *s, int64_t now, const char *what, ...)
     add_event(s, now, text);
 }
 
-/* Counts a host for which there is no room, once. */
-static void count_more(struct slot *s, uint64_t hash)
+/* The place of a host's hash in the set of those that found no room; NULL: no set, and no memory for one. */
+static uint64_t *more_at(struct slot *s, uint64_t hash)
 {
-    if (!s->more)
+    if (!s->more && s->storm.host_count == STORM_HOSTS)
         s->more = calloc(MORE_HOSTS, sizeof *s->more);
-    if (!s->more || s->storm.hosts_more >= MORE_HOSTS / 4 * 3)
-        return;
-    if (hash == 0)
-        hash = 1;
+    if (!s->more)
+        return NULL;
     size_t i = hash & (MORE_HOSTS - 1);
     while (s->more[i] != 0 && s->more[i] != hash)
         i = (i + 1) & (MORE_HOSTS - 1);
-    if (s->more[i] == 0) {
-        s->more[i] = hash;
-        s->storm.hosts_more++;
+    return &s->more[i];
+}
+
+static bool is_host(const struct storm_host *h, struct address address, const char *name)
+{
+    return address_equal(h->address, address) && (address_known(address) || span_equal_nocase(span_text(h->name), span_text(name)));
+}
+
+/* The host's number, or host_count.  Hints may be old (the list is sorted now and then), so they are checked, and renewed. */
+static uint32_t find_host(struct slot *s, struct address address, const char *name, uint64_t hash)
+{
+    const struct storm *of = &s->storm;
+    uint16_t *free = NULL;
+    for (uint64_t i = 0; i < HINTS_TRIED; i++) {
+        uint16_t *hint = &s->hint[(hash + i) % HOST_HINTS];
+        if (*hint < of->host_count && is_host(&of->hosts[*hint], address, name))
+            return *hint;
+        if (!free && (*hint == 0 || *hint >= of->host_count))
+            free = hint;
     }
+    const uint64_t *more = of->host_count == STORM_HOSTS ? more_at(s, hash) : NULL;
+    uint32_t i = more && *more ? of->host_count : 0;
+    while (i < of->host_count && !is_host(&of->hosts[i], address, name))
+        i++;
+    *(free ? free : &s->hint[hash % HOST_HINTS]) = (uint16_t)i; /* its place now, or when it is added */
+    return i;
 }
 
 struct storm_host *incident_host(struct storm *s, struct address address, const char *name, bool on_wire)
 {
     char clean[STORM_TEXT_SIZE];
+    struct slot *slot = slot_of(s);
     log_clean(span_text(name), clean, sizeof clean);
-    bool known = address_known(address);
-    for (uint32_t i = 0; i < s->host_count; i++) {
+    uint64_t hash = address_known(address) ? hash_bytes(address.b, sizeof address.b) : hash_nocase(span_text(clean));
+    hash |= hash == 0;
+    uint32_t i = find_host(slot, address, clean, hash);
+    if (i < s->host_count) {
         struct storm_host *h = &s->hosts[i];
-        if (!address_equal(h->address, address) || (!known && !span_equal_nocase(span_text(h->name), span_text(clean))))
-            continue;
         if (h->name[0] == 0)
             memcpy(h->name, clean, sizeof h->name);
         h->on_wire |= on_wire;
         return h;
     }
     void *list = s->hosts;
-    if (!make_room(&list, sizeof *s->hosts, s->host_count, &slot_of(s)->host_room, STORM_HOSTS)) {
-        count_more(slot_of(s), known ? hash_bytes(address.b, sizeof address.b) : hash_nocase(span_text(clean)));
+    if (!make_room(&list, sizeof *s->hosts, s->host_count, &slot->host_room, STORM_HOSTS)) {
+        uint64_t *more = s->hosts_more < MORE_HOSTS / 4 * 3 ? more_at(slot, hash) : NULL;
+        if (more && *more == 0) {
+            *more = hash;
+            s->hosts_more++;
+        }
         return NULL;
     }
     s->hosts = list;

@@ -5,6 +5,8 @@
 
 #include "stats/incident.h"
 
+#define HOST_HINTS 1024 /* four times STORM_HOSTS */
+
 struct slot {
     struct storm storm;           /* first: a slot is found from its storm */
     bool used, raised;
@@ -17,7 +19,10 @@ struct slot {
         enum storm_kind kind;
         uint32_t at_fault;
     } told;
+    int64_t words_second; /* in which incident_raise() was called so often */
+    uint32_t words;
     uint32_t host_room, edge_room, event_room;
+    uint16_t hint[HOST_HINTS]; /* where a host stands in the list, by hash */
     uint64_t *more; /* set of hashes of hosts that found no room; NULL until there is one */
 };
 

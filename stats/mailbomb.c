@@ -81,6 +81,10 @@ static void raise_storm(struct mailbombs *b, struct storm *s, const struct obser
     log_clean(recipient, s->victim, sizeof s->victim);
     s->recipients = 1;
     enum storm_severity severity = hits >= b->settings->mailbomb.major_mails ? SEVERITY_MAJOR : SEVERITY_MINOR;
+    if (!incident_wants_words(s, severity, o->now)) {
+        incident_touch(b->incidents, s, o->now);
+        return;
+    }
     detect_evidence(incident_host(s, o->t->client.address, "", true), o->t, "one of %u mails to the same mailbox, Subject: %.*s", hits,
         (int)(o->t->header.subject.n < 100 ? o->t->header.subject.n : 100), (const char *)o->t->header.subject.p);
     incident_raise(b->incidents, s, severity, o->now, "%s got %u mails within %lld minutes, from %u hosts.", s->victim, hits,

@@ -125,6 +125,10 @@ static void raise_storm(struct replyall *r, struct storm *s, const struct observ
     enum storm_severity severity = repliers >= r->settings->reply_all.critical_repliers ? SEVERITY_CRITICAL
                                    : repliers >= r->settings->reply_all.major_repliers  ? SEVERITY_MAJOR
                                                                                         : SEVERITY_MINOR;
+    if (!incident_wants_words(s, severity, o->now)) {
+        incident_touch(r->incidents, s, o->now);
+        return;
+    }
     detect_evidence(incident_host(s, o->t->client.address, "", true), o->t, "an answer to all: From: %.*s, %llu addresses in To and Cc",
         (int)(h->from_address.n < 100 ? h->from_address.n : 100), (const char *)h->from_address.p, (unsigned long long)h->audience_count);
     incident_raise(r->incidents, s, severity, o->now,

@@ -8,7 +8,7 @@
 #include "stats/cells.h"
 #include "stats/window.h"
 
-#define KEYS        65536 /* victims counted at once: 3 MiB */
+#define KEYS        65536 /* victims counted at once: 5 MiB */
 #define CROWDS      4096  /* of them, with so many hits that their senders are kept */
 #define CROWD_SHARE 8     /* from an eighth of the minor threshold on */
 #define SENDERS     16    /* kept a victim before the alarm */
