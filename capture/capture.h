@@ -75,8 +75,10 @@ bool capture_poll(struct capture *c, int64_t timeout, struct reason *why);
 void capture_stop(struct capture *c);                /* async-signal-safe: capture_files and capture_poll return soon */
 void capture_finish(struct capture *c, int64_t now); /* ends every flow; INT64_MIN: at the last packet's time */
 
-struct evidence_wish { /* a connection whose packets are wanted */
+#define EVIDENCE_PACKETS 512    /* of one connection, the latest */
+struct evidence_wish { /* a connection whose packets are wanted; at most one wish a connection */
     uint64_t connection;
+    int64_t until;              /* ns; later packets are not wanted */
     struct span why;            /* comment on its first packet; may be empty */
 };
 /* Appends a pcapng section to `to`: the packets of these connections that are still in the ring, oldest first, bodies and passwords overwritten with a

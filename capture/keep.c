@@ -287,39 +287,55 @@ static bool write_record(struct output *o, const struct record *r, struct span c
     return true;
 }
 
-static const struct evidence_wish *wish_of(const struct evidence_wish *wishes, size_t count, uint64_t connection)
+/* Walks the records from the oldest to the newest. */
+struct reader {
+    size_t at;
+    bool far; /* still among the records before the block's end */
+};
+
+static const struct record *next_record(const struct keep *k, struct reader *r)
 {
-    for (size_t i = 0; i < count; i++)
-        if (wishes[i].connection == connection)
-            return &wishes[i];
-    return NULL;
+    if (r->far && block_ends(k, r->at))
+        *r = (struct reader){0, false};
+    if (!r->far && r->at >= k->head)
+        return NULL;
+    const struct record *found = record_at(k, r->at);
+    r->at += found->size;
+    return found;
+}
+
+/* Which wish the record fulfils; `count`: none. */
+static size_t wish_of(const struct evidence_wish *wishes, size_t count, const struct record *r)
+{
+    size_t i = 0;
+    while (i < count && (wishes[i].connection != r->connection || r->time > wishes[i].until))
+        i++;
+    return i;
 }
 
 size_t keep_write(const struct keep *k, const struct evidence_wish *wishes, size_t count, struct span comment, FILE *to)
 {
     struct output *o = calloc(1, sizeof *o);
-    bool *begun = calloc(count + 1, sizeof *begun);
+    struct seen {
+        uint64_t found, passed;
+    } *seen = calloc(count + 1, sizeof *seen);
     size_t written = 0;
-    if (o && begun) {
+    const struct record *r;
+    if (o && seen) {
+        for (struct reader all = {k->tail, k->wrapped}; (r = next_record(k, &all));)
+            seen[wish_of(wishes, count, r)].found++;
         o->to = to;
         pcapng_write_section(to, comment);
-        bool far = k->wrapped; /* still among the records before the block's end */
-        for (size_t at = k->tail; far || at < k->head;) {
-            if (far && block_ends(k, at)) {
-                at = 0;
-                far = false;
-                continue;
-            }
-            const struct record *r = record_at(k, at);
-            const struct evidence_wish *w = wish_of(wishes, count, r->connection);
-            if (w) {
-                written += write_record(o, r, begun[w - wishes] ? (struct span){NULL, 0} : w->why);
-                begun[w - wishes] = true;
-            }
-            at += r->size;
+        for (struct reader all = {k->tail, k->wrapped}; (r = next_record(k, &all));) {
+            size_t i = wish_of(wishes, count, r);
+            struct seen *s = &seen[i];
+            uint64_t skipped = s->found > EVIDENCE_PACKETS ? s->found - EVIDENCE_PACKETS : 0;
+            if (i < count && s->passed >= skipped)
+                written += write_record(o, r, s->passed == skipped ? wishes[i].why : (struct span){NULL, 0});
+            s->passed++;
         }
     }
-    free(begun);
+    free(seen);
     free(o);
     return written;
 }

@@ -276,7 +276,7 @@ static size_t write_all(const struct path *p, const char *to)
 {
     struct evidence_wish *wishes = calloc(p->last_connection + 1, sizeof *wishes);
     for (uint64_t i = 0; i < p->last_connection; i++)
-        wishes[i] = (struct evidence_wish){i + 1, span_text("the first packet of it")};
+        wishes[i] = (struct evidence_wish){i + 1, INT64_MAX, span_text("the first packet of it")};
     FILE *f = fopen(to, "w");
     assert_non_null(f);
     size_t n = capture_evidence(p->capture, wishes, p->last_connection, span_text("alarm 1"), f);
@@ -417,7 +417,7 @@ static void the_ring_forgets_the_oldest(void **state)
     }
     /* only what was wished for */
     f = fopen(capsule, "w");
-    struct evidence_wish wish = {p.last_connection, span_text("")};
+    struct evidence_wish wish = {p.last_connection, INT64_MAX, span_text("")};
     assert_in_range(capture_evidence(p.capture, &wish, 1, span_text(""), f), 15, 40);
     fclose(f);
     assert_false(holds(capsule, "mail-398@client.test"));
@@ -425,6 +425,36 @@ static void the_ring_forgets_the_oldest(void **state)
     assert_int_equal(capture_evidence(p.capture, NULL, 0, span_text(""), f), 0);
     fclose(f);
     end_path(&p);
+}
+
+static void of_a_long_connection_the_latest(void **state)
+{
+    (void)state;
+    struct talk t = {0};
+    struct path p;
+    FILE *f = begin_file(original);
+    char id[64];
+    int64_t middle = 0;
+    open_talk(&t, f, 43000);
+    greet(&t, false);
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(id, sizeof id, "mail-%03u@client.test", i);
+        mail(&t, id, 0);
+        if (i == 200)
+            middle = t.time;
+    }
+    close_talk(&t);
+    fclose(f);
+    run_path(&p, original, 16 << 20);
+    struct evidence_wish wish = {1, middle * 1000, span_text("the 200th")};
+    f = fopen(capsule, "w");
+    assert_int_equal(capture_evidence(p.capture, &wish, 1, span_text(""), f), EVIDENCE_PACKETS);
+    fclose(f);
+    end_path(&p);
+    assert_true(holds(capsule, "mail-200@client.test"));
+    assert_false(holds(capsule, "mail-201@client.test"));
+    assert_false(holds(capsule, "mail-100@client.test"));
+    assert_true(holds(capsule, "the 200th"));
 }
 
 static void no_ring_no_evidence(void **state)
@@ -470,6 +500,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_secret_and_all_else),
         cmocka_unit_test(the_ring_forgets_the_oldest),
+        cmocka_unit_test(of_a_long_connection_the_latest),
         cmocka_unit_test(no_ring_no_evidence),
         cmocka_unit_test(real_captures),
     };
