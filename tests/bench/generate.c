@@ -15,7 +15,11 @@
 
 enum { MSS = 1448, HEAD = 14 + 20 + 20, LINES = 1 << 16, RECIPIENTS_MOST = 5 };
 enum { SYN = 2, PSH = 8, ACK = 16, FIN = 1 };
-enum step { OPEN, OPEN_REPLY, OPEN_ACK, GREETING, EHLO, EHLO_REPLY, ENVELOPE, ENVELOPE_REPLY, HEADER, CONTENT, LAST, FINAL_REPLY, QUIT, QUIT_REPLY, CLOSE, IDLE };
+enum step { /* of a connection, in order */
+    OPEN, OPEN_REPLY, OPEN_ACK, GREETING, EHLO, EHLO_REPLY,
+    ENVELOPE, ENVELOPE_REPLY, HEADER, CONTENT, LAST, FINAL_REPLY,
+    QUIT, QUIT_REPLY, CLOSE, IDLE
+};
 
 struct connection {
     enum step step;
@@ -53,7 +57,8 @@ static uint32_t random_below(uint32_t n) /* xorshift64* */
 static void record(const uint8_t *packet, size_t n)
 {
     now_us += 1 + random_below(10);
-    struct pcap_pkthdr h = {.ts = {(time_t)(now_us / 1000000), (suseconds_t)(now_us % 1000000)}, .caplen = (bpf_u_int32)n, .len = (bpf_u_int32)n};
+    struct pcap_pkthdr h = {
+        .ts = {(time_t)(now_us / 1000000), (suseconds_t)(now_us % 1000000)}, .caplen = (bpf_u_int32)n, .len = (bpf_u_int32)n};
     pcap_dump((u_char *)out, &h, packet);
     written += n + 16;
     truth.packets++;
@@ -63,7 +68,8 @@ static void record(const uint8_t *packet, size_t n)
 static size_t wrap(const struct connection *c, unsigned from, unsigned server_port, unsigned flags, size_t n)
 {
     static uint16_t ip_id;
-    uint8_t client[4] = {10, (uint8_t)(c->number >> 16), (uint8_t)(c->number >> 8), (uint8_t)c->number}, server[4] = {172, 16, (uint8_t)(c->number % 7), 25};
+    uint8_t client[4] = {10, (uint8_t)(c->number >> 16), (uint8_t)(c->number >> 8), (uint8_t)c->number},
+            server[4] = {172, 16, (uint8_t)(c->number % 7), 25};
     memset(frame, 0, HEAD);
     memcpy(frame, from ? "\2\0\0\0\0\1\2\0\0\0\0\2\10\0" : "\2\0\0\0\0\2\2\0\0\0\0\1\10\0", 14);
     uint8_t *ip = frame + 14, *tcp = ip + 20;
@@ -143,9 +149,11 @@ static size_t envelope_reply(const struct connection *c)
 static size_t header(const struct connection *c)
 {
     return (size_t)snprintf((char *)frame + HEAD, MSS,
-        "Received: from client%u.example (client%u.example [10.0.0.1])\r\n\tby mx.example (Postfix) with ESMTPS id %08x;\r\n\tTue, 24 Nov 2026 03:27:00 +0000 "
-        "(UTC)\r\nFrom: Sender <sender%u@client%u.example>\r\nTo: user@mx%u.example\r\nSubject: message %u of the bench\r\nDate: Tue, 24 Nov 2026 03:27:00 "
-        "+0000\r\nMessage-ID: <%u.bench@client%u.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n",
+        "Received: from client%u.example (client%u.example [10.0.0.1])\r\n"
+        "\tby mx.example (Postfix) with ESMTPS id %08x;\r\n\tTue, 24 Nov 2026 03:27:00 +0000 (UTC)\r\n"
+        "From: Sender <sender%u@client%u.example>\r\nTo: user@mx%u.example\r\nSubject: message %u of the bench\r\n"
+        "Date: Tue, 24 Nov 2026 03:27:00 +0000\r\nMessage-ID: <%u.bench@client%u.example>\r\n"
+        "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n",
         c->number % 500, c->number % 500, c->id, c->id % 1000, c->number % 500, c->number % 7, c->id, c->id, c->number % 500);
 }
 
@@ -176,7 +184,8 @@ static void advance(struct connection *c)
     case GREETING: say(c, 1, text("220 mx.example ESMTP Postfix\r\n")); break;
     case EHLO: say(c, 0, text("EHLO client.example\r\n")); break;
     case EHLO_REPLY:
-        say(c, 1, text("250-mx.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 CHUNKING\r\n"));
+        say(c, 1,
+            text("250-mx.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 CHUNKING\r\n"));
         mail_begin(c);
         return;
     case ENVELOPE: say(c, 0, envelope(c)); break;
@@ -272,7 +281,8 @@ static bool kind_named(const char *name)
 int main(int argc, char **argv)
 {
     pcap_t *form = pcap_open_dead(DLT_EN10MB, 262144);
-    if (argc != 4 || !form || !kind_named(argv[1]) || (limit = strtoull(argv[2], NULL, 10)) == 0 || !(out = pcap_dump_open(form, argv[3]))) {
+    if (argc != 4 || !form || !kind_named(argv[1]) || (limit = strtoull(argv[2], NULL, 10)) == 0 ||
+        !(out = pcap_dump_open(form, argv[3]))) {
         fprintf(stderr, "usage: generate mixed|small|background|state BYTES OUT.pcap\n");
         return 64;
     }
@@ -303,7 +313,8 @@ int main(int argc, char **argv)
     free(c);
     pcap_dump_close(out);
     pcap_close(form);
-    printf("{\"kind\":\"%s\",\"bytes\":%lu,\"packets\":%lu,\"sessions\":%lu,\"messages\":%lu,\"recipients\":%lu,\"message_ids\":%lu,\"reordered\":%lu}\n", argv[1],
-        (unsigned long)written, truth.packets, truth.sessions, truth.messages, truth.recipients, truth.messages, truth.reordered);
+    printf("{\"kind\":\"%s\",\"bytes\":%lu,\"packets\":%lu,\"sessions\":%lu,\"messages\":%lu,\"recipients\":%lu,\"message_ids\":%lu,"
+           "\"reordered\":%lu}\n",
+        argv[1], (unsigned long)written, truth.packets, truth.sessions, truth.messages, truth.recipients, truth.messages, truth.reordered);
     return 0;
 }

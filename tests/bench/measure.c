@@ -1,4 +1,4 @@
-/* In: a command.  Out: on standard error its wall time in microseconds and its peak memory in KiB; its output and exit status are its own. */
+/* In: a command.  Out: on standard error its wall time in microseconds and its peak memory in KiB; its output and exit status stay. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>

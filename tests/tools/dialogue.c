@@ -1,11 +1,11 @@
-/* In: a dialogue as text (tests/pcaps/src/NAME.dialogue): what client and server say, and what the mirror makes of it.  Out: a capture file with
+/* In: a dialogue as text (tests/pcaps/src/NAME.dialogue): what client and server say, and what the mirror makes of it.  Out: a capture with
  * these packets, the same bytes each time.  The first line of a dialogue is a comment: why it is there.  The language:
  *
  *   session NAME CLIENT:PORT SERVER:PORT [nosyn] [seq N] [hide C|S]
  *                     opens a TCP connection (handshake unless nosyn; N: first sequence numbers; hide: this side is never on the mirror)
  *   use NAME          the next lines belong to this session
- *   C: TEXT   S: TEXT a line of the client, of the server; CRLF is added.  C| and S| add nothing.  Lines of one side in a row are one write,
- *                     cut into segments of `mss`.  \r \n \t \\ \xHH; \{N:TEXT} is TEXT N times
+ *   C: TEXT   S: TEXT a line of the client, of the server; CRLF is added.  C| and S| add nothing.  Lines of one side in a row are one
+ *                     write, cut into segments of `mss`.  \r \n \t \\ \xHH; \{N:TEXT} is TEXT N times
  *   cut               the next line begins a segment of its own
  *   mss N, wait SECONDS, time RFC3339, acks on|off (one pure ACK after each write)
  *   link ethernet|sll2|null|raw (before the first session), vlan [ID...], pad BYTES, frag BYTES (0: whole)
@@ -125,7 +125,8 @@ static size_t link_header(uint8_t *f, const struct session *s, enum side from, b
         f[17] = (uint8_t)(1 + from);
         return 20;
     default: {
-        uint8_t macs[12] = {2, 0, 0, 0, (uint8_t)(s - d.session), (uint8_t)(2 - from), 2, 0, 0, 0, (uint8_t)(s - d.session), (uint8_t)(1 + from)};
+        uint8_t macs[12] = {
+            2, 0, 0, 0, (uint8_t)(s - d.session), (uint8_t)(2 - from), 2, 0, 0, 0, (uint8_t)(s - d.session), (uint8_t)(1 + from)};
         memcpy(f, macs, 12);
         size_t n = 12;
         for (unsigned i = 0; i < d.tags; i++, n += 4) {

@@ -1,6 +1,6 @@
-/* In: captures.  What capture/ makes of them is recorded, then told to the dissector again in other cuts.  Out: whether the same transactions
- * came out.  The law: a stream fed whole, byte by byte, at every two-cut, at random cuts and with neighbours joined gives the identical event log;
- * with a hole put in, a subset of its messages, never a delivery more. */
+/* In: captures.  What capture/ makes of them is recorded, then told to the dissector again in other cuts.  Out: whether the same
+ * transactions came out.  The law: a stream fed whole, byte by byte, at every two-cut, at random cuts and with neighbours joined gives the
+ * identical event log; with a hole put in, a subset of its messages, never a delivery more. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,18 +86,20 @@ static void __attribute__((format(printf, 2, 3))) add(struct text *t, const char
 
 static void add_header(struct text *log, const struct header *h)
 {
-    add(log, " id=%.*s subject=%.*s from=%.*s/%.*s/%" PRIx64 " sender=%.*s reply=%.*s root=%.*s date=%" PRId64 " auto=%.*s/%.*s list=%.*s/%.*s/%.*s"
-             " mailer=%.*s type=%.*s marks=%u complete=%d header=%" PRIu64,
+    add(log,
+        " id=%.*s subject=%.*s from=%.*s/%.*s/%" PRIx64 " sender=%.*s reply=%.*s root=%.*s date=%" PRId64
+        " auto=%.*s/%.*s list=%.*s/%.*s/%.*s"
+        " mailer=%.*s type=%.*s marks=%u complete=%d header=%" PRIu64,
         SPAN(h->message_id), SPAN(h->subject), SPAN(h->from), SPAN(h->from_address), h->from_hash, SPAN(h->sender), SPAN(h->in_reply_to),
-        SPAN(h->references_root), h->date, SPAN(h->auto_submitted), SPAN(h->precedence), SPAN(h->list_id), SPAN(h->x_been_there), SPAN(h->x_loop),
-        SPAN(h->mailer), SPAN(h->content_type), h->marks, h->complete, h->bytes);
+        SPAN(h->references_root), h->date, SPAN(h->auto_submitted), SPAN(h->precedence), SPAN(h->list_id), SPAN(h->x_been_there),
+        SPAN(h->x_loop), SPAN(h->mailer), SPAN(h->content_type), h->marks, h->complete, h->bytes);
     for (size_t i = 0; i < h->audience_count; i++)
         add(log, " a=%" PRIx64 "/%" PRIx64, h->audience[i].address, h->audience[i].domain);
     for (size_t i = 0; i < h->hop_count; i++) {
         char address[ADDRESS_TEXT];
         const struct hop *p = &h->hops[i];
-        add(log, " hop=%.*s[%s]/%.*s/%.*s/%.*s/%.*s/%" PRId64 "/%" PRIx64, SPAN(p->from), address_text(p->from_address, address), SPAN(p->by),
-            SPAN(p->with), SPAN(p->id), SPAN(p->with_note), p->date, p->hash);
+        add(log, " hop=%.*s[%s]/%.*s/%.*s/%.*s/%.*s/%" PRId64 "/%" PRIx64, SPAN(p->from), address_text(p->from_address, address),
+            SPAN(p->by), SPAN(p->with), SPAN(p->id), SPAN(p->with_note), p->date, p->hash);
     }
     for (size_t i = 0; i < h->delivered_to_count; i++)
         add(log, " to=%" PRIx64, h->delivered_to[i]);
@@ -117,13 +119,15 @@ static void transaction_line(void *user, const struct transaction *t)
         add(log, "\n");
         return;
     }
-    add(log, "%u %.*s %.*s user=%.*s lmtp=%d tls=%d <%.*s>%d code=%u bytes=%" PRIu64 " gap=%" PRIu64 " uncertain=%d message=%d print=%" PRIx64, t->ordinal,
-        SPAN(t->helo), SPAN(t->greeting), SPAN(t->user), t->lmtp, (int)t->tls, SPAN(t->reverse_path), t->null_reverse_path, t->code, t->bytes, t->gap_bytes,
-        t->uncertain, t->message, t->body_fingerprint);
+    add(log,
+        "%u %.*s %.*s user=%.*s lmtp=%d tls=%d <%.*s>%d code=%u bytes=%" PRIu64 " gap=%" PRIu64 " uncertain=%d message=%d print=%" PRIx64,
+        t->ordinal, SPAN(t->helo), SPAN(t->greeting), SPAN(t->user), t->lmtp, (int)t->tls, SPAN(t->reverse_path), t->null_reverse_path,
+        t->code, t->bytes, t->gap_bytes, t->uncertain, t->message, t->body_fingerprint);
     if (log->timed)
         add(log, " %" PRId64 "/%" PRId64 "/%" PRId64, t->mail_time, t->data_end, t->end);
     for (size_t i = 0; i < t->recipient_count; i++)
-        add(log, " <%.*s>%u/%u/%" PRIx64, SPAN(t->recipients[i].address), t->recipients[i].code, t->recipients[i].final_code, t->recipients[i].hash);
+        add(log, " <%.*s>%u/%u/%" PRIx64, SPAN(t->recipients[i].address), t->recipients[i].code, t->recipients[i].final_code,
+            t->recipients[i].hash);
     add_header(log, &t->header);
     if (t->report.present) {
         add(log, " report=%.*s", SPAN(t->report.reporting_host));
@@ -138,8 +142,9 @@ static void session_line(void *user, const struct session_record *s)
 {
     (void)user;
     if (!logged->messages_only)
-        add(logged, "session %.*s %.*s smtp=%d tls=%d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " n=%u one=%d\n", SPAN(s->helo), SPAN(s->greeting), s->smtp,
-            (int)s->tls, s->bytes[0], s->bytes[1], s->tls_bytes[0], s->tls_bytes[1], s->transactions, s->one_sided);
+        add(logged, "session %.*s %.*s smtp=%d tls=%d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " n=%u one=%d\n", SPAN(s->helo),
+            SPAN(s->greeting), s->smtp, (int)s->tls, s->bytes[0], s->bytes[1], s->tls_bytes[0], s->tls_bytes[1], s->transactions,
+            s->one_sided);
 }
 
 /* What capture/ tells, kept. */
@@ -282,11 +287,12 @@ static void complain(const struct stream *s, const char *how, uint64_t n, const 
     while (at < expected->n && at < got->n && expected->p[at] == got->p[at])
         at++;
     size_t from = at > 60 ? at - 60 : 0;
-    printf("FAILED: %s, connection %" PRIu64 ", %s %" PRIu64 ":\n  expected ...%.160s\n  got      ...%.160s\n", path, s->connection.number, how, n,
-        expected->p + from, got->p + from);
+    printf("FAILED: %s, connection %" PRIu64 ", %s %" PRIu64 ":\n  expected ...%.160s\n  got      ...%.160s\n", path, s->connection.number,
+        how, n, expected->p + from, got->p + from);
 }
 
-static bool same(const struct stream *s, const struct cuts *cuts, const struct text *expected, struct text *got, const char *how, uint64_t n)
+static bool same(
+    const struct stream *s, const struct cuts *cuts, const struct text *expected, struct text *got, const char *how, uint64_t n)
 {
     tell(s, cuts, got);
     if (expected->n == got->n && memcmp(expected->p, got->p, got->n) == 0)
@@ -327,8 +333,8 @@ static void holes(const struct stream *s, uint64_t step)
         for (uint64_t at = 0; at < s->size; at += step) {
             tell(s, &(struct cuts){.at = UINT64_MAX, .hole = at, .hole_size = sizes[k]}, &got);
             if (!subset(&all, &got) && ++bad <= 3) {
-                printf("FAILED: %s, connection %" PRIu64 ", hole of %" PRIu64 " bytes at %" PRIu64 ": expected a subset of\n%sgot\n%s", path,
-                    s->connection.number, sizes[k], at, all.p, got.p);
+                printf("FAILED: %s, connection %" PRIu64 ", hole of %" PRIu64 " bytes at %" PRIu64 ": expected a subset of\n%sgot\n%s",
+                    path, s->connection.number, sizes[k], at, all.p, got.p);
             }
         }
     bad ? failed++ : passed++;
@@ -341,7 +347,8 @@ static void test_stream(const struct stream *s)
     struct text whole = {.timed = true}, got = {.timed = true}, untimed = {0}, joined = {0};
     uint64_t step = s->size > EVERY_CUT_MOST ? s->size / SAMPLE + 1 : 1;
     tell(s, &(struct cuts){.at = UINT64_MAX}, &whole);
-    bool good = s->size > BYTEWISE_MOST || same(s, &(struct cuts){.at = UINT64_MAX, .bytewise = true}, &whole, &got, "byte by byte", s->size);
+    bool good =
+        s->size > BYTEWISE_MOST || same(s, &(struct cuts){.at = UINT64_MAX, .bytewise = true}, &whole, &got, "byte by byte", s->size);
     for (uint64_t seed = 1; good && seed <= RANDOM_CUTS; seed++)
         good = same(s, &(struct cuts){.at = UINT64_MAX, .seed = seed}, &whole, &got, "random cuts, seed", seed);
     for (uint64_t at = 1; good && at < s->size; at += step)
@@ -382,7 +389,8 @@ int main(int argc, char **argv)
     config_defaults(groups, 2);
     const struct smtp_sink lines = {.transaction = transaction_line, .session = session_line};
     dissector = dissector_new(&smtp_settings, &lines);
-    const struct capture_sink sink = {.open = kept_open, .bytes = kept_bytes, .gap = kept_gap, .end = kept_end, .content_mark = kept_mark, .tick = kept_tick};
+    const struct capture_sink sink = {
+        .open = kept_open, .bytes = kept_bytes, .gap = kept_gap, .end = kept_end, .content_mark = kept_mark, .tick = kept_tick};
     unsigned most = argc > 2 ? (unsigned)strtoul(argv[1], NULL, 10) : 0; /* connections a capture */
     if (!dissector || most == 0) {
         fprintf(stderr, "usage: split CONNECTIONS CAPTURE...\n");
@@ -404,6 +412,7 @@ int main(int argc, char **argv)
         forget_streams();
     }
     dissector_free(dissector);
-    printf("split: %zu connections of %d captures, each whole, cut, joined and with holes\n%u passed, %u failed\n", connections, argc - 2, passed, failed);
+    printf("split: %zu connections of %d captures, each whole, cut, joined and with holes\n%u passed, %u failed\n", connections, argc - 2,
+        passed, failed);
     return failed != 0;
 }
