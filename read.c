@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "evidence.h"
 #include "squall.h"
 #include "stats/storm_json.h"
 #include "storm_text.h"
@@ -25,6 +26,9 @@ struct reading {
     struct sensor sensor;
     FILE *transactions;
     bool write_failed;
+    struct evidence *evidence; /* NULL: not wanted */
+    bool evidence_failed;      /* evidence_why says how */
+    struct reason evidence_why;
     uint64_t total_bytes;   /* of the files, 0: not known; for the progress line */
     int64_t progress_shown; /* monotonic ns */
 };
@@ -53,10 +57,25 @@ static void transaction_seen(void *user, const struct transaction *t, bool twin)
     json_decref(object);
 }
 
+static void storm_changed(void *user, const struct storm *s, enum storm_change change)
+{
+    (void)change;
+    struct reading *r = user;
+    if (r->evidence && s->severity != SEVERITY_NOTICE)
+        evidence_storm(r->evidence, s);
+}
+
+static void write_evidence(struct reading *r)
+{
+    if (r->evidence && !r->evidence_failed)
+        r->evidence_failed = !evidence_write(r->evidence, r->sensor.capture, &r->evidence_why);
+}
+
 static void second_passed(void *user, int64_t now)
 {
     (void)now;
     struct reading *r = user;
+    write_evidence(r);
     if (!r->total_bytes)
         return;
     int64_t t = clock_monotonic();
@@ -245,7 +264,7 @@ static int cannot_write(const char *what)
 /* Reads all files, prints, and says how it went. */
 static int run(struct reading *r, const struct settings *settings)
 {
-    struct sensor_hooks hooks = {.transaction = transaction_seen, .tick = second_passed, .user = r};
+    struct sensor_hooks hooks = {.transaction = transaction_seen, .storm = storm_changed, .tick = second_passed, .user = r};
     struct reason why = {""};
     int status = 0;
     if (!sensor_open(&r->sensor, settings, &hooks)) {
@@ -256,6 +275,7 @@ static int run(struct reading *r, const struct settings *settings)
     r->total_bytes = size_of_files(r);
     bool whole = capture_files(r->sensor.capture, r->files, r->file_count, &why, &status);
     sensor_finish(&r->sensor);
+    write_evidence(r);
     if (r->progress_shown)
         fputs("\r\033[K", stderr);
     errno = 0;
@@ -264,12 +284,17 @@ static int run(struct reading *r, const struct settings *settings)
         status = cannot_write("standard output");
     if (!whole)
         fprintf(stderr, "squall: %s\n", why.text);
+    if (r->evidence_failed) {
+        fprintf(stderr, "squall: %s\n", r->evidence_why.text);
+        status = EX_IOERR;
+    }
     if (r->transactions && (fflush(r->transactions) != 0 || r->write_failed))
         status = cannot_write(r->transactions_path);
     if (fflush(stdout) != 0)
         status = cannot_write("standard output");
     if (status == 0 && r->fail_wanted && fail_met(r))
         status = EXIT_STORM;
+    evidence_free(r->evidence);
     sensor_close(&r->sensor);
     return status;
 }
@@ -329,6 +354,12 @@ int command_read(int argc, char **argv)
     status = settings_load(&settings, r.config);
     if (status)
         return status;
+    if (!r.evidence_directory) {
+        settings.capture.ring_bytes = 0;
+    } else if (!(r.evidence = evidence_new(r.evidence_directory, &r.evidence_why))) {
+        fprintf(stderr, "squall: %s\n", r.evidence_why.text);
+        return EX_CANTCREAT;
+    }
     if (r.transactions_path) {
         r.transactions = strcmp(r.transactions_path, "-") == 0 ? stdout : fopen(r.transactions_path, "we");
         if (!r.transactions) {
