@@ -131,6 +131,9 @@ bool incident_resume(struct incidents *all, const struct storm *earlier)
         slot_free(all, s);
         return false;
     }
+    for (uint32_t i = 0; i < s->storm.host_count; i++)
+        for (uint32_t k = 0; k < s->storm.hosts[i].evidence_count; k++)
+            s->storm.hosts[i].evidence[k].connection = 0; /* connections are numbered anew: these packets are gone */
     s->raised = s->resumed = true;
     s->touched = earlier->updated;
     s->told.severity = earlier->severity;
