@@ -1,5 +1,5 @@
-/* In: AUTH and the lines that follow it (RFC 4954).  Out: who the client says it is, for PLAIN and LOGIN; never what it knows.  Lines are decoded on the stack and
- * overwritten; session.c overwrites the line itself. */
+/* In: AUTH and the lines that follow it (RFC 4954). Out: who the client says it is, for PLAIN and LOGIN; never what it knows. Lines are
+ * decoded on the stack and overwritten; session.c overwrites the line itself. */
 #include "smtpdissect/session.h"
 
 #define DECODED_MOST 1024
@@ -65,7 +65,9 @@ void auth_begin(struct smtp *s, struct span argument)
     while (n < argument.n && argument.p[n] > ' ')
         n++;
     struct span mechanism = span_head(argument, n), initial = span_trim(span_from(argument, n));
-    s->auth_mechanism = span_equal_nocase(mechanism, span_text("PLAIN")) ? MECHANISM_PLAIN : span_equal_nocase(mechanism, span_text("LOGIN")) ? MECHANISM_LOGIN : MECHANISM_OTHER;
+    s->auth_mechanism = span_equal_nocase(mechanism, span_text("PLAIN"))   ? MECHANISM_PLAIN
+                        : span_equal_nocase(mechanism, span_text("LOGIN")) ? MECHANISM_LOGIN
+                                                                           : MECHANISM_OTHER;
     s->auth_step = STEP_USER;
     if (initial.n)
         auth_line(s, initial);

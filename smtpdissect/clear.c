@@ -1,6 +1,6 @@
-/* In: bytes of a connection, and where the dissector stood before and after them.  Out: the parts that may be kept, to the evidence ring.
- * The bytes are walked through as the dissector did, with less to remember: lines, header, body, lines again.  When this walk does not end where the
- * dissector is, something was not understood, and nothing of these bytes is clear. */
+/* In: bytes of a connection, and where the dissector stood before and after them. Out: the parts that may be kept, to the evidence
+ * ring. The bytes are walked through as the dissector did, with less to remember: lines, header, body, lines again. When this walk does
+ * not end where the dissector is, something was not understood, and nothing of these bytes is clear. */
 #include "smtpdissect/clear.h"
 
 #include "smtpdissect/session.h"

@@ -19,28 +19,17 @@ static enum verb verb_of(struct span word)
         return VERB_OTHER;
     }
     switch (WORD(word.p[0] & 0xdf, word.p[1] & 0xdf, word.p[2] & 0xdf, word.p[3] & 0xdf)) {
-    case WORD('H', 'E', 'L', 'O'):
-        return VERB_HELO;
-    case WORD('E', 'H', 'L', 'O'):
-        return VERB_EHLO;
-    case WORD('L', 'H', 'L', 'O'):
-        return VERB_LHLO;
-    case WORD('M', 'A', 'I', 'L'):
-        return VERB_MAIL;
-    case WORD('R', 'C', 'P', 'T'):
-        return VERB_RCPT;
-    case WORD('D', 'A', 'T', 'A'):
-        return VERB_DATA;
-    case WORD('B', 'D', 'A', 'T'):
-        return VERB_BDAT;
-    case WORD('R', 'S', 'E', 'T'):
-        return VERB_RSET;
-    case WORD('A', 'U', 'T', 'H'):
-        return VERB_AUTH;
-    case WORD('Q', 'U', 'I', 'T'):
-        return VERB_QUIT;
-    default:
-        return VERB_OTHER;
+    case WORD('H', 'E', 'L', 'O'): return VERB_HELO;
+    case WORD('E', 'H', 'L', 'O'): return VERB_EHLO;
+    case WORD('L', 'H', 'L', 'O'): return VERB_LHLO;
+    case WORD('M', 'A', 'I', 'L'): return VERB_MAIL;
+    case WORD('R', 'C', 'P', 'T'): return VERB_RCPT;
+    case WORD('D', 'A', 'T', 'A'): return VERB_DATA;
+    case WORD('B', 'D', 'A', 'T'): return VERB_BDAT;
+    case WORD('R', 'S', 'E', 'T'): return VERB_RSET;
+    case WORD('A', 'U', 'T', 'H'): return VERB_AUTH;
+    case WORD('Q', 'U', 'I', 'T'): return VERB_QUIT;
+    default: return VERB_OTHER;
     }
 }
 
@@ -61,7 +50,8 @@ void command_wait(struct smtp *s, enum verb verb, struct span argument, struct c
 {
     if (s->pending.n + sizeof(struct command) + argument.n > PENDING_MOST)
         pending_give_up(s, now); /* nobody answers */
-    struct command c = {.time = now, .content = content, .length = (uint32_t)argument.n, .verb = (uint8_t)verb, .last = last, .touched = s->unsure};
+    struct command c = {
+        .time = now, .content = content, .length = (uint32_t)argument.n, .verb = (uint8_t)verb, .last = last, .touched = s->unsure};
     if (text_add(s->d->stock, &s->pending, span_of(&c, sizeof c), PENDING_MOST) < sizeof c)
         return;
     if (text_add(s->d->stock, &s->pending, argument, PENDING_MOST) < argument.n)
@@ -149,14 +139,11 @@ void command_line(struct smtp *s, struct span line, int64_t now)
         command_wait(s, verb, span_of(NULL, 0), NULL, false, now);
         s->mode = MODE_DATA_WAIT;
         break;
-    case VERB_BDAT:
-        begin_chunk(s, argument, now);
-        break;
+    case VERB_BDAT: begin_chunk(s, argument, now); break;
     case VERB_AUTH:
         auth_begin(s, argument);
         command_wait(s, verb, span_of(NULL, 0), NULL, false, now);
         break;
-    default:
-        command_wait(s, verb, argument, NULL, false, now);
+    default: command_wait(s, verb, argument, NULL, false, now);
     }
 }

@@ -7,8 +7,8 @@
 
 /* ---- the end of data --------------------------------------------------------------------------------------------------------- */
 
-/* States between bytes.  The end of data is CR LF "." CR LF (RFC 5321, 4.1.1.4); with any other line end in it, some servers take it for the end and some do not:
- * it is a candidate, and the server's reply decides. */
+/* States between bytes. The end of data is CR LF "." CR LF (RFC 5321, 4.1.1.4); with any other line end in it, some servers take it for
+ * the end and some do not: it is a candidate, and the server's reply decides. */
 enum scan { MID_LINE, AFTER_CR, STRICT_START, BARE_START, STRICT_DOT, BARE_DOT, STRICT_DOT_CR, BARE_DOT_CR };
 
 static enum scan step(enum scan state, uint8_t c, enum content_end *end)
@@ -21,17 +21,14 @@ static enum scan step(enum scan state, uint8_t c, enum content_end *end)
         else if (state >= STRICT_DOT)
             *end = CONTENT_CANDIDATE;
         return state == AFTER_CR || state == STRICT_DOT_CR || state == BARE_DOT_CR ? STRICT_START : BARE_START;
-    case '\r':
-        return state == STRICT_DOT ? STRICT_DOT_CR : state == BARE_DOT ? BARE_DOT_CR : AFTER_CR;
-    case '.':
-        return state == STRICT_START ? STRICT_DOT : state == BARE_START ? BARE_DOT : MID_LINE;
-    default:
-        return MID_LINE;
+    case '\r': return state == STRICT_DOT ? STRICT_DOT_CR : state == BARE_DOT ? BARE_DOT_CR : AFTER_CR;
+    case '.': return state == STRICT_START ? STRICT_DOT : state == BARE_START ? BARE_DOT : MID_LINE;
+    default: return MID_LINE;
     }
 }
 
-/* First place at or after p where "\n." stands; the end when there is none.  Two bytes at once, sixteen places a step: line feeds are common, dots after them
- * are not (four times as fast as a memchr a line). */
+/* First place at or after p where "\n." stands; the end when there is none. Two bytes at once, sixteen places a step: line feeds are
+ * common, dots after them are not (four times as fast as a memchr a line). */
 static const uint8_t *find_dot_line(const uint8_t *p, const uint8_t *end)
 {
 #ifdef __SSE2__
@@ -54,7 +51,7 @@ static const uint8_t *find_dot_line(const uint8_t *p, const uint8_t *end)
 size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end)
 {
     const uint8_t *p = bytes.p, *stop = bytes.p + bytes.n;
-    enum scan now = (enum scan)*state;
+    enum scan now = (enum scan) * state;
     *end = CONTENT_GOES_ON;
     while (p < stop) {
         if (now == MID_LINE) {
@@ -141,5 +138,5 @@ void content_gap(struct content *c, uint64_t n)
         const uint8_t *lf = c->kept.n ? memrchr(c->kept.p, '\n', c->kept.n) : NULL;
         c->kept.n = lf ? (uint32_t)(lf - c->kept.p) + 1 : 0;
     } else
-        c->keep = c->kept.n;  /* the fingerprint and a bounce's report end here */
+        c->keep = c->kept.n; /* the fingerprint and a bounce's report end here */
 }

@@ -25,7 +25,7 @@ void envelope_doubt(struct smtp *s)
 void envelope_mail(struct smtp *s, struct span argument, uint16_t code, bool touched, int64_t mail_time, int64_t now)
 {
     if (code >= 300)
-        return; /* refused: no transaction begins, and one that was open stays (RFC 5321, 4.1.4) */
+        return;                      /* refused: no transaction begins, and one that was open stays (RFC 5321, 4.1.4) */
     envelope_close(s, NULL, 0, now); /* the server took a new one: the old one is gone */
     struct envelope *e = envelope_new(s, mail_time);
     if (!e)
@@ -115,6 +115,15 @@ static uint64_t accepted_in(const struct transaction *t)
     return n;
 }
 
+/* The code that says what became of the mail: the first 2xx, else the last refusal. */
+static uint16_t lmtp_code(const struct transaction *t)
+{
+    for (size_t i = 0; i < t->recipient_count; i++)
+        if (t->recipients[i].final_code / 100 == 2)
+            return t->recipients[i].final_code;
+    return t->code;
+}
+
 void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t now)
 {
     struct envelope *e = s->envelope;
@@ -123,30 +132,32 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
         return; /* content without an envelope is no mail transaction */
     s->envelope = NULL;
     struct transaction t = {.connection = s->connection,
-                            .ordinal = ++s->transactions,
-                            .client = s->side[CLIENT],
-                            .server = s->side[SERVER],
-                            .helo = text_span(&s->helo),
-                            .greeting = text_span(&s->greeting),
-                            .user = text_span(&s->user),
-                            .lmtp = s->lmtp,
-                            .tls = s->tls,
-                            .mail_time = e->mail_time,
-                            .data_end = TIME_UNKNOWN,
-                            .end = now,
-                            .reverse_path = text_span(&e->reverse_path),
-                            .null_reverse_path = e->null_reverse_path,
-                            .recipients_dropped = e->dropped,
-                            .code = code || c ? code : e->code,
-                            .uncertain = e->uncertain};
+        .ordinal = ++s->transactions,
+        .client = s->side[CLIENT],
+        .server = s->side[SERVER],
+        .helo = text_span(&s->helo),
+        .greeting = text_span(&s->greeting),
+        .user = text_span(&s->user),
+        .lmtp = s->lmtp,
+        .tls = s->tls,
+        .mail_time = e->mail_time,
+        .data_end = TIME_UNKNOWN,
+        .end = now,
+        .reverse_path = text_span(&e->reverse_path),
+        .null_reverse_path = e->null_reverse_path,
+        .recipients_dropped = e->dropped,
+        .code = code || c ? code : e->code,
+        .uncertain = e->uncertain};
     t.header.date = TIME_UNKNOWN;
     list_recipients(s, e, &t);
     if (c)
         read_content(s, c, &t);
     bool good = c && code >= 200 && code < 300;
     uint64_t accepted = accepted_in(&t);
-    if (s->lmtp && c)
+    if (s->lmtp && c) {
         good = accepted > 0;
+        t.code = lmtp_code(&t);
+    }
     if (good && c->header_cut && c->gap_bytes && t.header.message_id.n == 0)
         t.uncertain = true; /* the id went with the hole */
     if (s->dialect_lost && accepted > 1)

@@ -1,10 +1,11 @@
-/* In: the start of a message's body.  Out: a hash of its text that survives what servers do on the way: folding, 8-bit text made quoted-printable and
- * back, other MIME boundaries.  Only letters and digits count, lowered; MIME boundaries, part headers and soft line breaks are passed over. */
+/* In: the start of a message's body. Out: a hash of its text that survives what servers do on the way: folding, 8-bit text made
+ * quoted-printable and back, other MIME boundaries. Only letters and digits count, lowered; MIME boundaries, part headers and soft line
+ * breaks are passed over. */
 #include "base/hash.h"
 #include "smtpdissect/session.h"
 
-#define SIGNIFICANT_LEAST 40  /* letters and digits; below it too many mails are alike */
-#define SIGNIFICANT_MOST 400
+#define SIGNIFICANT_LEAST 40 /* letters and digits; below it too many mails are alike */
+#define SIGNIFICANT_MOST  400
 
 /* A line like "Content-Type: text/plain" of a part's header. */
 static bool part_header(struct span line)

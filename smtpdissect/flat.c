@@ -1,5 +1,5 @@
-/* In: a record that belongs to the dissector.  Out: the same record, whole, in memory of the caller's choice.  One walk serves both the measuring (to
- * is NULL) and the copying, so that they cannot disagree. */
+/* In: a record that belongs to the dissector. Out: the same record, whole, in memory of the caller's choice. One walk serves both the
+ * measuring (to is NULL) and the copying, so that they cannot disagree. */
 #include "smtpdissect/flat.h"
 
 struct room {
@@ -24,8 +24,8 @@ static void put_span(struct room *r, struct span *s)
 
 static void put_header(struct room *r, struct header *h)
 {
-    struct span *spans[] = {&h->message_id, &h->from,       &h->from_address, &h->sender,       &h->subject, &h->in_reply_to, &h->references_root, &h->auto_submitted,
-                            &h->precedence, &h->list_id,    &h->x_been_there, &h->x_loop,       &h->mailer,  &h->content_type};
+    struct span *spans[] = {&h->message_id, &h->from, &h->from_address, &h->sender, &h->subject, &h->in_reply_to, &h->references_root,
+        &h->auto_submitted, &h->precedence, &h->list_id, &h->x_been_there, &h->x_loop, &h->mailer, &h->content_type};
     for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++)
         put_span(r, spans[i]);
     h->audience = put(r, h->audience, h->audience_count * sizeof *h->audience);
@@ -64,7 +64,8 @@ static void put_report(struct room *r, struct report *report)
         put_span(r, failed ? &failed[i] : &measured);
     }
     report->final_recipient = failed;
-    report->final_recipient_hash = put(r, report->final_recipient_hash, report->final_recipient_count * sizeof *report->final_recipient_hash);
+    report->final_recipient_hash =
+        put(r, report->final_recipient_hash, report->final_recipient_count * sizeof *report->final_recipient_hash);
     put_header(r, &report->quoted);
 }
 

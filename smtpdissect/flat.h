@@ -1,4 +1,5 @@
-/* Records in one piece of memory, to cross from a capture worker's thread to the stats thread: a deep copy whose pointers all lead into the copy itself. */
+/* Records in one piece of memory, to cross from a capture worker's thread to the stats thread: a deep copy whose pointers all lead into
+ * the copy itself. */
 #ifndef SQUALL_SMTPDISSECT_FLAT_H
 #define SQUALL_SMTPDISSECT_FLAT_H
 

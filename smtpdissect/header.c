@@ -1,11 +1,11 @@
-/* In: the header of a message, as it stood on the wire (RFC 5322, 2.2).  Out: struct header: the first of each field that matters, the audience, the Received chain.
- * Text that stands on one line is borrowed from the wire; what is folded is copied into the arena. */
+/* In: the header of a message, as it stood on the wire (RFC 5322, 2.2). Out: struct header: the first of each field that matters, the
+ * audience, the Received chain. Text that stands on one line is borrowed from the wire; what is folded is copied into the arena. */
 #include "base/hash.h"
 #include "smtpdissect/session.h"
 
-#define HOPS_MOST 512        /* no server lets a mail come so far */
+#define HOPS_MOST         512 /* no server lets a mail come so far */
 #define DELIVERED_TO_MOST 512
-#define VALUE_MOST 8192      /* bytes of one unfolded value */
+#define VALUE_MOST        8192 /* bytes of one unfolded value */
 
 struct list { /* grows in the arena */
     void *p;
@@ -90,22 +90,60 @@ static void first_address(void *user, struct span address, struct span display)
 
 /* ---- fields ------------------------------------------------------------------------------------------------------------------ */
 
-enum field { FIELD_OTHER, FIELD_MESSAGE_ID, FIELD_FROM, FIELD_SENDER, FIELD_SUBJECT, FIELD_DATE, FIELD_TO, FIELD_CC, FIELD_IN_REPLY_TO, FIELD_REFERENCES, FIELD_RECEIVED,
-             FIELD_DELIVERED_TO, FIELD_AUTO_SUBMITTED, FIELD_PRECEDENCE, FIELD_LIST_ID, FIELD_X_BEEN_THERE, FIELD_X_LOOP, FIELD_X_MAILER, FIELD_CONTENT_TYPE };
+enum field {
+    FIELD_OTHER,
+    FIELD_MESSAGE_ID,
+    FIELD_FROM,
+    FIELD_SENDER,
+    FIELD_SUBJECT,
+    FIELD_DATE,
+    FIELD_TO,
+    FIELD_CC,
+    FIELD_IN_REPLY_TO,
+    FIELD_REFERENCES,
+    FIELD_RECEIVED,
+    FIELD_DELIVERED_TO,
+    FIELD_AUTO_SUBMITTED,
+    FIELD_PRECEDENCE,
+    FIELD_LIST_ID,
+    FIELD_X_BEEN_THERE,
+    FIELD_X_LOOP,
+    FIELD_X_MAILER,
+    FIELD_CONTENT_TYPE
+};
 
 static enum field field_of(struct span name)
 {
     static const struct {
         const char *name;
-        enum field field;
-    } fields[] = {{"to", FIELD_TO}, {"cc", FIELD_CC}, {"from", FIELD_FROM}, {"date", FIELD_DATE}, {"sender", FIELD_SENDER}, {"subject", FIELD_SUBJECT},
-                  {"received", FIELD_RECEIVED}, {"message-id", FIELD_MESSAGE_ID}, {"references", FIELD_REFERENCES}, {"in-reply-to", FIELD_IN_REPLY_TO},
-                  {"delivered-to", FIELD_DELIVERED_TO}, {"auto-submitted", FIELD_AUTO_SUBMITTED}, {"precedence", FIELD_PRECEDENCE}, {"list-id", FIELD_LIST_ID},
-                  {"x-beenthere", FIELD_X_BEEN_THERE}, {"x-loop", FIELD_X_LOOP}, {"x-mailer", FIELD_X_MAILER}, {"user-agent", FIELD_X_MAILER},
-                  {"content-type", FIELD_CONTENT_TYPE}};
+        uint8_t n;
+        uint8_t field;
+    } fields[] = {
+#define FIELD(name, field) {name, sizeof name - 1, field}
+        FIELD("to", FIELD_TO),
+        FIELD("cc", FIELD_CC),
+        FIELD("from", FIELD_FROM),
+        FIELD("date", FIELD_DATE),
+        FIELD("sender", FIELD_SENDER),
+        FIELD("subject", FIELD_SUBJECT),
+        FIELD("received", FIELD_RECEIVED),
+        FIELD("message-id", FIELD_MESSAGE_ID),
+        FIELD("references", FIELD_REFERENCES),
+        FIELD("in-reply-to", FIELD_IN_REPLY_TO),
+        FIELD("delivered-to", FIELD_DELIVERED_TO),
+        FIELD("auto-submitted", FIELD_AUTO_SUBMITTED),
+        FIELD("precedence", FIELD_PRECEDENCE),
+        FIELD("list-id", FIELD_LIST_ID),
+        FIELD("x-beenthere", FIELD_X_BEEN_THERE),
+        FIELD("x-loop", FIELD_X_LOOP),
+        FIELD("x-mailer", FIELD_X_MAILER),
+        FIELD("user-agent", FIELD_X_MAILER),
+        FIELD("content-type", FIELD_CONTENT_TYPE),
+#undef FIELD
+    };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        if (span_equal_nocase(name, span_text(fields[i].name)))
-            return fields[i].field;
+        if (name.n == fields[i].n && span_equal_nocase(name, span_of(fields[i].name, fields[i].n)))
+            return (enum field)fields[i].field;
     return FIELD_OTHER;
 }
 
@@ -138,12 +176,8 @@ static void field_take(struct parsing *p, struct span name, struct span value)
         address_list(h->from, first_address, &h->from_address);
         h->from_hash = address_hash(h->from_address);
         break;
-    case FIELD_SENDER:
-        keep_first(p, &h->sender, value);
-        break;
-    case FIELD_SUBJECT:
-        keep_first(p, &h->subject, value);
-        break;
+    case FIELD_SENDER: keep_first(p, &h->sender, value); break;
+    case FIELD_SUBJECT: keep_first(p, &h->subject, value); break;
     case FIELD_DATE:
         if (h->date == TIME_UNKNOWN)
             h->date = clock_parse_mail_date(value);
@@ -157,6 +191,8 @@ static void field_take(struct parsing *p, struct span name, struct span value)
     case FIELD_IN_REPLY_TO:
         if (h->in_reply_to.n == 0)
             h->in_reply_to = first_id(value);
+        if (h->in_reply_to.n && !memchr(h->in_reply_to.p, '@', h->in_reply_to.n))
+            h->in_reply_to = span_of(NULL, 0); /* "Your message of Monday" (RFC 822) */
         break;
     case FIELD_REFERENCES:
         if (p->references.n == 0)
@@ -174,31 +210,18 @@ static void field_take(struct parsing *p, struct span name, struct span value)
             *hash = address_hash(address_of_path(unfold(p->arena, value)));
         break;
     }
-    case FIELD_AUTO_SUBMITTED:
-        keep_first(p, &h->auto_submitted, value);
-        break;
-    case FIELD_PRECEDENCE:
-        keep_first(p, &h->precedence, value);
-        break;
-    case FIELD_LIST_ID:
-        keep_first(p, &h->list_id, value);
-        break;
-    case FIELD_X_BEEN_THERE:
-        keep_first(p, &h->x_been_there, value);
-        break;
-    case FIELD_X_LOOP:
-        keep_first(p, &h->x_loop, value);
-        break;
+    case FIELD_AUTO_SUBMITTED: keep_first(p, &h->auto_submitted, value); break;
+    case FIELD_PRECEDENCE: keep_first(p, &h->precedence, value); break;
+    case FIELD_LIST_ID: keep_first(p, &h->list_id, value); break;
+    case FIELD_X_BEEN_THERE: keep_first(p, &h->x_been_there, value); break;
+    case FIELD_X_LOOP: keep_first(p, &h->x_loop, value); break;
     case FIELD_X_MAILER:
         keep_first(p, &h->mailer, value);
         if (span_starts_nocase(h->mailer, "Microsoft CDO for Exchange 2000"))
             p->audience.marks |= MARK_CDO_EXCHANGE_2000;
         break;
-    case FIELD_CONTENT_TYPE:
-        keep_first(p, &h->content_type, value);
-        break;
-    case FIELD_OTHER:
-        break;
+    case FIELD_CONTENT_TYPE: keep_first(p, &h->content_type, value); break;
+    case FIELD_OTHER: break;
     }
 }
 

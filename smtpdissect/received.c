@@ -1,8 +1,10 @@
-/* In: one unfolded Received field.  Out: its clauses (RFC 5321, 4.4), whoever wrote it: Postfix, Exim, Sendmail, qmail, Exchange, Dovecot, fetchmail.
+/* In: one unfolded Received field.  Out: its clauses (RFC 5321, 4.4), whoever wrote it: Postfix, Exim, Sendmail, qmail, Exchange, Dovecot,
+ * fetchmail.
  *
  *     from HELO (name [address]) by HOST (software) with PROTOCOL (note) id ID for <address>; date
  *
- * Clauses are words in the open; what stands in parentheses belongs to the clause before it.  Exim and qmail write the name that the client gave there:
+ * Clauses are words in the open; what stands in parentheses belongs to the clause before it.  Exim and qmail write the name that the
+ * client gave there:
  *
  *     from [address] (helo=HELO) by ...        from unknown (HELO HELO) (address) by ... */
 #include "base/hash.h"
@@ -121,7 +123,7 @@ struct reading {
     struct span *of[CLAUSE_NONE]; /* where a clause's value goes */
     enum clause clause;
     bool value_due;
-    bool runs_on;                 /* "with Microsoft SMTP Server": words up to the next clause or comment */
+    bool runs_on; /* "with Microsoft SMTP Server": words up to the next clause or comment */
 };
 
 static void take_word(struct reading *r, struct span word)

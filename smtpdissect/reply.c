@@ -49,12 +49,8 @@ static void answer(struct smtp *s, const struct command *c, struct span argument
                 break;
             }
         break;
-    case VERB_MAIL:
-        envelope_mail(s, argument, code, c->touched, c->time, now);
-        break;
-    case VERB_RCPT:
-        envelope_rcpt(s, argument, code, now);
-        break;
+    case VERB_MAIL: envelope_mail(s, argument, code, c->touched, c->time, now); break;
+    case VERB_RCPT: envelope_rcpt(s, argument, code, now); break;
     case VERB_RSET:
         if (good)
             envelope_close(s, NULL, 0, now);
@@ -63,20 +59,15 @@ static void answer(struct smtp *s, const struct command *c, struct span argument
         if (c->last || (code && !good))
             envelope_close(s, c->content, code, now);
         break;
-    case VERB_FINAL:
-        envelope_close(s, c->content, code, now);
-        break;
+    case VERB_FINAL: envelope_close(s, c->content, code, now); break;
     case VERB_AUTH:
     case VERB_SASL:
         s->auth_step = 0;
         if (code != 235)
             text_clear(s->d->stock, &s->user);
         break;
-    case VERB_STARTTLS:
-        s->starttls = code == 220;
-        break;
-    default:
-        break;
+    case VERB_STARTTLS: s->starttls = code == 220; break;
+    default: break;
     }
     if (c->content)
         content_release(s, c->content);

@@ -1,18 +1,19 @@
-/* In: the body of a mail with an empty reverse-path.  Out: is it a bounce, who reports, which recipients failed, and the header of the mail it quotes:
- * multipart/report (RFC 3464) and the plain texts of Exim, qmail, sendmail and others.
+/* In: the body of a mail with an empty reverse-path. Out: is it a bounce, who reports, which recipients failed, and the header of the
+ * mail it quotes: multipart/report (RFC 3464) and the plain texts of Exim, qmail, sendmail and others.
  *
- * Read line by line, without a MIME tree: a line that opens a part of type message/delivery-status, message/rfc822 or text/rfc822-headers says what comes;
- * plain forms have a line of their own before the quoted copy.  The quoted header ends with its empty line. */
+ * Read line by line, without a MIME tree: a line that opens a part of type message/delivery-status, message/rfc822 or
+ * text/rfc822-headers says what comes; plain forms have a line of their own before the quoted copy. The quoted header ends with its
+ * empty line. */
 #include "smtpdissect/session.h"
 
 #define FAILED_MOST 256
 
 struct reading {
-    struct span rest;          /* of the body */
+    struct span rest; /* of the body */
     struct span failed[FAILED_MOST];
     size_t failed_count;
-    struct span candidate;     /* Final-Recipient of the group at hand; the group's Action says whether it failed */
-    bool harmless;             /* Action: delayed, delivered, relayed, expanded */
+    struct span candidate; /* Final-Recipient of the group at hand; the group's Action says whether it failed */
+    bool harmless;         /* Action: delayed, delivered, relayed, expanded */
     struct report *report;
 };
 
@@ -85,11 +86,11 @@ static bool status_line(struct reading *r, struct span line)
 /* What comes after this line is the mail that is quoted. */
 static bool quote_begins(struct span line)
 {
-    static const char *const phrases[] = {"This is a copy of",               /* Exim: "the message", "your message" */
-                                          "Below this line is a copy of",    /* qmail */
-                                          "Original message follows",        /* sendmail of old, and others */
-                                          "Unsent message follows",          "Message header follows",      "Returned message follows",
-                                          "The body of the message",         "Undelivered message follows", "Message text follows"};
+    static const char *const phrases[] = {"This is a copy of", /* Exim: "the message", "your message" */
+        "Below this line is a copy of",                        /* qmail */
+        "Original message follows",                            /* sendmail of old, and others */
+        "Unsent message follows", "Message header follows", "Returned message follows", "The body of the message",
+        "Undelivered message follows", "Message text follows"};
     if (line.n < 4 || (line.p[0] != '-' && line.p[0] != '|'))
         return false;
     while (line.n && (line.p[0] == '-' || line.p[0] == '|' || line.p[0] == ' '))
@@ -104,8 +105,8 @@ static bool quote_begins(struct span line)
 static bool says_bounce(struct span line)
 {
     static const char *const phrases[] = {"The following address(es) failed", "Hi. This is the qmail-send program",
-                                          "could not be delivered to one or more", "The following addresses had permanent fatal errors",
-                                          "Failed addresses follow", "undelivered message"};
+        "could not be delivered to one or more", "The following addresses had permanent fatal errors", "Failed addresses follow",
+        "undelivered message"};
     for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
         if (span_contains_nocase(line, phrases[i]))
             return true;
@@ -143,7 +144,8 @@ static void plain_recipient(struct reading *r, struct span line)
 /* "Content-Type: message/rfc822" and the like, of a part's header. */
 static bool opens_message(struct span line)
 {
-    static const char *const types[] = {"message/rfc822", "text/rfc822-headers", "text/rfc822-header", "message/global", "message/global-headers"};
+    static const char *const types[] = {
+        "message/rfc822", "text/rfc822-headers", "text/rfc822-header", "message/global", "message/global-headers"};
     struct span value;
     if (!field_is(line, "Content-Type:", &value))
         return false;

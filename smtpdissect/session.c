@@ -1,5 +1,5 @@
-/* In: bytes of both sides, gaps, end.  Out: lines to command.c and reply.c, content to content.c; the session record to the sink.  Here are the modes of
- * the client's side, the cutting of lines, and what a gap does. */
+/* In: bytes of both sides, gaps, end. Out: lines to command.c and reply.c, content to content.c; the session record to the sink. Here
+ * are the modes of the client's side, the cutting of lines, and what a gap does. */
 #include "smtpdissect/session.h"
 
 #include <stdlib.h>
@@ -10,10 +10,11 @@
 
 const struct setting smtp_settings_list[] = {
     {NULL, "header_bytes", SETTING_SIZE, offsetof(struct smtp_settings, header_bytes), "2 MiB", 65536, 67108864,
-     "Bytes of one message header that are parsed; what is longer is cut and counted."},
+        "Bytes of one message header that are parsed; what is longer is cut and counted."},
     {NULL, "recipients", SETTING_COUNT, offsetof(struct smtp_settings, recipients), "50000", 100, 1000000,
-     "Recipients of one transaction that are kept with their replies; more are counted only."},
-    {NULL, "sessions", SETTING_COUNT, offsetof(struct smtp_settings, sessions), "1000000", 100, 10000000, "Sessions followed at once; more are not looked into."},
+        "Recipients of one transaction that are kept with their replies; more are counted only."},
+    {NULL, "sessions", SETTING_COUNT, offsetof(struct smtp_settings, sessions), "1000000", 100, 10000000,
+        "Sessions followed at once; more are not looked into."},
 };
 const size_t smtp_settings_count = sizeof smtp_settings_list / sizeof smtp_settings_list[0];
 
@@ -58,7 +59,13 @@ struct smtp *smtp_open(struct dissector *d, uint64_t connection, const struct en
     struct smtp *s = pool_get(d->sessions);
     if (!s)
         return NULL;
-    *s = (struct smtp){.d = d, .connection = connection, .side = {side[0], side[1]}, .opened = now, .last = now, .certain = client_certain, .greeting_due = client_certain};
+    *s = (struct smtp){.d = d,
+        .connection = connection,
+        .side = {side[0], side[1]},
+        .opened = now,
+        .last = now,
+        .certain = client_certain,
+        .greeting_due = client_certain};
     d->counters.connections++;
     return s;
 }
@@ -271,23 +278,15 @@ void session_push_client(struct smtp *s, struct span bytes, int64_t now)
 {
     while (bytes.n)
         switch ((enum mode)s->mode) {
-        case MODE_LINES:
-            bytes = take_line(s, CLIENT, bytes, now);
-            break;
+        case MODE_LINES: bytes = take_line(s, CLIENT, bytes, now); break;
         case MODE_DATA_WAIT:
             if (text_add(s->d->stock, &s->held, bytes, HELD_MOST) == bytes.n)
                 return;
             session_content_begin(s, now); /* so much can only be content; the reply is late or lost */
             break;
-        case MODE_CONTENT:
-            bytes = push_content(s, bytes, now);
-            break;
-        case MODE_CHUNK:
-            bytes = push_chunk(s, bytes, now);
-            break;
-        case MODE_TLS:
-            tls_push(s, CLIENT, bytes);
-            return;
+        case MODE_CONTENT: bytes = push_content(s, bytes, now); break;
+        case MODE_CHUNK: bytes = push_chunk(s, bytes, now); break;
+        case MODE_TLS: tls_push(s, CLIENT, bytes); return;
         }
 }
 
@@ -296,8 +295,8 @@ void session_push_client(struct smtp *s, struct span bytes, int64_t now)
 /* First bytes tell who is who when no SYN did: a server speaks in reply codes, a client in verbs. */
 static bool swapped_sides(enum side from, struct span bytes)
 {
-    bool reply = bytes.n >= 4 && bytes.p[0] >= '2' && bytes.p[0] <= '5' && bytes.p[1] >= '0' && bytes.p[1] <= '5' && bytes.p[2] >= '0' && bytes.p[2] <= '9' &&
-                 (bytes.p[3] == ' ' || bytes.p[3] == '-');
+    bool reply = bytes.n >= 4 && bytes.p[0] >= '2' && bytes.p[0] <= '5' && bytes.p[1] >= '0' && bytes.p[1] <= '5' && bytes.p[2] >= '0' &&
+                 bytes.p[2] <= '9' && (bytes.p[3] == ' ' || bytes.p[3] == '-');
     return from == CLIENT ? reply : command_verb(bytes) != VERB_OTHER;
 }
 
@@ -328,8 +327,8 @@ static void swap_sides(struct smtp *s)
     s->swapped = true;
 }
 
-/* The client goes on in lock-step, with one command at most unanswered, after the server said something without finishing it (a line without its end, a "250-"
- * that no "250 " follows): to the client it was an answer, so it is one. */
+/* The client goes on in lock-step, with one command at most unanswered, after the server said something without finishing it (a line
+ * without its end, a "250-" that no "250 " follows): to the client it was an answer, so it is one. */
 static void take_unfinished_reply(struct smtp *s, int64_t now)
 {
     struct command c;
@@ -427,9 +426,7 @@ static void lose_pairing(struct smtp *s, int64_t now)
 static void client_gap(struct smtp *s, uint64_t n, int64_t now)
 {
     switch ((enum mode)s->mode) {
-    case MODE_TLS:
-        tls_gap(s, CLIENT, n);
-        return;
+    case MODE_TLS: tls_gap(s, CLIENT, n); return;
     case MODE_DATA_WAIT: /* the client did not wait: what is lost can only be content */
         session_content_begin(s, now);
         if (s->mode != MODE_CONTENT) {
@@ -437,8 +434,7 @@ static void client_gap(struct smtp *s, uint64_t n, int64_t now)
             return;
         }
         break;
-    case MODE_CONTENT:
-        break;
+    case MODE_CONTENT: break;
     case MODE_CHUNK:
         if (n < s->chunk_left) {
             s->chunk_left -= n;
@@ -510,18 +506,18 @@ void smtp_end(struct smtp *s, int64_t now)
     }
     envelope_close(s, NULL, 0, now);
     struct session_record r = {.connection = s->connection,
-                               .client = s->side[CLIENT],
-                               .server = s->side[SERVER],
-                               .helo = text_span(&s->helo),
-                               .greeting = text_span(&s->greeting),
-                               .smtp = s->recognised,
-                               .tls = s->tls,
-                               .begin = s->opened,
-                               .end = s->last,
-                               .transactions = s->transactions,
-                               .bytes = {s->bytes[CLIENT], s->bytes[SERVER]},
-                               .tls_bytes = {s->tls_bytes[CLIENT], s->tls_bytes[SERVER]},
-                               .one_sided = s->spoke[CLIENT] != s->spoke[SERVER]};
+        .client = s->side[CLIENT],
+        .server = s->side[SERVER],
+        .helo = text_span(&s->helo),
+        .greeting = text_span(&s->greeting),
+        .smtp = s->recognised,
+        .tls = s->tls,
+        .begin = s->opened,
+        .end = s->last,
+        .transactions = s->transactions,
+        .bytes = {s->bytes[CLIENT], s->bytes[SERVER]},
+        .tls_bytes = {s->tls_bytes[CLIENT], s->tls_bytes[SERVER]},
+        .one_sided = s->spoke[CLIENT] != s->spoke[SERVER]};
     if (s->recognised || s->tls != TLS_NONE)
         d->sink.session(d->sink.user, &r);
     struct text *const texts[] = {&s->line[CLIENT], &s->line[SERVER], &s->pending, &s->held, &s->helo, &s->greeting, &s->user};

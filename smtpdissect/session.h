@@ -10,44 +10,60 @@
 #include "smtpdissect/smtp.h"
 #include "smtpdissect/text.h"
 
-#define LINE_MOST 4096u             /* bytes of a line kept; RFC 5321 asks 512, RFC 4954 12288 for SASL, of which only the first part matters */
-#define HELD_MOST (256u << 10)      /* client bytes held while it is not known whether they are commands or content */
-#define PENDING_MOST (4u << 20)     /* bytes of commands waiting for replies: 50,000 RCPT in one burst */
-#define BODY_KEPT 1024u             /* bytes of a body looked at for its fingerprint */
-#define PROBE_BYTES 4               /* "220 ", "EHLO" */
-#define GREETING_UNDER_WAY 1        /* struct smtp's multi_code while a multi-line greeting comes in */
-#define REPORT_KEPT (128u << 10)    /* of a bounce's, for what it quotes */
+#define LINE_MOST          4096u        /* bytes of a line kept; RFC 5321 asks 512, RFC 4954 12288 of which the first part matters */
+#define HELD_MOST          (256u << 10) /* client bytes held while it is not known whether they are commands or content */
+#define PENDING_MOST       (4u << 20)   /* bytes of commands waiting for replies: 50,000 RCPT in one burst */
+#define BODY_KEPT          1024u        /* bytes of a body looked at for its fingerprint */
+#define PROBE_BYTES        4            /* "220 ", "EHLO" */
+#define GREETING_UNDER_WAY 1            /* struct smtp's multi_code while a multi-line greeting comes in */
+#define REPORT_KEPT        (128u << 10) /* of a bounce's, for what it quotes */
 
-enum verb { VERB_OTHER, VERB_GREETING, VERB_HELO, VERB_EHLO, VERB_LHLO, VERB_MAIL, VERB_RCPT, VERB_DATA, VERB_BDAT, VERB_RSET, VERB_AUTH, VERB_SASL, VERB_STARTTLS,
-            VERB_QUIT, VERB_XCLIENT, VERB_FINAL };
+enum verb {
+    VERB_OTHER,
+    VERB_GREETING,
+    VERB_HELO,
+    VERB_EHLO,
+    VERB_LHLO,
+    VERB_MAIL,
+    VERB_RCPT,
+    VERB_DATA,
+    VERB_BDAT,
+    VERB_RSET,
+    VERB_AUTH,
+    VERB_SASL,
+    VERB_STARTTLS,
+    VERB_QUIT,
+    VERB_XCLIENT,
+    VERB_FINAL
+};
 
 struct command { /* a command that waits for its reply, as it stands in the queue; `length` bytes of argument follow */
     int64_t time;
     struct content *content; /* VERB_BDAT, VERB_FINAL */
     uint32_t length;
     uint8_t verb;
-    bool last;               /* BDAT ... LAST */
-    bool touched;            /* loss or disorder: its transaction is uncertain */
+    bool last;    /* BDAT ... LAST */
+    bool touched; /* loss or disorder: its transaction is uncertain */
 };
 
-struct content { /* of one message */
-    struct text kept;        /* header, and the start of the body */
-    uint32_t searched;       /* bytes of kept in which the header's end is not */
-    uint32_t header_end;     /* 0: not yet */
-    uint32_t keep;           /* bytes to keep at most, header and body */
+struct content {         /* of one message */
+    struct text kept;    /* header, and the start of the body */
+    uint32_t searched;   /* bytes of kept in which the header's end is not */
+    uint32_t header_end; /* 0: not yet */
+    uint32_t keep;       /* bytes to keep at most, header and body */
     uint64_t bytes, gap_bytes;
-    int64_t end;             /* end of data; TIME_UNKNOWN */
-    uint32_t references;     /* commands that point here, and the client's side while it sends */
-    bool header_cut;         /* a gap or the bound ended it early */
-    bool report;             /* MAIL FROM:<>: the body may quote another mail */
+    int64_t end;         /* end of data; TIME_UNKNOWN */
+    uint32_t references; /* commands that point here, and the client's side while it sends */
+    bool header_cut;     /* a gap or the bound ended it early */
+    bool report;         /* MAIL FROM:<>: the body may quote another mail */
 };
 
 struct envelope { /* as the server has it */
     int64_t mail_time;
     struct text reverse_path;
-    struct text recipients;  /* struct kept_recipient and its address, one after another */
+    struct text recipients; /* struct kept_recipient and its address, one after another */
     uint32_t count, accepted, dropped;
-    uint16_t code;           /* with which its DATA was refused, 0: was not */
+    uint16_t code; /* with which its DATA was refused, 0: was not */
     bool null_reverse_path, uncertain;
 };
 
@@ -61,7 +77,7 @@ enum mode { MODE_LINES, MODE_DATA_WAIT, MODE_CONTENT, MODE_CHUNK, MODE_TLS };
 struct record_reader { /* of one side of a TLS stream */
     uint8_t head[5];
     uint8_t have;
-    uint32_t left;           /* of the record at hand */
+    uint32_t left; /* of the record at hand */
 };
 
 struct smtp {
@@ -70,26 +86,26 @@ struct smtp {
     struct endpoint side[2];
     int64_t opened, last;
     bool certain, swapped, recognised, lmtp, greeting_due;
-    bool spoke[2];           /* had any payload */
-    bool server_since;       /* the server has spoken since the client last did: the client's next bytes begin a flight */
-    bool fresh;              /* the client's flight has begun, and none of its commands is whole yet */
-    bool dialect_lost;       /* a hole where HELO, EHLO or LHLO may have been: one reply a mail, or one a recipient? */
-    bool unsure;             /* replies cannot be paired: something was lost; until the next flight that begins with an anchor */
-    bool sasl;               /* 334 was seen: the client's next line is no command */
-    bool starttls;           /* 220 to STARTTLS was seen: are the next bytes TLS? */
+    bool spoke[2];     /* had any payload */
+    bool server_since; /* the server has spoken since the client last did: the client's next bytes begin a flight */
+    bool fresh;        /* the client's flight has begun, and none of its commands is whole yet */
+    bool dialect_lost; /* a hole where HELO, EHLO or LHLO may have been: one reply a mail, or one a recipient? */
+    bool unsure;       /* replies cannot be paired: something was lost; until the next flight that begins with an anchor */
+    bool sasl;         /* 334 was seen: the client's next line is no command */
+    bool starttls;     /* 220 to STARTTLS was seen: are the next bytes TLS? */
     bool overlong[2];
-    uint8_t mode, scan;      /* enum mode; state of the search for the end of data */
+    uint8_t mode, scan; /* enum mode; state of the search for the end of data */
     uint8_t auth_step, auth_mechanism;
     bool chunk_last;
-    bool candidate;          /* an end of data with bare line feeds was seen; what followed it is in `held` */
+    bool candidate; /* an end of data with bare line feeds was seen; what followed it is in `held` */
     enum tls tls;
     uint32_t transactions, mark;
-    uint16_t multi_code;     /* of a multi-line reply under way */
+    uint16_t multi_code; /* of a multi-line reply under way */
     uint64_t chunk_left;
     uint64_t bytes[2], tls_bytes[2];
-    struct text line[2];     /* the part of a line that has come */
-    struct text pending;     /* commands waiting */
-    uint32_t pending_at;     /* the oldest begins here */
+    struct text line[2]; /* the part of a line that has come */
+    struct text pending; /* commands waiting */
+    uint32_t pending_at; /* the oldest begins here */
     struct text held;
     struct content *content; /* the client is sending it, or has sent part in chunks */
     struct envelope *envelope;
@@ -104,16 +120,16 @@ struct dissector {
     struct smtp_counters counters;
     struct pool *sessions, *envelopes, *contents;
     struct stock *stock;
-    struct arena *arena;     /* of the record being handed on */
+    struct arena *arena; /* of the record being handed on */
 };
 
 /* session.c: the modes */
 void session_lines_begin(struct smtp *s);
-void session_content_begin(struct smtp *s, int64_t now);      /* after 354 */
-void content_ended_unseen(struct smtp *s, int64_t now);       /* the server answers content whose end was lost, or had bare line feeds */
+void session_content_begin(struct smtp *s, int64_t now); /* after 354 */
+void content_ended_unseen(struct smtp *s, int64_t now);  /* the server answers content whose end was lost, or had bare line feeds */
 void session_content_drop(struct smtp *s);
 void session_push_client(struct smtp *s, struct span bytes, int64_t now);
-void command_chunk_done(struct smtp *s, int64_t now);            /* all bytes of the BDAT chunk are in */
+void command_chunk_done(struct smtp *s, int64_t now); /* all bytes of the BDAT chunk are in */
 void session_tls_begin(struct smtp *s, enum tls tls);
 void session_mark(struct smtp *s, bool inside);
 void session_recognised(struct smtp *s);
@@ -123,28 +139,30 @@ enum verb command_verb(struct span line);
 void command_wait(struct smtp *s, enum verb verb, struct span argument, struct content *content, bool last, int64_t now);
 /* reply.c: a line of the server */
 void reply_line(struct smtp *s, struct span line, int64_t now);
-void reply_unfinished(struct smtp *s, int64_t now);           /* a multi-line reply under way is taken as whole */
+void reply_unfinished(struct smtp *s, int64_t now); /* a multi-line reply under way is taken as whole */
 bool pending_first(const struct smtp *s, struct command *c, struct span *argument);
 void pending_pop(struct smtp *s);
-void pending_give_up(struct smtp *s, int64_t now);            /* every waiting command: its reply is lost */
+void pending_give_up(struct smtp *s, int64_t now); /* every waiting command: its reply is lost */
 /* envelope.c */
 void envelope_mail(struct smtp *s, struct span argument, uint16_t code, bool touched, int64_t mail_time, int64_t now);
 void envelope_rcpt(struct smtp *s, struct span argument, uint16_t code, int64_t now);
-void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t now); /* hands the transaction on; nothing when there is none */
-void envelope_doubt(struct smtp *s);                          /* the open one is uncertain */
+void envelope_close(
+    struct smtp *s, struct content *c, uint16_t code, int64_t now); /* hands the transaction on; nothing when there is none */
+void envelope_doubt(struct smtp *s);                                /* the open one is uncertain */
 /* content.c */
 struct content *content_new(struct smtp *s, bool report);
 void content_release(struct smtp *s, struct content *c);
 void content_take(struct smtp *s, struct content *c, struct span bytes); /* keeps what is worth keeping */
 void content_gap(struct content *c, uint64_t n);
-/* Looks for the end of data; returns how many bytes belong to the content (its end included), and whether the end, or a candidate for it, was there. */
+/* Looks for the end of data; returns how many bytes belong to the content (its end included), and whether the end, or a candidate for
+ * it, was there. */
 enum content_end { CONTENT_GOES_ON, CONTENT_END, CONTENT_CANDIDATE };
 size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end);
 #define SCAN_LINE_START 2 /* the state after the DATA command's line */
-#define SCAN_MID_LINE 0
+#define SCAN_MID_LINE   0
 /* header.c, address.c, received.c, fingerprint.c, report.c: what stands in the content; all memory from the arena */
 void header_parse(struct arena *a, struct span text, bool complete, struct header *h);
-struct span address_of_path(struct span argument);            /* of MAIL FROM:<...> and RCPT TO:<...> arguments, without <> and source route */
+struct span address_of_path(struct span argument); /* of MAIL FROM:<...> and RCPT TO:<...> arguments, without <> and source route */
 uint64_t address_hash(struct span address);
 uint64_t address_domain_hash(struct span address);
 /* Calls found() for each address of a To, Cc or From field. */

@@ -1,6 +1,6 @@
-/* The dissector's door.  In: the bytes of both directions of a connection in any cut, gaps, end (RFC 5321, 1870, 1985, 2034, 2920, 3030, 3207,
- * 3461, 4954, 6531, LMTP 2033).  Out: one transaction record for each mail transaction, one session record at the end.
- * A passive reader can neither ask again nor refuse: every call consumes all it is given and returns nothing. */
+/* The dissector's door. In: the bytes of both directions of a connection in any cut, gaps, end (RFC 5321, 1870, 1985, 2034, 2920, 3030,
+ * 3207, 3461, 4954, 6531, LMTP 2033). Out: one transaction record for each mail transaction, one session record at the end. A passive
+ * reader can neither ask again nor refuse: every call consumes all it is given and returns nothing. */
 #ifndef SQUALL_SMTPDISSECT_SMTP_H
 #define SQUALL_SMTPDISSECT_SMTP_H
 
@@ -12,13 +12,13 @@ struct session_record { /* what one connection was, told when it ends; also for 
     uint64_t connection;
     struct endpoint client, server;
     struct span helo, greeting;
-    bool smtp;                    /* an SMTP dialogue was recognised (a greeting, or a client verb) */
-    enum tls tls;                 /* STARTTLS only when accepted and TLS followed */
-    int64_t begin, end;           /* ns */
+    bool smtp;          /* an SMTP dialogue was recognised (a greeting, or a client verb) */
+    enum tls tls;       /* STARTTLS only when accepted and TLS followed */
+    int64_t begin, end; /* ns */
     uint32_t transactions;
-    uint64_t bytes[2];            /* payload by side, gaps included */
-    uint64_t tls_bytes[2];        /* of TLS application data by side */
-    bool one_sided;               /* only one side had payload */
+    uint64_t bytes[2];     /* payload by side, gaps included */
+    uint64_t tls_bytes[2]; /* of TLS application data by side */
+    bool one_sided;        /* only one side had payload */
 };
 
 struct smtp_sink {
@@ -28,9 +28,9 @@ struct smtp_sink {
 };
 
 struct smtp_settings {
-    int64_t header_bytes;      /* of one message header parsed; 1 MiB and more */
-    int64_t recipients;        /* of one transaction kept with their replies */
-    int64_t sessions;          /* at once */
+    int64_t header_bytes; /* of one message header parsed; 1 MiB and more */
+    int64_t recipients;   /* of one transaction kept with their replies */
+    int64_t sessions;     /* at once */
 };
 extern const struct setting smtp_settings_list[];
 extern const size_t smtp_settings_count;
@@ -41,11 +41,14 @@ void dissector_free(struct dissector *d);
 const struct smtp_counters *dissector_counters(const struct dissector *d);
 
 struct smtp; /* one connection */
-/* client_certain as in struct connection: when false the first bytes may show that the sides are swapped; records are then the right way round. */
-struct smtp *smtp_open(struct dissector *d, uint64_t connection, const struct endpoint side[2], bool client_certain, int64_t now); /* NULL: bound reached */
+/* client_certain as in struct connection: when false the first bytes may show that the sides are swapped; records are then the right
+ * way round. */
+struct smtp *smtp_open(
+    struct dissector *d, uint64_t connection, const struct endpoint side[2], bool client_certain, int64_t now); /* NULL: bound reached */
 void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now);
 void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now);
 void smtp_end(struct smtp *s, int64_t now); /* frees s */
-uint32_t smtp_content_mark(const struct smtp *s); /* odd while the client is inside message content past its header; changes at each passage */
+uint32_t smtp_content_mark(
+    const struct smtp *s); /* odd while the client is inside message content past its header; changes at each passage */
 
 #endif

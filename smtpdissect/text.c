@@ -1,12 +1,12 @@
-/* Most texts are a name, a path or a line, and there may be a million of them: up to 256 bytes they come in steps of 16, from pools; above, in powers of
- * two, and emptied ones up to 16 KiB wait in a list of their size. */
+/* Most texts are a name, a path or a line, and there may be a million of them: up to 256 bytes they come in steps of 16, from pools;
+ * above, in powers of two, and emptied ones up to 16 KiB wait in a list of their size. */
 #include "smtpdissect/text.h"
 
 #include <stdlib.h>
 
 #include "base/pool.h"
 
-#define STEP 16u
+#define STEP       16u
 #define SMALL_MOST 256u
 #define LARGE_MOST (16u << 10)
 enum { SMALL_SIZES = SMALL_MOST / STEP, LARGE_SIZES = 6 }; /* 512 bytes to 16 KiB */
@@ -15,7 +15,7 @@ struct stock {
     struct pool *small[SMALL_SIZES];
     struct vacant {
         struct vacant *next;
-    } *vacant[LARGE_SIZES];
+    } * vacant[LARGE_SIZES];
 };
 
 struct stock *stock_new(void)

@@ -1,5 +1,5 @@
-/* Bytes that grow: a line split between packets, the header of a message, commands waiting for their replies.  The memory comes from the dissector's stock and goes
- * back to it, so that an idle session holds none. */
+/* Bytes that grow: a line split between packets, the header of a message, commands waiting for their replies. The memory comes from the
+ * dissector's stock and goes back to it, so that an idle session holds none. */
 #ifndef SQUALL_SMTPDISSECT_TEXT_H
 #define SQUALL_SMTPDISSECT_TEXT_H
 
@@ -16,9 +16,9 @@ struct text {
 
 /* Appends as much of `s` as keeps n at most `most`; returns how much that was. */
 size_t text_add(struct stock *stock, struct text *t, struct span s, size_t most);
-void text_clear(struct stock *stock, struct text *t);  /* gives the memory back */
-void text_wipe(struct stock *stock, struct text *t);   /* the same, overwritten first: there was a password */
-void text_drop_head(struct text *t, size_t n);         /* removes the first n bytes */
+void text_clear(struct stock *stock, struct text *t); /* gives the memory back */
+void text_wipe(struct stock *stock, struct text *t);  /* the same, overwritten first: there was a password */
+void text_drop_head(struct text *t, size_t n);        /* removes the first n bytes */
 
 static inline struct span text_span(const struct text *t)
 {
