@@ -1,9 +1,10 @@
 /* In: the Received lines of one copy (RFC 5321, 4.4).  Out: the hosts it has been at, and how it came to each, to route.c.
  *
- * Lines that one host wrote one after the other are one visit: the way in by SMTP, a content filter on 127.0.0.1, the way out.  A visit's first line
- * says how the mail came: from the host before, by SMTP; or from nowhere ("from localhost", "from userid 0", a pickup folder) although the host before
- * was another one, or with POP3: then it lay in a mailbox in between.  The lines are their writers' words: what this file finds is evidence only together
- * with what the wire shows (route.c), and a line that cannot be read leaves ARRIVAL_ODD, which accuses nobody. */
+ * Lines that one host wrote one after the other are one visit: the way in by SMTP, a content filter on 127.0.0.1, the way out.  A visit's
+ * first line says how the mail came: from the host before, by SMTP; or from nowhere ("from localhost", "from userid 0", a pickup folder)
+ * although the host before was another one, or with POP3: then it lay in a mailbox in between.  The lines are their writers' words: what
+ * this file finds is evidence only together with what the wire shows (route.c), and a line that cannot be read leaves ARRIVAL_ODD, which
+ * accuses nobody. */
 #include "stats/chain.h"
 
 #include <stdio.h>
@@ -228,7 +229,10 @@ char *chain_line(const struct hop *h, char *to, size_t size)
     if (address_known(h->from_address))
         address_text(h->from_address, address);
     snprintf(to, size, "%s%s%s%s%s%sby %s%s%s%s%s%s", from[0] || address[0] ? "from " : "", from, from[0] && address[0] ? " " : "",
-        address[0] ? "[" : "", address, address[0] ? "] " : from[0] ? " " : "", by[0] ? by : "(not said)", with[0] ? " with " : "", with,
-        note[0] ? " (" : "", note, note[0] ? ")" : "");
+        address[0] ? "[" : "", address,
+        address[0] ? "] "
+        : from[0]  ? " "
+                   : "",
+        by[0] ? by : "(not said)", with[0] ? " with " : "", with, note[0] ? " (" : "", note, note[0] ? ")" : "");
     return to;
 }

@@ -4,26 +4,26 @@
 
 #include "smtpdissect/transaction.h"
 
-#define CHAIN_LINES 256   /* the newest ones are read: five times the commonest hop limit */
-#define CHAIN_TRUNK 8     /* visits of the part that all copies share; origins have fewer hosts */
+#define CHAIN_LINES 256 /* the newest ones are read: five times the commonest hop limit */
+#define CHAIN_TRUNK 8   /* visits of the part that all copies share; origins have fewer hosts */
 
-enum arrival {            /* how the mail came to a host, by the chain's word */
-    ARRIVAL_START,        /* the oldest host there is */
-    ARRIVAL_SMTP,         /* the host before gave it by SMTP */
-    ARRIVAL_ODD,          /* neither is certain */
-    ARRIVAL_MAILBOX,      /* out of a mailbox that the host before had filled */
+enum arrival {       /* how the mail came to a host, by the chain's word */
+    ARRIVAL_START,   /* the oldest host there is */
+    ARRIVAL_SMTP,    /* the host before gave it by SMTP */
+    ARRIVAL_ODD,     /* neither is certain */
+    ARRIVAL_MAILBOX, /* out of a mailbox that the host before had filled */
 };
 
-struct visit {            /* lines that one host wrote, one after the other */
-    struct span name;     /* as it calls itself after "by"; empty: it does not */
-    uint64_t name_hash;   /* 0: no name */
+struct visit {              /* lines that one host wrote, one after the other */
+    struct span name;       /* as it calls itself after "by"; empty: it does not */
+    uint64_t name_hash;     /* 0: no name */
     struct address address; /* from which the next host had the mail, by that host's word; all zero: not said */
-    uint64_t path;        /* of all lines before: the very copy that came in */
-    uint64_t entry;       /* of these and the visit's first line: one arrival of one copy */
-    uint32_t first, last; /* lines */
+    uint64_t path;          /* of all lines before: the very copy that came in */
+    uint64_t entry;         /* of these and the visit's first line: one arrival of one copy */
+    uint32_t first, last;   /* lines */
     enum arrival arrival;
-    bool fetched;         /* a line of it says POP3, IMAP or a program that fetches */
-    bool delivered;       /* its last line is a final delivery (LMTP) */
+    bool fetched;   /* a line of it says POP3, IMAP or a program that fetches */
+    bool delivered; /* its last line is a final delivery (LMTP) */
 };
 
 struct chain {
@@ -48,8 +48,8 @@ void trunk_join(struct trunk *t, const struct chain *c); /* one more copy; one w
 
 /* The visit, after the trunk, to which the mail last came out of a mailbox: who put this copy back on its way; -1: nobody did. */
 int chain_injection(const struct chain *c, const struct trunk *t);
-/* How often the mail has been at the host of this name and address, and in *latest when last; hosts that share a name but not the address (as the
- * next hop saw it) are others, unless `same_name_is_same`. */
+/* How often the mail has been at the host of this name and address, and in *latest when last; hosts that share a name but not the address
+ * (as the next hop saw it) are others, unless `same_name_is_same`. */
 uint32_t chain_passes(const struct chain *c, struct span name, struct address address, bool same_name_is_same, uint32_t *latest);
 bool chain_same_organisation(struct span a, struct span b); /* host names under one registered domain */
 bool chain_fetched(const struct hop *h);                    /* this line says that its host fetched the mail from a mailbox */

@@ -1,8 +1,10 @@
-/* In: each copy of a mail on its trail.  Out: the hosts to which it has come back, how often, and who stands on the way round, to route.c and roles.c.
+/* In: each copy of a mail on its trail.  Out: the hosts to which it has come back, how often, and who stands on the way round, to route.c
+ * and roles.c.
  *
- * A mail has come back when a server takes it in that stands in its chain, or a client sends it that stands there more than once.  How often is counted
- * in the chain, where each turn leaves its lines, not in copies: sixty copies of one pass are one pass.  Hosts may share a name, and a hub is passed
- * again on the tidiest way; so a return counts only when a recipient who had the mail gets it again, or when the chain has gone round for long. */
+ * A mail has come back when a server takes it in that stands in its chain, or a client sends it that stands there more than once.  How
+ * often is counted in the chain, where each turn leaves its lines, not in copies: sixty copies of one pass are one pass.  Hosts may share a
+ * name, and a hub is passed again on the tidiest way; so a return counts only when a recipient who had the mail gets it again, or when the
+ * chain has gone round for long. */
 #include "stats/loop.h"
 
 #include <stdio.h>
@@ -79,13 +81,13 @@ static void on_cycle(struct party *p, const struct passage *at, const char *said
     p->on_cycle = true;
 }
 
-struct pass {           /* the mail is at a host where it has been */
+struct pass { /* the mail is at a host where it has been */
     struct party *host;
-    bool out;           /* the host sends it; else it takes it in */
-    bool by_chain;      /* else by Delivered-To */
-    bool again;         /* a recipient of this copy had the mail */
+    bool out;      /* the host sends it; else it takes it in */
+    bool by_chain; /* else by Delivered-To */
+    bool again;    /* a recipient of this copy had the mail */
     uint32_t returns;
-    uint32_t latest;    /* visit before this one */
+    uint32_t latest; /* visit before this one */
 };
 
 static void count_turn(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct pass *x)
@@ -98,7 +100,8 @@ static void count_turn(struct trail *l, const struct message *m, const struct pa
         return;
     if (!l->turns && !(l->turns = reproduction_new(BREEDING_CIRCLE, m->first, 1)))
         return;
-    struct event e = {.id = chain_end(c, c->count - 1), .hops = c->hop_count, .deliveries = p->deliveries, .time = p->end, .fed = TIME_UNKNOWN};
+    struct event e = {
+        .id = chain_end(c, c->count - 1), .hops = c->hop_count, .deliveries = p->deliveries, .time = p->end, .fed = TIME_UNKNOWN};
     if (x->returns > 1)
         e.parent = x->out ? chain_end(c, x->latest) : c->visit[x->latest].path;
     reproduction_event(l->turns, &e);
@@ -118,8 +121,8 @@ static void note_pass(struct trail *l, const struct message *m, const struct pas
         l->changed = true;
     }
     char said[STORM_TEXT_SIZE];
-    snprintf(said, sizeof said, "%s this mail%s: it had been here %u times, as its %u Received lines say", x->out ? "sent" : "took", x->out ? "" : " in again",
-        x->out ? x->returns + 1 : x->returns, c->hop_count);
+    snprintf(said, sizeof said, "%s this mail%s: it had been here %u times, as its %u Received lines say", x->out ? "sent" : "took",
+        x->out ? "" : " in again", x->out ? x->returns + 1 : x->returns, c->hop_count);
     on_cycle(x->host, p, said, x->by_chain ? &c->hops[c->visit[x->latest].first] : NULL);
     for (uint32_t k = x->latest + 1; x->by_chain && k + 1 < c->count; k++) {
         const struct visit *v = &c->visit[k];

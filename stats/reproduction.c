@@ -1,12 +1,13 @@
 /* In: each event of a storm, a copy put back on its way, with the event it came from.  Out: R, generation time and forecast, to route.c.
  *
- * R is counted, not fitted: of the events old enough to have had their children (one generation and a half), how many children each had on average.
- * Where k re-injectors feed one another that is k-1; where a connector keeps its mail, 1, as each poll puts the same copy back again.
+ * R is counted, not fitted: of the events old enough to have had their children (one generation and a half), how many children each had on
+ * average. Where k re-injectors feed one another that is k-1; where a connector keeps its mail, 1, as each poll puts the same copy back
+ * again.
  *
- * The next round is what waits in mailboxes.  Each event of one re-injector puts a copy into the mailbox of every other; each poll takes out all that is
- * there.  So the coming polls are gone through in their order: what waits for a host, and what the hosts that poll before it will add in time, by the
- * share of it that was in time in the round before.  Generations mix in a round when polls differ, and this takes them as they come.  In a loop the
- * one copy comes round again. */
+ * The next round is what waits in mailboxes.  Each event of one re-injector puts a copy into the mailbox of every other; each poll takes
+ * out all that is there.  So the coming polls are gone through in their order: what waits for a host, and what the hosts that poll before
+ * it will add in time, by the share of it that was in time in the round before.  Generations mix in a round when polls differ, and this
+ * takes them as they come.  In a loop the one copy comes round again. */
 #include "stats/reproduction.h"
 
 #include <math.h>
@@ -14,46 +15,46 @@
 
 #include "base/hash.h"
 
-#define SECONDS ((double)NS_PER_SECOND)
-#define CLOCKS_AGREE (86400 * NS_PER_SECOND) /* a header's date further off than this is not taken */
-#define MATURE 1.5           /* generations */
-#define OVERDUE 1.0          /* generations after its time a round is no longer expected */
-#define ONE_POLL NS_PER_SECOND /* nobody polls more often */
-#define BURST 0.25           /* of the time between polls: a pause that long parts two of them */
-#define HOP_LIMIT 50         /* Postfix's; Exim's 30 and sendmail's 25 end it earlier where they are */
+#define SECONDS        ((double)NS_PER_SECOND)
+#define CLOCKS_AGREE   (86400 * NS_PER_SECOND) /* a header's date further off than this is not taken */
+#define MATURE         1.5                     /* generations */
+#define OVERDUE        1.0                     /* generations after its time a round is no longer expected */
+#define ONE_POLL       NS_PER_SECOND           /* nobody polls more often */
+#define BURST          0.25                    /* of the time between polls: a pause that long parts two of them */
+#define HOP_LIMIT      50                      /* Postfix's; Exim's 30 and sendmail's 25 end it earlier where they are */
 #define HOP_LIMIT_NEXT 100
 
 struct known {
     struct event e;
     uint32_t children;
-    uint32_t parent;         /* index + 1; 0: not seen */
-    uint32_t poller;         /* index */
+    uint32_t parent; /* index + 1; 0: not seen */
+    uint32_t poller; /* index */
 };
 
-struct poller {              /* a host that puts copies back on their way */
+struct poller { /* a host that puts copies back on their way */
     const void *host;
     uint64_t events, firsts; /* all; of the origin's copies */
     uint64_t held;           /* copies that it put back more than once, or will: it keeps them */
     bool keeps;
-    int64_t poll, latest;    /* start of its latest round; its latest event */
-    int64_t interval;        /* from the round before; 0: not known */
-    uint32_t place;          /* among all by `poll`: for coming() */
-    double put, in_time;     /* events of its latest poll; those of them made from copies that came in the same round */
+    int64_t poll, latest; /* start of its latest round; its latest event */
+    int64_t interval;     /* from the round before; 0: not known */
+    uint32_t place;       /* among all by `poll`: for coming() */
+    double put, in_time;  /* events of its latest poll; those of them made from copies that came in the same round */
 };
 
 struct reproduction {
     enum breeding kind;
     int64_t origin_time;
     uint32_t origin_hops;
-    struct known *event;     /* in order of time */
+    struct known *event; /* in order of time */
     uint32_t count, room;
-    uint32_t *place;         /* event's index + 1, by id and by copy; 0: empty */
-    uint32_t places;         /* a power of two */
-    uint32_t mature;         /* events before it are old enough */
+    uint32_t *place; /* event's index + 1, by id and by copy; 0: empty */
+    uint32_t places; /* a power of two */
+    uint32_t mature; /* events before it are old enough */
     uint64_t mature_children, mature_deliveries;
     double generations, growth; /* sums over events with a known parent */
     uint32_t pairs;
-    double first_waits;      /* sum, from the origin's copy to an event it led to */
+    double first_waits; /* sum, from the origin's copy to an event it led to */
     uint32_t firsts;
     uint32_t most_hops;
     uint32_t most_deliveries;

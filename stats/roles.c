@@ -1,9 +1,9 @@
 /* In: what route.c saw each host of a mail do.  Out: who is at fault, by the conservation law.
  *
- * A correct server emits a mail only to recipients it accepted it for, or to what its aliases and lists make of them.  Whoever sends it to people of
- * the audience who had it is a re-injector when it got the mail out of a mailbox, for a mailbox is where a mail's way ends.  When the mail came by
- * SMTP it may be an alias whose members stand in To: as well, or a forwarder: then only proportions (a few in, many out) together with a third copy for
- * the same people or its own second pass prove it.  The origin is never a re-injector. */
+ * A correct server emits a mail only to recipients it accepted it for, or to what its aliases and lists make of them.  Whoever sends it to
+ * people of the audience who had it is a re-injector when it got the mail out of a mailbox, for a mailbox is where a mail's way ends.  When
+ * the mail came by SMTP it may be an alias whose members stand in To: as well, or a forwarder: then only proportions (a few in, many out)
+ * together with a third copy for the same people or its own second pass prove it.  The origin is never a re-injector. */
 #include "stats/roles.h"
 
 #include <assert.h>
@@ -145,7 +145,8 @@ static uint32_t widest(const struct roles *r)
     return most;
 }
 
-bool roles_reinjects(const struct roles *r, const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s)
+bool roles_reinjects(
+    const struct roles *r, const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s)
 {
     if (p == origin)
         return false;
@@ -156,9 +157,9 @@ bool roles_reinjects(const struct roles *r, const struct party *p, const struct 
     bool far_more = p->again.count >= least && p->sent.count >= s->reinjection.lone_amplification * (double)in;
     if (p->arrival == ARRIVAL_ODD)
         return p->thirds >= 2 && p->again.count >= 2 && (far_more || in == 1);
-    /* an alias with its members in To: gives each of them a second copy; two such aliases, third ones, but hardly to half of the audience */
-    return p->arrival == ARRIVAL_SMTP && far_more &&
-           (p->twice >= 2 || (p->thirds >= least && p->again.count * 2 >= widest(r)));
+    /* an alias with its members in To: gives each of them a second copy; two such aliases, third ones, but hardly to half of the audience
+     */
+    return p->arrival == ARRIVAL_SMTP && far_more && (p->twice >= 2 || (p->thirds >= least && p->again.count * 2 >= widest(r)));
 }
 
 struct verdict roles_judge(const struct roles *r, const struct message *m, const struct party *origin, const struct stats_settings *s)
@@ -176,7 +177,8 @@ struct verdict roles_judge(const struct roles *r, const struct message *m, const
             v.worst = p;
         if (p->again.count > v.reached)
             v.reached = p->again.count;
-        bool is_strong = p->again.count >= s->reinjection.suspected_recipients || (p->fetched && p->sent.count >= s->reinjection.suspected_recipients);
+        bool is_strong =
+            p->again.count >= s->reinjection.suspected_recipients || (p->fetched && p->sent.count >= s->reinjection.suspected_recipients);
         if (is_strong && !strong)
             strong = p;
         v.third |= p->thirds > 0;
@@ -225,7 +227,8 @@ const struct party *roles_origin(const struct roles *r, const struct message *m)
         const struct party *p = roles_find(r, h->address);
         if (!p || p->acts_for != p || p->arrival == ARRIVAL_MAILBOX || p->on_cycle)
             continue;
-        if (!best || h->least_hops_out < best->least_hops_out || (h->least_hops_out == best->least_hops_out && h->first_out < best->first_out)) {
+        if (!best || h->least_hops_out < best->least_hops_out ||
+            (h->least_hops_out == best->least_hops_out && h->first_out < best->first_out)) {
             best = h;
             origin = p;
         }

@@ -1,5 +1,5 @@
-/* The hosts of one mail that may be to blame: what each took in, put out and sent again, how the mail came to it, and by the conservation law
- * whether it is at fault.  Private to stats/. */
+/* The hosts of one mail that may be to blame: what each took in, put out and sent again, how the mail came to it, and by the conservation
+ * law whether it is at fault.  Private to stats/. */
 #ifndef SQUALL_STATS_ROLES_H
 #define SQUALL_STATS_ROLES_H
 
@@ -8,18 +8,18 @@
 #include "stats/settings.h"
 #include "stats/storm.h"
 
-#define ROLES_PARTIES 512   /* a mail; further ones are not told apart */
-#define ROLES_MEMBERS 8192  /* audience members that one host reached and that are told apart */
+#define ROLES_PARTIES  512  /* a mail; further ones are not told apart */
+#define ROLES_MEMBERS  8192 /* audience members that one host reached and that are told apart */
 #define ROLES_EVIDENCE 4    /* pieces a host */
-#define ROLES_FEEDERS 4     /* a host */
-#define ROLES_NAME 128
+#define ROLES_FEEDERS  4    /* a host */
+#define ROLES_NAME     128
 
-struct members {            /* a set of addresses */
-    uint64_t *slot;         /* 0: empty */
+struct members {    /* a set of addresses */
+    uint64_t *slot; /* 0: empty */
     uint32_t room, count;
 };
 
-struct feeder {             /* the host whose mailbox fed a re-injector, by the chain's word */
+struct feeder { /* the host whose mailbox fed a re-injector, by the chain's word */
     struct address address;
     char name[ROLES_NAME];
 };
@@ -29,20 +29,20 @@ struct party {              /* a host: a client on the wire, or one that only ch
     char name[ROLES_NAME];
     uint64_t name_hash;
     bool on_wire;
-    bool sends;             /* it was a client on the wire */
-    struct party *acts_for; /* whose work its latest copy was: its own, or that of the host it relays for */
-    enum arrival arrival;   /* the worst that its copies have shown */
-    bool fetched;           /* its own lines say that it fetched the mail */
-    uint64_t redeliveries;  /* laid to its charge, whoever carried them */
+    bool sends;                 /* it was a client on the wire */
+    struct party *acts_for;     /* whose work its latest copy was: its own, or that of the host it relays for */
+    enum arrival arrival;       /* the worst that its copies have shown */
+    bool fetched;               /* its own lines say that it fetched the mail */
+    uint64_t redeliveries;      /* laid to its charge, whoever carried them */
     struct members sent, again; /* audience members it sent to; those of them who had it */
-    uint32_t thirds;        /* third copies of one audience member at one server, each by a chain of its own; not at the origin's own server: */
+    uint32_t thirds; /* third copies of one audience member at one server, each by a chain of its own; not at the origin's own server: */
     uint32_t thirds_home;
-    uint32_t twice;         /* how often, at most, it stands in one chain as the one who put the copy back on its way */
-    uint32_t returns;       /* times the mail has come back to it, as server, by its longest chain */
-    bool on_cycle;          /* it stands between two passes of one server */
-    bool list;              /* it runs a list whose marks stand on the mail */
-    uint64_t copies;        /* it put out */
-    int64_t first, last;    /* final replies to them */
+    uint32_t twice;                 /* how often, at most, it stands in one chain as the one who put the copy back on its way */
+    uint32_t returns;               /* times the mail has come back to it, as server, by its longest chain */
+    bool on_cycle;                  /* it stands between two passes of one server */
+    bool list;                      /* it runs a list whose marks stand on the mail */
+    uint64_t copies;                /* it put out */
+    int64_t first, last;            /* final replies to them */
     char software[STORM_TEXT_SIZE]; /* what its marks show it runs, and the setting to change; "": no marks */
     struct feeder feeder[ROLES_FEEDERS];
     uint32_t feeder_count;
@@ -51,9 +51,9 @@ struct party {              /* a host: a client on the wire, or one that only ch
 };
 
 struct roles {
-    struct party **party;   /* in order of appearance; a party's place is its own while *r lives */
+    struct party **party; /* in order of appearance; a party's place is its own while *r lives */
     uint32_t count, room;
-    struct members hit;     /* audience members who got a redelivery, but for those at the origin's own server */
+    struct members hit; /* audience members who got a redelivery, but for those at the origin's own server */
 };
 void roles_free(struct roles *r);
 /* Finds by address, else (address unknown) by name; adds when there is none.  NULL: no room. */
@@ -62,17 +62,19 @@ struct party *roles_find(const struct roles *r, struct address address); /* NULL
 bool members_add(struct members *m, uint64_t address);                   /* false: it was there, or there is no room */
 void party_feeder(struct party *p, struct address address, struct span name);
 
-struct verdict {            /* of the conservation law on one mail */
-    uint32_t guilty;        /* re-injectors */
-    uint64_t redeliveries;  /* of all of them */
-    uint32_t reached;       /* most audience members that one of them sent to again */
+struct verdict {               /* of the conservation law on one mail */
+    uint32_t guilty;           /* re-injectors */
+    uint64_t redeliveries;     /* of all of them */
+    uint32_t reached;          /* most audience members that one of them sent to again */
     const struct party *worst; /* with most redeliveries; NULL: none */
     bool suspected, second, third, twice, lone;
-    bool home;              /* third copies, but all at the origin's own server: bounces may tell more */
+    bool home; /* third copies, but all at the origin's own server: bounces may tell more */
 };
-bool roles_reinjects(const struct roles *r, const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s);
+bool roles_reinjects(
+    const struct roles *r, const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s);
 struct verdict roles_judge(const struct roles *r, const struct message *m, const struct party *origin, const struct stats_settings *s);
-/* On the way round a loop and more than a relay on it: it made another recipient of the one it took in (or all hosts of the loop are relays). */
+/* On the way round a loop and more than a relay on it: it made another recipient of the one it took in (or all hosts of the loop are
+ * relays). */
 bool roles_loops(const struct roles *r, const struct party *p, const struct message *m);
 /* Nothing came in, the shortest chain went out.  NULL: no such host on this wire. */
 const struct party *roles_origin(const struct roles *r, const struct message *m);

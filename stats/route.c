@@ -1,10 +1,10 @@
-/* In: each accepted transaction with what the ledger made of it.  Out: the incidents `reinjection`, `forwarding-loop` and `list-loop`, one a message: one
- * rule book, because the same copies satisfy several of its rows.
+/* In: each accepted transaction with what the ledger made of it.  Out: the incidents `reinjection`, `forwarding-loop` and `list-loop`, one
+ * a message: one rule book, because the same copies satisfy several of its rows.
  *
- * A mail that shows no sign costs a few comparisons.  The first sign (a redelivery, a server that stands in the chain already, a mailbox fetched and then
- * mailed to many) opens its trail (trail.c), which is filled from the ledger's record and from then on by every copy.  Whenever something changed
- * that a verdict rests on, the trail is judged (roles.c): what the law proves is raised at once, what stays open is watched.  A stronger kind takes the
- * incident over: list-loop, then reinjection, then forwarding-loop. */
+ * A mail that shows no sign costs a few comparisons.  The first sign (a redelivery, a server that stands in the chain already, a mailbox
+ * fetched and then mailed to many) opens its trail (trail.c), which is filled from the ledger's record and from then on by every copy.
+ * Whenever something changed that a verdict rests on, the trail is judged (roles.c): what the law proves is raised at once, what stays open
+ * is watched.  A stronger kind takes the incident over: list-loop, then reinjection, then forwarding-loop. */
 #include "stats/chain.h"
 #include "stats/detect.h"
 #include "stats/ledger.h"
@@ -15,9 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TRAILS 1024          /* at once; the coldest that is no storm goes first */
-#define BUCKETS (TRAILS * 2) /* a power of two */
-#define NEWS 0.05 /* share by which a forecast differs that is worth telling within a round */
+#define TRAILS  1024                /* at once; the coldest that is no storm goes first */
+#define BUCKETS (TRAILS * 2)        /* a power of two */
+#define NEWS    0.05                /* share by which a forecast differs that is worth telling within a round */
 #define SETTLED (2 * NS_PER_SECOND) /* without an event, or a twentieth of a generation when that is longer: the round is over */
 
 struct route {
@@ -25,7 +25,7 @@ struct route {
     struct incidents *incidents;
     struct ledger *ledger;
     struct sketch *sketch;
-    struct chain chain;      /* of the copy at hand */
+    struct chain chain; /* of the copy at hand */
     struct trail *bucket[BUCKETS];
     struct trail *newest, *oldest;
     uint32_t count;
@@ -175,10 +175,14 @@ static void say_reinjection(struct storm *s, const struct verdict *v)
     sketch_host_text(v->worst->address, v->worst->name, host, sizeof host);
     if (v->guilty > 1)
         snprintf(others, sizeof others, " and %u other host%s", v->guilty - 1, v->guilty == 2 ? "" : "s");
-    const char *proof = v->second ? "more than one host does it" : v->twice ? "it stands twice in one chain"
-        : v->third ? "people of the audience got a third copy, by a third chain" : v->lone ? "it alone reached nearly the whole audience"
-        : v->home ? "people at the origin's own server got more than two copies" : "suspected, until a second host, a third copy or a second pass confirms it";
-    snprintf(s->why, sizeof s->why, "%s%s put the mail, %s, back on its way to people of its To: and Cc: who had it (%u of %llu by one host, %llu redeliveries): %s.",
+    const char *proof = v->second  ? "more than one host does it"
+                        : v->twice ? "it stands twice in one chain"
+                        : v->third ? "people of the audience got a third copy, by a third chain"
+                        : v->lone  ? "it alone reached nearly the whole audience"
+                        : v->home  ? "people at the origin's own server got more than two copies"
+                                   : "suspected, until a second host, a third copy or a second pass confirms it";
+    snprintf(s->why, sizeof s->why,
+        "%s%s put the mail, %s, back on its way to people of its To: and Cc: who had it (%u of %llu by one host, %llu redeliveries): %s.",
         host, others, v->worst->arrival == ARRIVAL_MAILBOX ? "out of a mailbox" : "taken in by SMTP for a few", v->reached,
         (unsigned long long)s->audience, (unsigned long long)v->redeliveries, proof);
 }
@@ -197,7 +201,8 @@ static void say_loop(struct storm *s, const struct trail *l)
 }
 
 /* Everything but the severity, as it is known now. */
-static struct outlook write_storm(struct route *r, struct storm *s, struct trail *l, const struct message *m, const struct verdict *v, int64_t now)
+static struct outlook write_storm(
+    struct route *r, struct storm *s, struct trail *l, const struct message *m, const struct verdict *v, int64_t now)
 {
     put_totals(s, m);
     sketch_draw(r->sketch, s, l, m, r->settings);
@@ -280,8 +285,17 @@ static void route_observe(void *self, const struct observation *o)
     if (!l && (!shows_sign(r, o) || !(l = trail_open(r, o))))
         return;
     struct passage p = {
-        .client = t->client.address, .server = t->server.address, .helo = t->helo, .greeting = t->greeting, .connection = t->connection,
-        .mail_time = t->mail_time, .end = t->end, .deliveries = o->deliveries, .made = o->made, .made_count = o->made_count, .header = &t->header,
+        .client = t->client.address,
+        .server = t->server.address,
+        .helo = t->helo,
+        .greeting = t->greeting,
+        .connection = t->connection,
+        .mail_time = t->mail_time,
+        .end = t->end,
+        .deliveries = o->deliveries,
+        .made = o->made,
+        .made_count = o->made_count,
+        .header = &t->header,
     };
     chain_read(&r->chain, t->header.hops, t->header.hop_count);
     trail_follow(l, m, &p, &r->chain, r->settings);

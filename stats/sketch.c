@@ -1,8 +1,9 @@
-/* In: the trail of a mail and its record in the ledger.  Out: the storm's hosts with their roles, evidence and numbers, and the edges between them, to
- * whoever shows the storm.  Drawn anew whenever it is told: the numbers are the ledger's, never sums of sums.
+/* In: the trail of a mail and its record in the ledger.  Out: the storm's hosts with their roles, evidence and numbers, and the edges
+ * between them, to whoever shows the storm.  Drawn anew whenever it is told: the numbers are the ledger's, never sums of sums.
  *
- * Hosts at fault come first, then by redeliveries.  An edge on the wire is what one client gave one server; all servers that are no hosts of the storm are
- * one edge, "mailboxes".  An edge that only header lines tell of (the mailbox a re-injector drained, the smarthost it uses) has on_wire false. */
+ * Hosts at fault come first, then by redeliveries.  An edge on the wire is what one client gave one server; all servers that are no hosts
+ * of the storm are one edge, "mailboxes".  An edge that only header lines tell of (the mailbox a re-injector drained, the smarthost it
+ * uses) has on_wire false. */
 #include "stats/sketch.h"
 
 #include <math.h>
@@ -41,8 +42,8 @@ char *sketch_host_text(struct address address, const char *name, char *to, size_
 
 /* ---- hosts ---- */
 
-static bool at_fault(const struct storm *s, const struct trail *l, const struct party *p, const struct message *m, const struct party *origin,
-    const struct stats_settings *settings)
+static bool at_fault(const struct storm *s, const struct trail *l, const struct party *p, const struct message *m,
+    const struct party *origin, const struct stats_settings *settings)
 {
     return s->kind == KIND_REINJECTION ? roles_reinjects(&l->roles, p, m, origin, settings) : roles_loops(&l->roles, p, m);
 }
@@ -129,7 +130,8 @@ static void lists_first(struct storm *s, const struct trail *l)
     }
 }
 
-static void draw_hosts(struct storm *s, const struct trail *l, const struct message *m, const struct party *origin, const struct stats_settings *settings)
+static void draw_hosts(
+    struct storm *s, const struct trail *l, const struct message *m, const struct party *origin, const struct stats_settings *settings)
 {
     for (uint32_t i = 0; i < s->host_count; i++)
         s->hosts[i].role = ROLE_RELAY;
@@ -246,12 +248,12 @@ static void acquit(struct storm *s, const struct trail *l, const struct message 
         sketch_host_text(h->address, h->name, host, sizeof host);
         const struct message_host *w = address_known(h->address) ? message_host(m, h->address) : NULL;
         if (origin && w && w->out && w->redeliveries == 0)
-            snprintf(s->acquittal, sizeof s->acquittal, "The origin, %s, sent %llu deliver%s, each recipient once, and is not at fault.", host,
-                (unsigned long long)w->out, w->out == 1 ? "y" : "ies");
+            snprintf(s->acquittal, sizeof s->acquittal, "The origin, %s, sent %llu deliver%s, each recipient once, and is not at fault.",
+                host, (unsigned long long)w->out, w->out == 1 ? "y" : "ies");
         else if (origin && w && w->out)
             snprintf(s->acquittal, sizeof s->acquittal,
-                "The origin, %s, sent %llu deliveries, %llu of them repeats of its own by the same chain; the storm is not its doing.", host,
-                (unsigned long long)w->out, (unsigned long long)w->redeliveries);
+                "The origin, %s, sent %llu deliveries, %llu of them repeats of its own by the same chain; the storm is not its doing.",
+                host, (unsigned long long)w->out, (unsigned long long)w->redeliveries);
         else
             snprintf(s->acquittal, sizeof s->acquittal,
                 "The oldest Received lines name %s as the origin; on this wire it sent no copy of the storm.", host);

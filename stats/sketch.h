@@ -5,7 +5,7 @@
 #include "stats/incident.h"
 #include "stats/trail.h"
 
-struct sketch; /* room to draw in, one for all storms */
+struct sketch;                   /* room to draw in, one for all storms */
 struct sketch *sketch_new(void); /* NULL: out of memory */
 void sketch_free(struct sketch *t);
 /* Fills hosts, edges, totals and texts of *s, all but `why`; s->kind decides who is at fault. */

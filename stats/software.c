@@ -1,6 +1,7 @@
-/* In: the lines that a re-injector wrote into a copy, and the marks of the copy's header.  Out: which program that is and which setting of it stops the
- * storm, for the alarm's host and the letter to its postmaster.  From the programs' documents: fetchmail(1) on multidrop mailboxes, Microsoft's
- * article 835734 on the POP3 connector of Small Business Server 2003, the manuals of MDaemon (DomainPOP), VPOP3, POPcon and getmail. */
+/* In: the lines that a re-injector wrote into a copy, and the marks of the copy's header.  Out: which program that is and which setting of
+ * it stops the storm, for the alarm's host and the letter to its postmaster.  From the programs' documents: fetchmail(1) on multidrop
+ * mailboxes, Microsoft's article 835734 on the POP3 connector of Small Business Server 2003, the manuals of MDaemon (DomainPOP), VPOP3,
+ * POPcon and getmail. */
 #include "stats/software.h"
 
 #include <stdio.h>
@@ -14,7 +15,8 @@ struct program {
 
 /* The first that fits. */
 static const struct program programs[] = {
-    {"fetchmail", "fetchmail in multidrop mode or feeding sendmail -t: set `envelope \"Delivered-To\"` and `localdomains`, or poll one user's mailbox without an mda "
+    {"fetchmail", "fetchmail in multidrop mode or feeding sendmail -t: set `envelope \"Delivered-To\"` and `localdomains`, or poll one "
+                  "user's mailbox without an mda "
                   "that reads To:"},
     {"getmail", "getmail: use a multidrop retriever with `envelope_recipient`, not a destination that reads To:"},
     {"popcon", "POPcon: list the server's own domains under Accepted Recipient Domains"},
@@ -39,11 +41,13 @@ char *software_text(const struct chain *c, const struct visit *v, const struct h
     for (uint32_t i = v ? v->first : 1; v && i <= v->last && !text; i++)
         text = by_line(&c->hops[i]);
     if (!text && header->marks & (MARK_MSPOP3CONNECTOR | MARK_IMB_RECIPIENT))
-        text = "Microsoft's POP3 connector (Small Business Server): install the update of article 835734, or collect each mailbox for one user";
+        text = "Microsoft's POP3 connector (Small Business Server): install the update of article 835734, or collect each mailbox for one "
+               "user";
     if (!text && header->marks & MARK_CDO_EXCHANGE_2000)
         text = "a connector on Microsoft CDO for Exchange 2000: have it deliver to the mailbox's owner, not to the addresses of the header";
     if (!text && v && v->fetched)
-        text = "a program that fetches mail by POP3 or IMAP and takes the recipients from To: and Cc: : have it deliver to the mailbox's owner alone";
+        text = "a program that fetches mail by POP3 or IMAP and takes the recipients from To: and Cc: : have it deliver to the mailbox's "
+               "owner alone";
     if (text)
         snprintf(to, size, "%s", text);
     return to;

@@ -1,8 +1,9 @@
-/* In: each copy of one mail that shows a sign of a storm: who gave it to whom, its chain, what the ledger made of its recipients.  Out: hosts with what
- * they did (roles.c judges), the rounds (reproduction.c), who gave how much to whom (sketch.c draws it).
+/* In: each copy of one mail that shows a sign of a storm: who gave it to whom, its chain, what the ledger made of its recipients.  Out:
+ * hosts with what they did (roles.c judges), the rounds (reproduction.c), who gave how much to whom (sketch.c draws it).
  *
- * The work of a copy is laid to the host that put it back on its way, be it the client on the wire or a host before it that only the chain names: a
- * smarthost passes on what it is given.  A redelivery is charged to the copy with the longer chain (the ledger says whose that is). */
+ * The work of a copy is laid to the host that put it back on its way, be it the client on the wire or a host before it that only the chain
+ * names: a smarthost passes on what it is given.  A redelivery is charged to the copy with the longer chain (the ledger says whose that
+ * is). */
 #include "stats/trail.h"
 
 #include <stdio.h>
@@ -26,8 +27,13 @@ static void replay(struct trail *l, const struct message *m, const struct copy *
     for (n = node ? m->nodes[node].depth : 0; node != 0; node = m->nodes[node].parent) {
         const struct chain_node *x = &m->nodes[node];
         hops[x->depth - 1] = (struct hop){
-            .from = span_text(message_text(m, x->from)), .by = span_text(message_text(m, x->by)), .with = span_text(message_text(m, x->with)),
-            .with_note = span_text(message_text(m, x->note)), .from_address = x->from_address, .date = x->date, .hash = x->hash,
+            .from = span_text(message_text(m, x->from)),
+            .by = span_text(message_text(m, x->by)),
+            .with = span_text(message_text(m, x->with)),
+            .with_note = span_text(message_text(m, x->note)),
+            .from_address = x->from_address,
+            .date = x->date,
+            .hash = x->hash,
         };
     }
     struct chain c;
@@ -35,14 +41,22 @@ static void replay(struct trail *l, const struct message *m, const struct copy *
     struct delivery made[64];
     for (uint32_t i = 0; i < copy->recipients_kept || i == 0; i += 64) {
         struct passage p = {
-            .client = copy->client, .server = copy->server, .helo = span_text(message_text(m, copy->helo)),
-            .greeting = span_text(message_text(m, copy->greeting)), .connection = copy->connection, .mail_time = copy->mail_time, .end = copy->end,
-            .deliveries = i == 0 ? copy->deliveries : 0, .made = made,
+            .client = copy->client,
+            .server = copy->server,
+            .helo = span_text(message_text(m, copy->helo)),
+            .greeting = span_text(message_text(m, copy->greeting)),
+            .connection = copy->connection,
+            .mail_time = copy->mail_time,
+            .end = copy->end,
+            .deliveries = i == 0 ? copy->deliveries : 0,
+            .made = made,
         };
         for (; p.made_count < 64 && i + p.made_count < copy->recipients_kept; p.made_count++) {
             uint64_t recipient = m->recipients[copy->recipients_at + i + p.made_count];
-            made[p.made_count] = (struct delivery){.recipient = recipient, .in_audience = message_in_audience(m, recipient),
-                .had_it = i + p.made_count < copy->redeliveries, .charged = copy->client};
+            made[p.made_count] = (struct delivery){.recipient = recipient,
+                .in_audience = message_in_audience(m, recipient),
+                .had_it = i + p.made_count < copy->redeliveries,
+                .charged = copy->client};
         }
         trail_follow(l, m, &p, &c, settings);
     }
@@ -163,10 +177,10 @@ static bool accepted(const struct message *m, struct address a, int64_t before)
     return h && h->first_in != TIME_UNKNOWN && h->first_in <= before;
 }
 
-struct work { /* of one copy */
-    struct party *by;       /* who put it on its way; NULL: no room to remember */
+struct work {         /* of one copy */
+    struct party *by; /* who put it on its way; NULL: no room to remember */
     enum arrival arrival;
-    int visit;              /* the lines of `by`, -1: it wrote none that we know */
+    int visit; /* the lines of `by`, -1: it wrote none that we know */
 };
 
 /* A client that wrote no line: the newest one is of the mailbox it took the mail from. */
@@ -200,7 +214,8 @@ static struct work work_of(struct trail *l, const struct message *m, const struc
             w.arrival = ARRIVAL_SMTP;
         }
     } else if (!took_it && c->count > 1) {
-        w.arrival = span_equal_nocase(newest->name, p->helo) || chain_same_organisation(newest->name, p->helo) ? newest->arrival : ARRIVAL_ODD;
+        w.arrival =
+            span_equal_nocase(newest->name, p->helo) || chain_same_organisation(newest->name, p->helo) ? newest->arrival : ARRIVAL_ODD;
         if (w.arrival == ARRIVAL_MAILBOX)
             w.arrival = ARRIVAL_ODD; /* all copies share this visit: the origin's own way */
     }
@@ -222,9 +237,10 @@ static void say_how(struct party *by, const struct work *w, const struct passage
 {
     char said[STORM_TEXT_SIZE];
     const struct hop *line = w->visit >= 0 ? &c->hops[c->visit[w->visit].first] : c->hop_count ? &c->hops[c->hop_count - 1] : NULL;
-    const char *how = w->arrival != ARRIVAL_MAILBOX ? "which came to it by SMTP or in a way its chain does not tell"
-        : w->visit >= 0 && c->visit[w->visit].fetched ? "which it fetched from a mailbox, as its line says"
-        : w->visit >= 0 ? "which lay in a mailbox: no host gave it by SMTP" : "which lay in a mailbox: the newest line is of its delivery there";
+    const char *how = w->arrival != ARRIVAL_MAILBOX                 ? "which came to it by SMTP or in a way its chain does not tell"
+                      : w->visit >= 0 && c->visit[w->visit].fetched ? "which it fetched from a mailbox, as its line says"
+                      : w->visit >= 0                               ? "which lay in a mailbox: no host gave it by SMTP"
+                                                                    : "which lay in a mailbox: the newest line is of its delivery there";
     snprintf(said, sizeof said, "sent this mail, %s, to people of its To: and Cc: who had it; %u Received lines", how, c->hop_count);
     trail_evidence(by, p, line, said);
 }
@@ -259,7 +275,8 @@ static void charge(struct trail *l, struct party *guilty, const struct delivery 
         l->changed = true;
     if (d->chains >= 3 && l->branched) {
         if (guilty->thirds++ == 0)
-            trail_evidence(guilty, p, NULL, "gave an audience member the third copy at this server, by a chain that neither of the others had");
+            trail_evidence(
+                guilty, p, NULL, "gave an audience member the third copy at this server, by a chain that neither of the others had");
         l->changed |= (int64_t)guilty->thirds <= settings->reinjection.suspected_recipients;
     }
 }
@@ -301,7 +318,8 @@ static void lay(struct trail *l, const struct message *m, const struct passage *
         by->twice = twice;
         l->changed = true;
         if (twice == 2 && w->arrival == ARRIVAL_MAILBOX)
-            trail_evidence(by, p, &c->hops[c->visit[w->visit].first], "stands twice in one chain as the host that put the copy back on its way");
+            trail_evidence(
+                by, p, &c->hops[c->visit[w->visit].first], "stands twice in one chain as the host that put the copy back on its way");
     }
     uint32_t sent = by->sent.count;
     for (uint32_t i = 0; i < p->made_count; i++) {
@@ -317,8 +335,9 @@ static void lay(struct trail *l, const struct message *m, const struct passage *
             charge(l, charged, d, p, c, w, settings);
     }
     double share = settings->reinjection.lone_audience_share * (double)m->audience;
-    if (by->sent.count != sent && ((sent < share && by->sent.count >= share) || (by->fetched && by->sent.count >= settings->reinjection.suspected_recipients &&
-        sent < settings->reinjection.suspected_recipients)))
+    if (by->sent.count != sent &&
+        ((sent < share && by->sent.count >= share) || (by->fetched && by->sent.count >= settings->reinjection.suspected_recipients &&
+                                                          sent < settings->reinjection.suspected_recipients)))
         l->changed = true;
 }
 
@@ -345,7 +364,8 @@ static void breed(struct trail *l, const struct message *m, const struct passage
     reproduction_event(l->injections, &e);
 }
 
-void trail_follow(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings)
+void trail_follow(
+    struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings)
 {
     compare(l, c);
     count(l, p);

@@ -7,9 +7,9 @@
 #include "stats/roles.h"
 
 #define TRAIL_LANES 4096 /* pairs of client and server; further ones are not told apart */
-#define TRAIL_PEAK 10    /* s */
+#define TRAIL_PEAK  10   /* s */
 
-struct passage {         /* one copy on its way from client to server */
+struct passage { /* one copy on its way from client to server */
     struct address client, server;
     struct span helo, greeting;
     uint64_t connection;
@@ -30,35 +30,36 @@ struct trail {
     uint64_t key;
     struct roles roles;
     struct trunk trunk;
-    char first_name[ROLES_NAME];  /* of the oldest host, by the chains' word */
+    char first_name[ROLES_NAME]; /* of the oldest host, by the chains' word */
     struct address first_address;
-    uint64_t spine[CHAIN_LINES];  /* the longest chain: its lines */
+    uint64_t spine[CHAIN_LINES]; /* the longest chain: its lines */
     uint32_t spine_count;
-    bool branched;                /* a copy went another way than the spine */
+    bool branched;                           /* a copy went another way than the spine */
     struct reproduction *injections, *turns; /* rounds through mailboxes; round a loop.  NULL: none yet */
-    struct address turning_point; /* the host whose passes are the turns */
-    bool turns_seen_out;          /* by what it sends; else by what it takes in */
-    uint32_t returns;             /* to one server, the most; counted when they are certain */
-    uint64_t domains;             /* of the audience */
-    struct lane *lane;            /* open addressing */
+    struct address turning_point;            /* the host whose passes are the turns */
+    bool turns_seen_out;                     /* by what it sends; else by what it takes in */
+    uint32_t returns;                        /* to one server, the most; counted when they are certain */
+    uint64_t domains;                        /* of the audience */
+    struct lane *lane;                       /* open addressing */
     uint32_t lane_room, lane_count;
     uint32_t in_second[TRAIL_PEAK]; /* deliveries */
     int64_t second;
-    double peak;                  /* deliveries a second over the busiest TRAIL_PEAK */
-    bool changed;                 /* something that a verdict rests on */
-    bool fresh;                   /* copies that were not yet told */
-    uint64_t foretold;            /* deliveries of the next round, as last told; 0: nothing */
-    int64_t foretold_at;          /* and when it comes */
-    int64_t settled;              /* latest event of the last round told of when it was over */
+    double peak;         /* deliveries a second over the busiest TRAIL_PEAK */
+    bool changed;        /* something that a verdict rests on */
+    bool fresh;          /* copies that were not yet told */
+    uint64_t foretold;   /* deliveries of the next round, as last told; 0: nothing */
+    int64_t foretold_at; /* and when it comes */
+    int64_t settled;     /* latest event of the last round told of when it was over */
     int64_t touched;
-    struct trail *next;           /* route.c's: of its bucket; by last copy */
+    struct trail *next; /* route.c's: of its bucket; by last copy */
     struct trail *newer, *older;
 };
 
 /* With the copies that the ledger knows already, all but the latest `but`.  NULL: out of memory. */
 struct trail *trail_new(const struct message *m, uint32_t but, const struct stats_settings *settings);
 void trail_free(struct trail *l);
-void trail_follow(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings);
+void trail_follow(
+    struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings);
 /* Keeps a piece of evidence against `by`, with the line that matters; NULL: none. */
 void trail_evidence(struct party *by, const struct passage *p, const struct hop *line, const char *said);
 void trail_audience(struct trail *l, const struct header *h); /* counts its domains */

@@ -25,9 +25,11 @@ static void read_lines(const char *const *lines, size_t n)
 
 #define DATE "; Tue, 24 Nov 2026 03:49:19 +0000"
 #define BANK "from pc17.bank.test (mail.bank.test [10.1.0.10]) by mail.bank.test (Postfix) with ESMTP id F0E6FA7A3AD" DATE
-#define PROVIDER "from mail.bank.test (mail.bank.test [10.1.0.10]) by mail.provider1.test (Postfix) with ESMTP id 898A3A7A3B0 for <info@company1.test>" DATE
-#define LMTP "from mail.provider1.test by mail.provider1.test with LMTP id E+qeAEAJBWvLBAAAllz6JA for <company1@provider1.test>" DATE
-#define POP "from pop.provider1.test by server.company1.test with POP3 (fetchmail-6.4.37)" DATE
+#define PROVIDER                                                                                                                           \
+    "from mail.bank.test (mail.bank.test [10.1.0.10]) by mail.provider1.test (Postfix) with ESMTP id 898A3A7A3B0 for "                     \
+    "<info@company1.test>" DATE
+#define LMTP      "from mail.provider1.test by mail.provider1.test with LMTP id E+qeAEAJBWvLBAAAllz6JA for <company1@provider1.test>" DATE
+#define POP       "from pop.provider1.test by server.company1.test with POP3 (fetchmail-6.4.37)" DATE
 #define CONNECTOR "from server.company1.test (localhost [127.0.0.1]) by server.company1.test (Postfix) with ESMTP id 7125EA7AF32" DATE
 
 static void visit(uint32_t k, const char *name, enum arrival arrival)
@@ -128,7 +130,8 @@ static void passed_on(void **state)
 static void sieve_passes_on_from_the_mailbox_server(void **state)
 {
     (void)state;
-    READ(BANK, PROVIDER, LMTP, "from mail.provider1.test (mail.provider1.test [127.0.0.1]) by mail.provider1.test (Postfix, from userid 5000) id 77" DATE);
+    READ(BANK, PROVIDER, LMTP,
+        "from mail.provider1.test (mail.provider1.test [127.0.0.1]) by mail.provider1.test (Postfix, from userid 5000) id 77" DATE);
     assert_int_equal(chain.count, 2);
     visit(1, "mail.provider1.test", ARRIVAL_SMTP);
 }

@@ -10,14 +10,21 @@
 #include "base/hash.h"
 #include "stats/reproduction.h"
 
-#define S NS_PER_SECOND
-#define AT(seconds) ((int64_t)1800000000 * S + (int64_t)((seconds) * 1e9))
+#define S           NS_PER_SECOND
+#define AT(seconds) ((int64_t)1800000000 * S + (int64_t)((seconds)*1e9))
 
 static const char host[16];
 
 static struct event event(uint64_t id, uint64_t parent, int by, double at, uint32_t hops)
 {
-    return (struct event){.id = id, .parent = parent, .copy = hash_pair(id, 7), .host = &host[by], .hops = hops, .deliveries = 50, .time = AT(at), .fed = TIME_UNKNOWN};
+    return (struct event){.id = id,
+        .parent = parent,
+        .copy = hash_pair(id, 7),
+        .host = &host[by],
+        .hops = hops,
+        .deliveries = 50,
+        .time = AT(at),
+        .fed = TIME_UNKNOWN};
 }
 
 /* k connectors that poll one second after the other, a period apart, each copy to all others; returns the events of the last round. */
@@ -111,7 +118,8 @@ static void kept_mail(void **state)
     (void)state;
     struct reproduction *r = reproduction_new(BREEDING_MAILBOXES, AT(0), 1);
     for (int poll = 1; poll <= 4; poll++) {
-        struct event e = {.id = (uint64_t)poll, .copy = 99, .host = host, .hops = 5, .deliveries = 57, .time = AT(600 * poll), .fed = TIME_UNKNOWN};
+        struct event e = {
+            .id = (uint64_t)poll, .copy = 99, .host = host, .hops = 5, .deliveries = 57, .time = AT(600 * poll), .fed = TIME_UNKNOWN};
         reproduction_event(r, &e);
         struct event more = e; /* a second transaction of the same poll */
         more.deliveries = 1;
@@ -188,7 +196,13 @@ static void bounded(void **state)
     struct reproduction *r = reproduction_new(BREEDING_MAILBOXES, AT(0), 1);
     static const char many[REPRODUCTION_HOSTS * 2];
     for (uint64_t i = 1; i < REPRODUCTION_EVENTS * 2; i++) {
-        struct event e = {.id = i, .copy = i, .host = &many[i % sizeof many], .hops = 5, .deliveries = 1, .time = AT(300 + (double)i / 1000), .fed = TIME_UNKNOWN};
+        struct event e = {.id = i,
+            .copy = i,
+            .host = &many[i % sizeof many],
+            .hops = 5,
+            .deliveries = 1,
+            .time = AT(300 + (double)i / 1000),
+            .fed = TIME_UNKNOWN};
         reproduction_event(r, &e);
     }
     assert_true(reproduction_outlook(r, AT(400)).latest < AT(300 + REPRODUCTION_EVENTS * 2 / 1000.0));
@@ -198,9 +212,15 @@ static void bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_yet), cmocka_unit_test(forecast_before_the_second_round), cmocka_unit_test(each_feeds_all_others),
-        cmocka_unit_test(one_alone_dies), cmocka_unit_test(kept_mail), cmocka_unit_test(a_circle),
-        cmocka_unit_test(at_the_hop_limit_no_more_is_expected), cmocka_unit_test(origin_not_seen), cmocka_unit_test(bounded),
+        cmocka_unit_test(nothing_yet),
+        cmocka_unit_test(forecast_before_the_second_round),
+        cmocka_unit_test(each_feeds_all_others),
+        cmocka_unit_test(one_alone_dies),
+        cmocka_unit_test(kept_mail),
+        cmocka_unit_test(a_circle),
+        cmocka_unit_test(at_the_hop_limit_no_more_is_expected),
+        cmocka_unit_test(origin_not_seen),
+        cmocka_unit_test(bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The conservation law on hosts alone: what each took in, sent, sent again and how the mail came to it, and whether that makes it guilty. */
+/* The conservation law on hosts alone: what each took in, sent, sent again and how the mail came to it, and whether that makes it guilty.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -199,9 +200,18 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(sets_count_each_once), T(out_of_a_mailbox), T(nobody_had_it), T(never_the_origin), T(one_alone), T(an_alias_is_no_reinjector),
-        T(a_forwarder_for_few), T(an_odd_chain_needs_third_copies), T(a_second_pass_needs_two_people), T(one_name_is_one_host),
-        T(by_name_alone), T(feeders_are_kept_once),
+        T(sets_count_each_once),
+        T(out_of_a_mailbox),
+        T(nobody_had_it),
+        T(never_the_origin),
+        T(one_alone),
+        T(an_alias_is_no_reinjector),
+        T(a_forwarder_for_few),
+        T(an_odd_chain_needs_third_copies),
+        T(a_second_pass_needs_two_people),
+        T(one_name_is_one_host),
+        T(by_name_alone),
+        T(feeders_are_kept_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The rule book on routes, from accepted mails with Received lines as servers write them: what is raised and when, who is at fault, who is not. */
+/* The rule book on routes, from accepted mails with Received lines as servers write them: what is raised and when, who is at fault, who is
+ * not. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,15 +15,15 @@
 #include "stats/settings.h"
 #include "stats/stats.h"
 
-#define S NS_PER_SECOND
-#define START (INT64_C(1795490000) * S)
+#define S      NS_PER_SECOND
+#define START  (INT64_C(1795490000) * S)
 #define PEOPLE 700
-#define DATE "; Tue, 24 Nov 2026 03:26:40 +0000"
+#define DATE   "; Tue, 24 Nov 2026 03:26:40 +0000"
 
 static struct world {
     struct stats_settings settings;
     struct stats *stats;
-    uint32_t audience;      /* p0@a.test, p1@a.test ... */
+    uint32_t audience; /* p0@a.test, p1@a.test ... */
     const char *id;
     const char *list, *been;
     const char *delivered;
@@ -64,11 +65,13 @@ struct host {
     const char *address, *name;
 };
 static const struct host bank = {"10.1.0.10", "mail.bank.test"}, isp = {"10.4.0.11", "mx.isp.test"}, isp2 = {"10.4.0.12", "mx2.isp.test"},
-    c1 = {"10.3.1.10", "server.company1.test"}, c2 = {"10.3.2.10", "server.company2.test"}, c3 = {"10.3.3.10", "server.company3.test"},
-    p1 = {"10.2.1.10", "mail.provider1.test"}, p2 = {"10.2.2.10", "mail.provider2.test"};
+                         c1 = {"10.3.1.10", "server.company1.test"}, c2 = {"10.3.2.10", "server.company2.test"},
+                         c3 = {"10.3.3.10", "server.company3.test"}, p1 = {"10.2.1.10", "mail.provider1.test"},
+                         p2 = {"10.2.2.10", "mail.provider2.test"};
 
 /* At `seconds`, an accepted copy to people [first, first + count) of the audience (beyond it: others), or to `to`. */
-static void copy_to(double seconds, struct host client, struct host server, const char *to, uint32_t first, uint32_t count, const char *const *lines)
+static void copy_to(
+    double seconds, struct host client, struct host server, const char *to, uint32_t first, uint32_t count, const char *const *lines)
 {
     static struct recipient recipients[PEOPLE];
     static struct audience_address audience[PEOPLE];
@@ -91,13 +94,37 @@ static void copy_to(double seconds, struct host client, struct host server, cons
     }
     int64_t at = START + (int64_t)(seconds * 1e9);
     struct transaction t = {
-        .connection = ++connection, .ordinal = 1, .client = {address(client.address), 40000}, .server = {address(server.address), 25},
-        .helo = span_text(client.name), .greeting = span_text(server.name), .mail_time = at - S / 50, .data_end = at - S / 100, .end = at,
-        .reverse_path = span_text("els@bank.test"), .recipients = recipients, .recipient_count = count, .code = 250, .bytes = 3000, .message = true,
-        .header = {.message_id = span_text(w.id), .from = span_text("els@bank.test"), .from_address = span_text("els@bank.test"), .from_hash = 5,
-            .subject = span_text("Offer"), .date = START, .list_id = span_text(w.list), .x_been_there = span_text(w.been), .audience = audience,
-            .audience_count = w.audience, .hops = hops, .hop_count = n, .delivered_to = &delivered, .delivered_to_count = w.delivered ? 1 : 0,
-            .complete = true, .bytes = 900},
+        .connection = ++connection,
+        .ordinal = 1,
+        .client = {address(client.address), 40000},
+        .server = {address(server.address), 25},
+        .helo = span_text(client.name),
+        .greeting = span_text(server.name),
+        .mail_time = at - S / 50,
+        .data_end = at - S / 100,
+        .end = at,
+        .reverse_path = span_text("els@bank.test"),
+        .recipients = recipients,
+        .recipient_count = count,
+        .code = 250,
+        .bytes = 3000,
+        .message = true,
+        .header = {.message_id = span_text(w.id),
+            .from = span_text("els@bank.test"),
+            .from_address = span_text("els@bank.test"),
+            .from_hash = 5,
+            .subject = span_text("Offer"),
+            .date = START,
+            .list_id = span_text(w.list),
+            .x_been_there = span_text(w.been),
+            .audience = audience,
+            .audience_count = w.audience,
+            .hops = hops,
+            .hop_count = n,
+            .delivered_to = &delivered,
+            .delivered_to_count = w.delivered ? 1 : 0,
+            .complete = true,
+            .bytes = 900},
         .body_fingerprint = 77,
     };
     for (; w.now / S < at / S; w.now = (w.now / S + 1) * S)
@@ -105,16 +132,21 @@ static void copy_to(double seconds, struct host client, struct host server, cons
     w.now = at;
     stats_transaction(w.stats, &t);
 }
-#define COPY(seconds, client, server, first, count, ...) copy_to(seconds, client, server, NULL, first, count, (const char *const[]){__VA_ARGS__, NULL})
+#define COPY(seconds, client, server, first, count, ...)                                                                                   \
+    copy_to(seconds, client, server, NULL, first, count, (const char *const[]){__VA_ARGS__, NULL})
 #define COPY_TO(seconds, client, server, to, ...) copy_to(seconds, client, server, to, 0, 1, (const char *const[]){__VA_ARGS__, NULL})
 
-#define BANK "from pc17.bank.test (pc17.bank.test [10.1.0.77]) by mail.bank.test (Postfix) with ESMTP id F0E6FA7A3AD" DATE
-#define FROM_BANK(host) "from mail.bank.test (mail.bank.test [10.1.0.10]) by " host " (Postfix) with ESMTP id 898A3A7A3B0" DATE
-#define LMTP(host) "from " host " by " host " with LMTP id E+qeAEAJBWvLBAAAllz6JA" DATE
+#define BANK             "from pc17.bank.test (pc17.bank.test [10.1.0.77]) by mail.bank.test (Postfix) with ESMTP id F0E6FA7A3AD" DATE
+#define FROM_BANK(host)  "from mail.bank.test (mail.bank.test [10.1.0.10]) by " host " (Postfix) with ESMTP id 898A3A7A3B0" DATE
+#define LMTP(host)       "from " host " by " host " with LMTP id E+qeAEAJBWvLBAAAllz6JA" DATE
 #define POP(from, by, n) "from " from " by " by " with POP3 (fetchmail-6.4.37) id " n DATE
-#define LOCAL(host, n) "by " host " (Postfix, from userid 0) id 354DDAAC4F" n DATE
-#define WAY1(n) BANK, FROM_BANK("mail.provider1.test"), LMTP("mail.provider1.test"), POP("pop.provider1.test", "server.company1.test", n), LOCAL("server.company1.test", n)
-#define WAY2(n) BANK, FROM_BANK("mail.provider2.test"), LMTP("mail.provider2.test"), POP("pop.provider2.test", "server.company2.test", n), LOCAL("server.company2.test", n)
+#define LOCAL(host, n)   "by " host " (Postfix, from userid 0) id 354DDAAC4F" n DATE
+#define WAY1(n)                                                                                                                            \
+    BANK, FROM_BANK("mail.provider1.test"), LMTP("mail.provider1.test"), POP("pop.provider1.test", "server.company1.test", n),             \
+        LOCAL("server.company1.test", n)
+#define WAY2(n)                                                                                                                            \
+    BANK, FROM_BANK("mail.provider2.test"), LMTP("mail.provider2.test"), POP("pop.provider2.test", "server.company2.test", n),             \
+        LOCAL("server.company2.test", n)
 
 static void bank_sends(uint32_t count)
 {
@@ -196,7 +228,8 @@ static void suspected_then_confirmed(void **state)
     for (uint32_t i = 0; i < s->edge_count; i++) {
         const struct storm_edge *e = &s->edges[i];
         dashed |= !e->on_wire && e->from == (int32_t)(host_of(s, p1) - s->hosts) && e->to == (int32_t)(h - s->hosts);
-        fed |= e->on_wire && e->from == (int32_t)(host_of(s, bank) - s->hosts) && e->to == (int32_t)(host_of(s, p1) - s->hosts) && e->deliveries == 1;
+        fed |= e->on_wire && e->from == (int32_t)(host_of(s, bank) - s->hosts) && e->to == (int32_t)(host_of(s, p1) - s->hosts) &&
+               e->deliveries == 1;
     }
     assert_true(dashed && fed);
     COPY(320, c2, isp, 0, 40, WAY2("2"));
@@ -261,8 +294,8 @@ static void twice_in_a_chain(void **state)
     bank_sends(40);
     COPY(300, c1, isp, 0, 2, WAY1("1"));
     assert_null(storm());
-    COPY(600, c1, isp2, 2, 2, WAY1("1"), "from server.company1.test ([10.3.1.10]) by mail.provider1.test with ESMTP id 7" DATE, LMTP("mail.provider1.test"),
-        POP("pop.provider1.test", "server.company1.test", "2"), LOCAL("server.company1.test", "2"));
+    COPY(600, c1, isp2, 2, 2, WAY1("1"), "from server.company1.test ([10.3.1.10]) by mail.provider1.test with ESMTP id 7" DATE,
+        LMTP("mail.provider1.test"), POP("pop.provider1.test", "server.company1.test", "2"), LOCAL("server.company1.test", "2"));
     expect(KIND_REINJECTION, SEVERITY_MAJOR, 600);
     assert_int_equal(at_fault(storm()), 1);
     close_world();
@@ -414,7 +447,8 @@ static void tidy_ways(void **state)
     assert_null(storm());
     close_world();
     /* a hub passes it to a filter, then to the list server, and has it back each time */
-    static const struct host hub = {"10.9.1.1", "hub.corp.test"}, filter = {"10.9.1.2", "filter.corp.test"}, lists = {"10.9.1.3", "lists.corp.test"};
+    static const struct host hub = {"10.9.1.1", "hub.corp.test"}, filter = {"10.9.1.2", "filter.corp.test"},
+                             lists = {"10.9.1.3", "lists.corp.test"};
 #define HOP(from, address, by) "from " from " ([" address "]) by " by " with ESMTP id x" DATE
     open_world(1);
     COPY_TO(1, bank, hub, "list@corp.test", BANK);
@@ -435,7 +469,8 @@ static void tidy_ways(void **state)
 /* ---- loops ---- */
 
 #define MOST_LINES 64
-static const struct host alpha = {"10.3.1.10", "mx.alpha.test"}, beta = {"10.3.2.10", "mx.beta.test"}, middle = {"10.5.0.1", "relay.isp.example"};
+static const struct host alpha = {"10.3.1.10", "mx.alpha.test"}, beta = {"10.3.2.10", "mx.beta.test"},
+                         middle = {"10.5.0.1", "relay.isp.example"};
 
 /* The mail goes round through hosts[0 .. count): each takes it for its own recipient of to[] and sends it to the next. */
 static void circle(const struct host *hosts, const char *const *to, int count, int copies, const char *const *list_of)
@@ -449,7 +484,8 @@ static void circle(const struct host *hosts, const char *const *to, int count, i
         lines[n] = NULL;
         w.list = i && list_of ? list_of[(i - 1) % count] : NULL;
         copy_to(i + 1, before, h, to[i % count], 0, 1, lines);
-        snprintf(text[n], sizeof text[n], "from %s (%s [%s]) by %s (Postfix) with ESMTP id %d for <x@y>" DATE, before.name, before.name, before.address, h.name, i);
+        snprintf(text[n], sizeof text[n], "from %s (%s [%s]) by %s (Postfix) with ESMTP id %d for <x@y>" DATE, before.name, before.name,
+            before.address, h.name, i);
         lines[n] = text[n];
         n++;
         before = h;
@@ -484,7 +520,8 @@ static void a_relay_on_the_circle(void **state)
     (void)state;
     open_world(1);
     /* alpha sends through a smarthost that changes nothing */
-    circle((const struct host[]){alpha, middle, beta}, (const char *const[]){"jan@alpha.test", "jan@beta.test", "jan@beta.test"}, 3, 10, NULL);
+    circle(
+        (const struct host[]){alpha, middle, beta}, (const char *const[]){"jan@alpha.test", "jan@beta.test", "jan@beta.test"}, 3, 10, NULL);
     expect(KIND_FORWARDING_LOOP, SEVERITY_MAJOR, 7);
     assert_int_equal(at_fault(storm()), 2);
     expect_role(storm(), middle, ROLE_RELAY);
@@ -503,8 +540,9 @@ static void a_loop_seen_late(void **state)
     open_world(1);
     circle((const struct host[]){alpha, beta}, (const char *const[]){"jan@alpha.test", "jan@beta.test"}, 2, 0, NULL);
     COPY_TO(1, beta, alpha, "jan@alpha.test", BANK, FROM_BANK("mx.alpha.test"), HOP("mx.alpha.test", "10.3.1.10", "mx.beta.test"),
-        HOP("mx.beta.test", "10.3.2.10", "mx.alpha.test"), HOP("mx.alpha.test", "10.3.1.10", "mx.beta.test"), HOP("mx.beta.test", "10.3.2.10", "mx.alpha.test"),
-        HOP("mx.alpha.test", "10.3.1.10", "mx.beta.test"), HOP("mx.beta.test", "10.3.2.10", "mx.alpha.test"), HOP("mx.alpha.test", "10.3.1.10", "mx.beta.test"));
+        HOP("mx.beta.test", "10.3.2.10", "mx.alpha.test"), HOP("mx.alpha.test", "10.3.1.10", "mx.beta.test"),
+        HOP("mx.beta.test", "10.3.2.10", "mx.alpha.test"), HOP("mx.alpha.test", "10.3.1.10", "mx.beta.test"),
+        HOP("mx.beta.test", "10.3.2.10", "mx.alpha.test"), HOP("mx.alpha.test", "10.3.1.10", "mx.beta.test"));
     expect(KIND_FORWARDING_LOOP, SEVERITY_MAJOR, 1);
     assert_int_equal(at_fault(storm()), 2);
     expect_role(storm(), bank, ROLE_ORIGIN);
@@ -516,7 +554,8 @@ static void a_list_and_a_forwarder(void **state)
     (void)state;
     static const struct host list = {"10.8.1.10", "mx.lists.test"};
     open_world(1);
-    circle((const struct host[]){alpha, list}, (const char *const[]){"jan@alpha.test", "club@lists.test"}, 2, 7, (const char *const[]){"", "Club <club.lists.test>"});
+    circle((const struct host[]){alpha, list}, (const char *const[]){"jan@alpha.test", "club@lists.test"}, 2, 7,
+        (const char *const[]){"", "Club <club.lists.test>"});
     const struct storm *s = storm();
     assert_non_null(s);
     assert_string_equal(storm_kind_text(s->kind), "list-loop");
@@ -588,13 +627,27 @@ static void many_trails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(suspected_then_confirmed), cmocka_unit_test(one_alone), cmocka_unit_test(without_a_word_of_pop),
-        cmocka_unit_test(a_small_victims_view), cmocka_unit_test(twice_in_a_chain), cmocka_unit_test(started_late),
-        cmocka_unit_test(behind_a_smarthost), cmocka_unit_test(two_addresses_of_one_host), cmocka_unit_test(forwarders_in_a_storm_are_not_named),
-        cmocka_unit_test(header_routing_by_smtp), cmocka_unit_test(a_team_alias), cmocka_unit_test(repeats_of_the_origin),
-        cmocka_unit_test(forged_lines), cmocka_unit_test(tidy_ways), cmocka_unit_test(a_forwarding_loop), cmocka_unit_test(a_relay_on_the_circle),
-        cmocka_unit_test(a_loop_seen_late), cmocka_unit_test(a_list_and_a_forwarder), cmocka_unit_test(a_stronger_kind_takes_over),
-        cmocka_unit_test(turned_off), cmocka_unit_test(many_trails),
+        cmocka_unit_test(suspected_then_confirmed),
+        cmocka_unit_test(one_alone),
+        cmocka_unit_test(without_a_word_of_pop),
+        cmocka_unit_test(a_small_victims_view),
+        cmocka_unit_test(twice_in_a_chain),
+        cmocka_unit_test(started_late),
+        cmocka_unit_test(behind_a_smarthost),
+        cmocka_unit_test(two_addresses_of_one_host),
+        cmocka_unit_test(forwarders_in_a_storm_are_not_named),
+        cmocka_unit_test(header_routing_by_smtp),
+        cmocka_unit_test(a_team_alias),
+        cmocka_unit_test(repeats_of_the_origin),
+        cmocka_unit_test(forged_lines),
+        cmocka_unit_test(tidy_ways),
+        cmocka_unit_test(a_forwarding_loop),
+        cmocka_unit_test(a_relay_on_the_circle),
+        cmocka_unit_test(a_loop_seen_late),
+        cmocka_unit_test(a_list_and_a_forwarder),
+        cmocka_unit_test(a_stronger_kind_takes_over),
+        cmocka_unit_test(turned_off),
+        cmocka_unit_test(many_trails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
