@@ -44,7 +44,8 @@ bool report_growth(const struct storm *s, FILE *to)
         said = true;
     }
     if (s->generations_left >= 0) {
-        fprintf(to, "%sLeft alone, hop limits end it after about %d more rounds.", said ? " " : "", s->generations_left);
+        fprintf(to, "%sLeft alone, hop limits end it after about %d more round%s.", said ? " " : "", s->generations_left,
+            s->generations_left == 1 ? "" : "s");
         said = true;
     }
     return said;
@@ -156,7 +157,7 @@ void report_text_write(const struct storm *s, FILE *to)
     line("From        ", s->from, to);
     line("Subject     ", s->subject, to);
     line("Victim      ", s->victim, to);
-    if (s->host_count) {
+    if (s->edge_count) {
         heading("How it spreads", to);
         tree_text_write(s, 2, true, to);
     }

@@ -42,7 +42,8 @@ static const char STYLE[] =
     ".t{white-space:nowrap;width:1%;padding-right:26px}\n"
     ".mono,pre{font:12px/1.5 ui-monospace,\"DejaVu Sans Mono\",monospace}pre{background:var(--ground);border:1px solid "
     "var(--hair);border-radius:7px;padding:11px 13px;white-space:pre-wrap;overflow-wrap:anywhere}\n"
-    "ul.proof{list-style:none;padding:0;display:grid;gap:9px}details{margin-top:8px}summary{cursor:pointer;font-weight:600;padding:4px 0}\n"
+    ".proof+p{margin-top:8px}ul.proof{list-style:none;padding:0;display:grid;gap:9px}details{margin-top:8px}summary{cursor:pointer;font-"
+    "weight:600;padding:4px 0}\n"
     "svg{max-width:100%;height:auto}svg "
     "text{font-family:inherit;fill:var(--ink)}.node{fill:var(--sheet);stroke:var(--soft);stroke-opacity:.5;stroke-width:1.4}.node.guilty{"
     "stroke:var(--storm);stroke-opacity:1;stroke-width:2.6;fill:var(--storm-wash)}"
@@ -130,7 +131,7 @@ static void blast_radius(const struct storm *s, FILE *to)
     counted(s->copies, "copies", false, to);
     counted(s->deliveries, "deliveries", false, to);
     counted(s->redeliveries, "of them again", true, to);
-    counted(s->recipients, "people hit", false, to);
+    counted(s->recipients, s->recipients == 1 ? "person hit" : "people hit", false, to);
     counted(s->most_copies_a_recipient, "copies a person, at most", false, to);
     if (isfinite(s->reproduction))
         figure(figure_measure(s->reproduction, text), "reproduction number R", s->reproduction >= 1, to);
@@ -157,10 +158,12 @@ static void described(const char *name, const char *text, FILE *to)
 static void the_mail(const struct storm *s, FILE *to)
 {
     char audience[2 * FIGURE_TEXT + 32] = "", addresses[FIGURE_TEXT], domains[FIGURE_TEXT], first[FIGURE_TEXT];
-    if (s->audience)
+    if (s->audience && s->audience_domains)
         snprintf(audience, sizeof audience, "%s addresses in To and Cc, of %s domains", figure_count(s->audience, addresses),
             figure_count(s->audience_domains, domains));
-    card("The mail", NULL, false, to);
+    else if (s->audience)
+        snprintf(audience, sizeof audience, "%s addresses in To and Cc", figure_count(s->audience, addresses));
+    card(s->message_id[0] || s->subject[0] ? "The mail" : "What it is about", NULL, false, to);
     fputs("<dl>", to);
     described("Subject", s->subject, to);
     described("From", s->from, to);
@@ -347,7 +350,7 @@ void report_html_write(const struct storm *s, FILE *to)
     fputs("</span></div>\n", to);
     verdict(s, to);
     blast_radius(s, to);
-    if (s->host_count) {
+    if (s->edge_count) {
         card("How it spreads", "solid: seen on this wire \u00b7 dashed: only Received lines say so \u00b7 thick: again", false, to);
         report_tree_write(s, to);
         fputs("</section>\n", to);
@@ -360,7 +363,7 @@ void report_html_write(const struct storm *s, FILE *to)
     cure(s, to);
     letters(s, to);
     fputs("<footer>Made by Squall " SQUALL_VERSION " from the stored evidence of this alarm alone: the same evidence gives the same page, "
-                                                   "byte for byte. It holds no text of any mail.</footer>\n"
+          "byte for byte. It holds no text of any mail.</footer>\n"
           "</main></body></html>\n",
         to);
 }
