@@ -1,14 +1,14 @@
 /* In: mails to one recipient, from stats.c.  Out: an autoreply loop when two addresses answer each other the way only programs do.
  *
  * A dialogue is kept for each pair of addresses and, for programs that change their address or answer from another one, for each
- * address with a domain.  It counts mails that come from the two sides in strict alternation, each with an id of its own.  Enough of
- * them in the window are a loop when
+ * address with a domain, and for each ring of answers in which more than two take part.  It counts mails that come from the two sides
+ * in strict alternation, each with an id of its own.  Enough of them in the window are a loop when
  * - both sides answer at machine pace: the median delay of either is short, or
  * - subjects nest: a mail's Subject is the last one's with more than a reply prefix before it (ticket tags set aside), or
  * - both sides are machines by their mails: Auto-Submitted, or the same body again; or one is, and the other answers its very mails.
- * So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain
- * with several addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or
- * Subject. */
+ *   So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain
+ *   with several addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or
+ *   Subject. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -19,6 +19,7 @@
 #include "stats/message.h"
 
 #define DIALOGUES    32768 /* at once */
+#define RINGS        16384 /* mails that answer one, remembered */
 #define KEPT         64    /* mails kept of each: thresholds stand at most so high */
 #define RECENT_KEYS  4     /* the same mail on its next hop is not the next mail */
 #define PATIENCE     8     /* one mail missed on the wire is forgiven in so many that alternate */
@@ -30,7 +31,8 @@ enum sign { SIGN_SIDE = 1, SIGN_AUTO = 2, SIGN_SAME_BODY = 4, SIGN_NESTS = 8, SI
 struct dialogue {
     uint32_t run, missed; /* mails in alternation; mails missing in it */
     uint8_t last_side, recent_at;
-    bool varied; /* a side kept as a domain spoke from, or was written to at, more than one address */
+    bool varied; /* a side kept as a domain spoke from, or was written to at, more than one address; a ring has more than two */
+    uint64_t last_from, last_to; /* of a ring */
     uint64_t domain_address;
     uint64_t recent[RECENT_KEYS];
     uint64_t last_id, last_body[2];
@@ -45,6 +47,7 @@ struct autoreplies {
     const struct stats_settings *settings;
     struct incidents *incidents;
     struct cells *dialogues;
+    struct cells *rings; /* by id of a mail: the ring of answers it is part of */
 };
 
 struct mail { /* what a dialogue needs of a transaction */
@@ -61,6 +64,7 @@ static void drop(void *self)
 {
     struct autoreplies *a = self;
     cells_free(a->dialogues);
+    cells_free(a->rings);
     free(a);
 }
 
@@ -70,10 +74,12 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
     struct autoreplies *a = calloc(1, sizeof *a);
     if (!a)
         return NULL;
-    *a = (struct autoreplies){.settings = settings, .incidents = incidents, .dialogues = cells_new(sizeof(struct dialogue), DIALOGUES)};
-    if (a->dialogues)
+    *a = (struct autoreplies){.settings = settings, .incidents = incidents};
+    a->dialogues = cells_new(sizeof(struct dialogue), DIALOGUES);
+    a->rings = cells_new(sizeof(uint64_t), RINGS);
+    if (a->dialogues && a->rings)
         return a;
-    free(a);
+    drop(a);
     return NULL;
 }
 
@@ -302,26 +308,54 @@ static void raise_storm(
         (double)v->pace / (double)NS_PER_SECOND);
 }
 
+static void consider(struct autoreplies *a, const struct dialogue *d, uint64_t key, const struct mail *m)
+{
+    const struct stats_settings *set = a->settings;
+    uint32_t n = mails_in_window(d, m->o->now, set->autoreply_loop.window);
+    if (n < set->autoreply_loop.minor_mails && n < KEPT)
+        return;
+    struct verdict v = judge(d, n, set->autoreply_loop.machine_pace);
+    if (v.loop)
+        raise_storm(a, d, key, m, n, &v);
+}
+
+/* A pair of addresses, or an address and a domain: then domain_address is who of that domain it is now. */
 static void talk(struct autoreplies *a, const struct mail *m, uint64_t key, uint8_t side, uint64_t domain_address)
 {
-    int64_t window = a->settings->autoreply_loop.window, now = m->o->now;
     bool fresh;
-    struct dialogue *d = cells_take(a->dialogues, key, now, &fresh);
-    if (!add(d, m, side, window))
+    struct dialogue *d = cells_take(a->dialogues, key, m->o->now, &fresh);
+    if (!add(d, m, side, a->settings->autoreply_loop.window))
         return;
     if (domain_address) {
         d->varied |= d->domain_address && d->domain_address != domain_address;
         d->domain_address = domain_address;
-        if (!d->varied)
-            return;
     }
-    uint32_t n = mails_in_window(d, now, window),
-             minor = a->settings->autoreply_loop.minor_mails < KEPT ? (uint32_t)a->settings->autoreply_loop.minor_mails : KEPT;
-    if (n < minor)
+    if (!domain_address || d->varied)
+        consider(a, d, key, m);
+}
+
+/* Three and more programs in a ring: each mail answers the last one, and comes from where that went to. */
+static void pass_on(struct autoreplies *a, const struct mail *m)
+{
+    bool fresh;
+    const uint64_t *known = cells_find(a->rings, m->answers);
+    uint64_t ring = known ? *known : m->answers;
+    uint64_t *mine = cells_take(a->rings, m->id, m->o->now, &fresh);
+    if (!fresh)
+        return; /* the next hop of a mail that was here */
+    *mine = ring;
+    uint64_t key = hash_pair(ring, RINGS);
+    struct dialogue *d = cells_take(a->dialogues, key, m->o->now, &fresh);
+    if (!fresh && (m->answers != d->last_id || m->from != d->last_to))
         return;
-    struct verdict v = judge(d, n, a->settings->autoreply_loop.machine_pace);
-    if (v.loop)
-        raise_storm(a, d, key, m, n, &v);
+    bool third = !fresh && m->to->hash != d->last_from;
+    if (!add(d, m, fresh ? 0 : !d->last_side, a->settings->autoreply_loop.window))
+        return;
+    d->varied |= third;
+    d->last_from = m->from;
+    d->last_to = m->to->hash;
+    if (d->varied)
+        consider(a, d, key, m);
 }
 
 static const struct recipient *only_recipient(const struct transaction *t)
@@ -357,6 +391,8 @@ static void observe(void *self, const struct observation *o)
     m.automatic = is_automatic(&t->header);
     bool lower = m.from < m.to->hash;
     talk(a, &m, lower ? hash_pair(m.from, m.to->hash) : hash_pair(m.to->hash, m.from), !lower, 0);
+    if (m.answers && m.id)
+        pass_on(a, &m);
     if (m.from_domain == m.to_domain || !(m.answers || m.automatic || memchr(m.subject, ':', m.subject_length)))
         return; /* where a side has several addresses, mails must answer one another */
     talk(a, &m, hash_pair(m.from, m.to_domain), 0, m.to->hash);

@@ -2,8 +2,8 @@
  *
  * Only the empty reverse-path is common to all bounces: the form, the report and the quoted mail are not.  What pours in on one
  * recipient pours in on its domain, so domains are counted; the storm names the recipient when it is but one.  Normal bounces of a
- * bulk mailing do not count: each comes from a host that was sent the mail it quotes, and to where that came from, at an address that
- * gets no other (VERP).  Bounces of a mail that is a storm itself are that storm's. */
+ * bulk mailing do not count: each quotes a mail that was sent from where it goes to, and goes to an address that gets no other (VERP).
+ * Bounces of a mail that is a storm itself are that storm's. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -57,11 +57,12 @@ static bool is_of_a_storm(const struct bounces *b, uint64_t quoted)
     return s && incident_raised(s) && s->state != STATE_CLEARED;
 }
 
-/* It comes from a host that took the mail it quotes, and to where that mail came from: the same host, or one beside it. */
+/* It goes to where the mail it quotes came from: the same host, or one beside it.  Who reports may be another than took the mail:
+ * large houses have hosts for that, and some people forward. */
 static bool is_of_ours(const struct bounces *b, const struct transaction *t, uint64_t quoted)
 {
-    struct address sender;
-    return quoted && ledger_took(b->ledger, quoted, t->client.address, &sender) &&
+    struct address any = {{0}}, sender;
+    return quoted && ledger_took(b->ledger, quoted, any, &sender) &&
            memcmp(sender.b, t->server.address.b, address_is_v4(sender) ? V4_NEIGHBOURS : V6_NEIGHBOURS) == 0;
 }
 

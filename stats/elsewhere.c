@@ -202,8 +202,7 @@ static void accuse(struct storm *s, const struct bounce *b, const struct visit *
     const struct transaction *t = b->o->t;
     struct span name = v->name;
     struct address address = v->address;
-    bool on_wire = last && (address_equal(address, t->client.address) || span_equal_nocase(name, t->helo) ||
-                               span_equal_nocase(name, t->report.reporting_host));
+    bool on_wire = last && (address_equal(address, t->client.address) || span_equal_nocase(name, t->helo));
     char text[STORM_TEXT_SIZE];
     log_clean(name, text, sizeof text);
     struct address seen = on_wire ? t->client.address : address;

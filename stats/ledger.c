@@ -204,15 +204,16 @@ struct message *ledger_find(const struct ledger *l, uint64_t key)
 bool ledger_took(const struct ledger *l, uint64_t key, struct address server, struct address *client)
 {
     const struct message *m = ledger_find(l, key);
+    bool any = !address_known(server);
     for (uint32_t i = 0; m && i < m->copy_count; i++)
-        if (address_equal(m->copy_list[i].server, server)) {
+        if (any || address_equal(m->copy_list[i].server, server)) {
             *client = m->copy_list[i].client;
             return true;
         }
     const struct glimpse *g[GLIMPSE_MOST];
     size_t count = m ? 0 : glimpse_all(l->glimpses, key, g);
     for (size_t i = 0; i < count; i++)
-        if (address_equal(roster_address(l->roster, g[i]->server), server)) {
+        if (any || address_equal(roster_address(l->roster, g[i]->server), server)) {
             *client = roster_address(l->roster, g[i]->client);
             return true;
         }

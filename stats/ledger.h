@@ -120,7 +120,7 @@ void ledger_expect(const struct ledger *l, const struct key *k); /* fetches into
 struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t, const struct key *k);
 
 struct message *ledger_find(const struct ledger *l, uint64_t key);    /* the full record, also by a joined key; NULL: none */
-/* The server accepted a copy of the mail (in full or short form); *client gave it the first one. */
+/* The server (all zero: any) accepted a copy of the mail, in full or short form; *client gave it the first one. */
 bool ledger_took(const struct ledger *l, uint64_t key, struct address server, struct address *client);
 void ledger_pin(struct ledger *l, struct message *m, bool pinned);    /* a storm's record is never evicted */
 size_t ledger_full(const struct ledger *l);                           /* records */
