@@ -6,9 +6,10 @@
  * - both sides answer at machine pace: the median delay of either is short, or
  * - subjects nest: a mail's Subject is the last one's with more than a reply prefix before it (ticket tags set aside), or
  * - both sides are machines by their mails: Auto-Submitted, or the same body again; or one is, and the other answers its very mails.
- *   So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain
- *   with several addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or
- *   Subject. */
+ *
+ * So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain
+ * with several addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or
+ * Subject. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -23,6 +24,7 @@
 #define KEPT         64    /* mails kept of each: thresholds stand at most so high */
 #define RECENT_KEYS  4     /* the same mail on its next hop is not the next mail */
 #define PATIENCE     8     /* one mail missed on the wire is forgiven in so many that alternate */
+#define TAG_MOST     64    /* bytes of a ticket tag */
 #define SUBJECT_MOST 1024  /* bytes compared */
 #define NESTED_SHARE 2     /* of the mails, one in so many must nest */
 
@@ -94,11 +96,11 @@ static uint32_t plain_subject(struct span s, uint8_t to[SUBJECT_MOST])
         bool tag = false;
         if (s.p[i] == '[' || s.p[i] == '(') {
             uint8_t close = s.p[i] == '[' ? ']' : ')';
-            while (end < s.n && s.p[end] != close) {
+            while (end < s.n && end - i < TAG_MOST && s.p[end] != close) {
                 tag |= s.p[end] == '#' || (s.p[end] >= '0' && s.p[end] <= '9');
                 end++;
             }
-            tag &= end < s.n;
+            tag &= end < s.n && s.p[end] == close;
             end = tag ? end + 1 : i + 1;
         } else if (s.p[i] == '#' && i + 1 < s.n && s.p[i + 1] >= '0' && s.p[i + 1] <= '9') {
             tag = true;
@@ -295,6 +297,7 @@ static void raise_storm(
     }
     s->copies++;
     s->deliveries++;
+    incident_rate(s, 1, m->o->now);
     s->bytes += t->bytes;
     struct storm_host *h = detect_client(s, m->o);
     if (h)

@@ -93,6 +93,7 @@ static void raise_storm(struct bursts *b, uint64_t key, const struct observation
     }
     s->copies++;
     s->deliveries += o->deliveries;
+    incident_rate(s, o->deliveries, o->now);
     s->bytes += o->t->bytes;
     if (!incident_wants_words(s, SEVERITY_WARNING, o->now)) {
         incident_touch(b->incidents, s, o->now);

@@ -316,6 +316,24 @@ void incident_touch(struct incidents *all, struct storm *s, int64_t now)
         slot_reopen(all, slot, now);
 }
 
+void incident_rate(struct storm *s, uint64_t deliveries, int64_t now)
+{
+    struct slot *slot = slot_of(s);
+    int64_t second = now / NS_PER_SECOND;
+    if (second - slot->rate_second >= PEAK_SECONDS)
+        memset(slot->rate, 0, sizeof slot->rate);
+    else
+        for (int64_t t = slot->rate_second + 1; t <= second; t++)
+            slot->rate[t % PEAK_SECONDS] = 0;
+    if (second > slot->rate_second)
+        slot->rate_second = second;
+    slot->rate[slot->rate_second % PEAK_SECONDS] += deliveries;
+    uint64_t sum = 0;
+    for (int i = 0; i < PEAK_SECONDS; i++)
+        sum += slot->rate[i];
+    s->peak_rate = fmax(s->peak_rate, (double)sum / PEAK_SECONDS);
+}
+
 void incident_tell(struct incidents *all, struct storm *s, int64_t now)
 {
     if (slot_is_open(slot_of(s)))

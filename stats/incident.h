@@ -33,6 +33,8 @@ void incident_kind(struct incidents *all, struct storm *s, enum storm_kind kind,
 /* Two keys turn out to be one storm, which gets `from`'s hosts, counts and keys.  The earlier id stays; `from` is cleared, or gone. */
 void incident_join(struct incidents *all, struct storm *into, struct storm *from, int64_t now);
 void incident_drop(struct incidents *all, struct storm *s); /* a watched one that came to nothing */
+/* Deliveries that are part of it: measures peak_rate. */
+void incident_rate(struct storm *s, uint64_t deliveries, int64_t now);
 /* A line of the timeline. */
 void incident_event(struct storm *s, int64_t now, const char *what, ...) __attribute__((format(printf, 3, 4)));
 /* Finds or adds; NULL: hosts_more counted.  A known address is found by it alone, an unknown one by name.  A new host is a relay until told

@@ -7,6 +7,8 @@
 
 #define HOST_HINTS 1024 /* four times STORM_HOSTS */
 
+#define PEAK_SECONDS 10 /* storm.h: peak_rate is over the busiest ten */
+
 struct slot {
     struct storm storm;           /* first: a slot is found from its storm */
     bool used, raised;
@@ -21,6 +23,8 @@ struct slot {
     } told;
     int64_t words_second; /* in which incident_raise() was called so often */
     uint32_t words;
+    uint64_t rate[PEAK_SECONDS]; /* deliveries by second, a ring */
+    int64_t rate_second;         /* the newest one */
     uint32_t host_room, edge_room, event_room;
     uint16_t hint[HOST_HINTS]; /* where a host stands in the list, by hash */
     uint64_t *more; /* set of hashes of hosts that found no room; NULL until there is one */

@@ -112,6 +112,7 @@ static void bring_up_to_date(struct storm *s, const struct thread *t, const stru
     s->deliveries = t->deliveries;
     s->bytes = t->bytes;
     s->recipients = t->recipients;
+    incident_rate(s, o->deliveries, o->now);
     detect_client(s, o);
 }
 

@@ -83,6 +83,7 @@ static void raise_storm(struct resends *r, const struct again *a, const struct o
     uint64_t again = earlier ? earlier : 1;
     s->copies += earlier + 1;
     s->deliveries += (earlier + 1) * o->deliveries;
+    incident_rate(s, o->deliveries, o->now);
     s->redeliveries += again * o->deliveries;
     if (h) {
         h->role = ROLE_ORIGIN;

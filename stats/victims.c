@@ -103,6 +103,7 @@ struct storm *victims_storm(struct victims *v, uint64_t key, uint32_t hits, cons
     if (s) {
         s->copies++;
         s->deliveries++;
+        incident_rate(s, 1, o->now);
         s->bytes += o->t->bytes;
         s->recipients += first;
         struct storm_host *h = detect_client(s, o);

@@ -291,6 +291,24 @@ static void lists_are_bounded(void **state)
     incidents_free(all);
 }
 
+static void the_peak_is_over_the_busiest_ten_seconds(void **state)
+{
+    (void)state;
+    struct incidents *all = begin(2);
+    struct storm *s = incident_open(all, 1, KIND_MAILBOMB, START);
+    for (int i = 0; i < 30; i++)
+        incident_rate(s, 1, START + i * SECOND);
+    assert_true(s->peak_rate > 0.99 && s->peak_rate < 1.01);
+    incident_rate(s, 41, START + 60 * SECOND);
+    incident_rate(s, 9, START + 69 * SECOND);
+    assert_true(s->peak_rate > 4.99 && s->peak_rate < 5.01);
+    incident_rate(s, 45, START + 70 * SECOND); /* 41 have left */
+    assert_true(s->peak_rate > 5.39 && s->peak_rate < 5.41);
+    incident_rate(s, 1, START); /* late */
+    assert_true(s->peak_rate > 5.49 && s->peak_rate < 5.51);
+    incidents_free(all);
+}
+
 static void hosts_are_found_by_address_else_by_name(void **state)
 {
     (void)state;
@@ -368,6 +386,7 @@ int main(void)
         cmocka_unit_test(joined_with_a_watched_one),
         cmocka_unit_test(bounds_hold_and_open_storms_stay),
         cmocka_unit_test(lists_are_bounded),
+        cmocka_unit_test(the_peak_is_over_the_busiest_ten_seconds),
         cmocka_unit_test(hosts_are_found_by_address_else_by_name),
         cmocka_unit_test(a_restart_goes_on_with_the_same_incident),
     };
