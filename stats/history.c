@@ -73,8 +73,8 @@ static const char *const SQL[SQL_COUNT] = {
 #define X(name, table) [PUT_##name] = PUT(table), [TRIM_##name] = TRIM(table), [GET_##name] = GET(table),
     CHILDREN(X)
 #undef X
-        [PUT_ALARM] = "INSERT INTO alarms (id, record) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET record = excluded.record WHERE record <> "
-                      "excluded.record",
+        [PUT_ALARM] = ("INSERT INTO alarms (id, record) VALUES (?1, ?2) "
+                       "ON CONFLICT DO UPDATE SET record = excluded.record WHERE record <> excluded.record"),
     [GET_ALARM] = "SELECT record FROM alarms WHERE id = ?1",
     [LIST_ALL] = "SELECT id FROM alarms ORDER BY raised, id",
     [LIST_OPEN] = "SELECT id FROM alarms WHERE cleared IS NULL ORDER BY raised, id",
