@@ -7,11 +7,9 @@ SCRIPT := $(if $(wildcard tests/script/*.c),$(B)/tests/script/script)
 SIM    := $(if $(wildcard tests/sim/*.c),$(B)/tests/sim/sim)
 FUZZ  := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 PCAPS := $(patsubst tests/pcaps/src/%.dialogue,$(B)/tests/pcaps/%.pcap,$(wildcard tests/pcaps/src/*.dialogue))
-STORMS := $(wildcard tests/pcaps/storms/*.pcap.zst)
 SMOKE_SECONDS ?= 60
 FUZZ_SECONDS  ?= 1800
 SIM_SEEDS     ?= 200
-# libndpi keeps memory it allocated once for all; nothing else may leak
 export ASAN_OPTIONS := detect_stack_use_after_return=1
 export UBSAN_OPTIONS := print_stacktrace=1
 
@@ -62,7 +60,7 @@ storms: $(B)/squall ## storms recorded with real mail servers: ours, and those o
 	$(Q)tests/run-storms $(B)/squall
 
 split: $(B)/tests/tools/split $(PCAPS) ## a stream in any cuts gives the same transactions
-	$(Q)tests/run-split $(B)/tests/tools/split $(PCAPS)
+	$(Q)EVERY=$(if $(filter asan,$(BUILD)),6,1) tests/run-split $(B)/tests/tools/split $(PCAPS)
 
 metamorphic: $(B)/squall $(B)/tests/tools/morph $(PCAPS) ## doubled, reordered, tagged, translated and thinned captures
 	$(Q)tests/run-metamorphic $(B)/squall $(B)/tests/tools/morph $(PCAPS)
@@ -97,15 +95,15 @@ lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespace
 build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(BENCH) $(PCAPS))
 
 # `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
-RELEASE_STEPS := tidy sim metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
-ASAN_STEPS    := corpus storms unit script pcaps split
-STEPS := $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
+RELEASE_STEPS := sim metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
+ASAN_STEPS    := split corpus storms unit script pcaps
+STEPS := release-tidy $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
 BUILDS := release-build-all asan-build-all fuzz-build-all
 RESULTS = $(OUT)/results
 check: ## everything, under 15 minutes on two cores; last line: N passed, N failed
 	$(Q)packaging/deps.sh check
 	$(Q)rm -rf $(OUT)/check/results
-	$(Q)$(MAKE) --no-print-directory -k -j2 CI=1 BUILD=release OUT=$(OUT)/check check-steps
+	$(Q)$(MAKE) --no-print-directory -k -j2 CI=1 BUILD=release OUT=$(OUT)/check SIM_SEEDS=$(or $(CHECK_SEEDS),30) check-steps
 	$(Q)tests/summary $(OUT)/check/results $(BUILDS) $(STEPS)
 check-steps: $(STEPS:%=step-%)
 $(STEPS:%=step-%): | $(BUILDS:%=step-%)
