@@ -19,7 +19,7 @@ struct reading {
 
 static struct span next_line(struct span *rest)
 {
-    const uint8_t *lf = memchr(rest->p, '\n', rest->n);
+    const uint8_t *lf = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
     struct span line = span_head(*rest, lf ? (size_t)(lf - rest->p) : rest->n);
     *rest = span_from(*rest, line.n + 1);
     return span_trim(line);
