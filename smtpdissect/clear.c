@@ -56,7 +56,7 @@ uint32_t smtp_place(const struct smtp *s)
 
 static void add(struct walk *w, struct span s)
 {
-    if (s.n == 0)
+    if (s.n == 0 || !w->list)
         return;
     struct span *last = w->count ? &w->list[w->count - 1] : NULL;
     if (last && last->p + last->n == s.p)

@@ -35,7 +35,7 @@ static void lay_out(struct drawing *d)
     const struct tree *t = d->t;
     double first[sizeof d->y / sizeof *d->y], last[sizeof d->y / sizeof *d->y];
     for (uint32_t i = 0; i < t->count; i++)
-        first[i] = -1;
+        first[i] = last[i] = -1;
     for (uint32_t i = 0; i < t->count; i++) { /* leaves take the next row, in drawing order */
         if (i + 1 == t->count || t->node[i + 1].parent != (int32_t)i)
             first[i] = last[i] = ROW * (d->rows++ + 0.5);

@@ -188,7 +188,7 @@ static void fold(struct builder *b, const uint32_t *hosts, uint32_t count, int32
 
 static void add_hosts(struct builder *b, int32_t parent_host, int32_t parent)
 {
-    uint32_t children[STORM_HOSTS], n = children_of(b, parent_host, children);
+    uint32_t children[STORM_HOSTS] = {0}, n = children_of(b, parent_host, children);
     uint32_t shown = n <= b->most + 1 ? n : b->most; /* one alone is not folded: it would take the same line */
     for (uint32_t i = 0; i < shown; i++)
         add_host(b, children[i], parent);

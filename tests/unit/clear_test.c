@@ -1,5 +1,5 @@
-/* What may be kept of a connection: the dialogue and the header, none of the text, none of a password; however the bytes are cut.  Beside the real
- * dissector. */
+/* What may be kept of a connection: the dialogue and the header, none of the text, none of a password; however the bytes are cut.
+ * Beside the real dissector. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Evidence capsules: the packets of a connection, true in everything but what nobody may see.  The whole path from a capture file on, with the real
- * dissector; read back by hand and, where it is installed, by tshark. */
+/* Evidence capsules: the packets of a connection, true in everything but what nobody may see.  The whole path from a capture file on,
+ * with the real dissector; read back by hand and, where it is installed, by tshark. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
