@@ -138,7 +138,7 @@ static const struct amplifier *who_serves(const struct census *c, uint64_t what)
 static void warn(struct census *c, const struct observation *o)
 {
     const struct header *h = &o->t->header;
-    const struct amplifier *named[NAMED];
+    const struct amplifier *named[NAMED] = {NULL};
     uint32_t count = 0;
     uint64_t seen[AMPLIFIERS / 64] = {0}; /* by place in the list */
     for (size_t i = 0; i < h->audience_count; i++) {
@@ -153,7 +153,7 @@ static void warn(struct census *c, const struct observation *o)
             named[count] = a;
         count++;
     }
-    if (count < c->settings->census.amplifiers)
+    if (!named[0] || count < c->settings->census.amplifiers)
         return;
     struct storm *s = incident_open(c->incidents, hash_pair(KIND_EXPOSURE, o->key), KIND_EXPOSURE, o->now);
     if (!s)

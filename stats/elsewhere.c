@@ -72,7 +72,7 @@ static uint32_t lines_of_ours(const struct message *m, const struct message_host
         if (!h || (h != origin && h->copies_in == 0))
             continue;
         last_tail = c->tail;
-        uint32_t node = c->tail, common = 0;
+        uint32_t node = last_tail, common = 0;
         while (node && m->nodes[node].depth > quoted->hop_count)
             node = m->nodes[node].parent;
         for (; node; node = m->nodes[node].parent) /* from the newest line back: the last difference decides */

@@ -1,7 +1,7 @@
 /* Runs detector scenarios: text that scripts hours of mail, and what Squall must say of it (after unbound's .rpl).  No packet, no clock.
  * Run: `make script`, or B/tests/script/script tests/script/NAME.storm...  Prints a line for each broken expectation and each scenario
- * with one, and at the end "N passed, N failed"; exit status 1 when any failed.  V=1 in the environment prints whatever is expected and told.
- * The language is in README.md beside this file. */
+ * that has one, and at the end "N passed, N failed"; exit status 1 when any failed.  V=1 in the environment prints whatever is expected
+ * and told.  The language is in README.md beside this file. */
 #include <stdarg.h>
 
 #include "stats/settings.h"
