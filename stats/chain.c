@@ -27,7 +27,11 @@ static bool is_local(struct span name)
 static bool is_nameless(struct span name)
 {
     struct address a;
-    return is_local(name) || address_parse(name, &a);
+    if (is_local(name))
+        return true;
+    uint8_t last = name.p[name.n - 1];
+    bool may_be_address = (last >= '0' && last <= '9') || last == ']' || memchr(name.p, ':', name.n);
+    return may_be_address && address_parse(name, &a);
 }
 
 static bool has_dot(struct span name)
@@ -50,6 +54,8 @@ static bool from_itself(const struct hop *h)
 bool chain_fetched(const struct hop *h)
 {
     static const char *const programs[] = {"pop3", "fetchmail", "getmail", "mpop", "popcon", "domainpop", "multipop", "retchmail"};
+    if (span_starts_nocase(h->with, "ESMTP") || span_starts_nocase(h->with, "SMTP"))
+        return false;
     if (span_starts_nocase(h->with, "POP") || span_starts_nocase(h->with, "IMAP"))
         return true;
     for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
@@ -89,9 +95,9 @@ bool chain_same_organisation(struct span a, struct span b)
     return has_dot(domain) && span_equal_nocase(domain, registered_domain(b));
 }
 
-static enum arrival arrival_of(const struct visit *before, const struct hop *h)
+static enum arrival arrival_of(const struct visit *before, const struct hop *h, bool fetched)
 {
-    if (chain_fetched(h))
+    if (fetched)
         return ARRIVAL_MAILBOX;
     if (!from_itself(h))
         return !before->delivered || chain_same_organisation(before->name, h->from) ? ARRIVAL_SMTP : ARRIVAL_MAILBOX;
@@ -101,7 +107,7 @@ static enum arrival arrival_of(const struct visit *before, const struct hop *h)
     return before->name_hash && has_dot(h->by) && !chain_same_organisation(before->name, h->by) ? ARRIVAL_MAILBOX : ARRIVAL_ODD;
 }
 
-static struct visit *visit_open(struct chain *c, uint32_t line, uint64_t path)
+static struct visit *visit_open(struct chain *c, uint32_t line, uint64_t path, bool fetched)
 {
     const struct hop *h = &c->hops[line];
     struct visit *v = &c->visit[c->count];
@@ -109,7 +115,7 @@ static struct visit *visit_open(struct chain *c, uint32_t line, uint64_t path)
     if (c->count == 0) {
         v->arrival = ARRIVAL_START;
     } else {
-        v->arrival = arrival_of(&c->visit[c->count - 1], h);
+        v->arrival = arrival_of(&c->visit[c->count - 1], h, fetched);
         if (!is_loopback(h->from_address))
             c->visit[c->count - 1].address = h->from_address;
     }
@@ -117,12 +123,10 @@ static struct visit *visit_open(struct chain *c, uint32_t line, uint64_t path)
     return v;
 }
 
-/* The line is of the host that wrote the one before. */
-static bool continues(const struct visit *v, const struct hop *h)
+/* The line, by a host of a proper name or not, is of the host that wrote the one before. */
+static bool continues(const struct visit *v, const struct hop *h, bool named)
 {
-    if (chain_fetched(h))
-        return false;
-    if (is_nameless(h->by))
+    if (!named)
         return true;
     if (span_equal_nocase(v->name, h->by))
         return true;
@@ -143,14 +147,15 @@ void chain_read(struct chain *c, const struct hop *hops, size_t count)
     struct visit *v = NULL;
     for (uint32_t i = 0; i < count; i++) {
         const struct hop *h = &hops[i];
-        if (!v || !continues(v, h))
-            v = visit_open(c, i, path);
-        if (!has_dot(v->name) && !is_nameless(h->by)) {
+        bool fetched = chain_fetched(h), named = !is_nameless(h->by);
+        if (!v || fetched || !continues(v, h, named))
+            v = visit_open(c, i, path, fetched);
+        if (!has_dot(v->name) && named) {
             v->name = h->by;
             v->name_hash = hash_nocase(h->by);
         }
         v->last = i;
-        v->fetched |= chain_fetched(h);
+        v->fetched |= fetched;
         v->delivered = is_final_delivery(h);
         path = hash_pair(path, h->hash);
     }

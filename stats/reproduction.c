@@ -10,8 +10,10 @@
  * takes them as they come.  In a loop the one copy comes round again. */
 #include "stats/reproduction.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
 
@@ -127,6 +129,7 @@ static bool make_room(struct reproduction *r)
     struct known *more = realloc(r->event, room * sizeof *more);
     if (!more)
         return false;
+    memset(more + r->count, 0, (room - r->count) * sizeof *more);
     r->event = more;
     uint32_t *place = calloc(room * 4, sizeof *place);
     if (!place)
@@ -207,6 +210,7 @@ void reproduction_event(struct reproduction *r, const struct event *e)
     struct poller *poller = make_room(r) ? poller_of(r, e->host) : NULL;
     if (!poller)
         return;
+    assert(r->event);
     parent = find(r, e->copy, true);
     /* within one poll it is the copy of a second address in the same mailbox */
     bool again = parent && (begins_poll(r, poller, e->time) || parent->e.time < poller->poll);

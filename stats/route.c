@@ -11,6 +11,7 @@
 #include "stats/sketch.h"
 #include "stats/trail.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ static void make_room(struct route *r)
             break;
         }
     }
+    assert(coldest);
     trail_drop(r, coldest);
 }
 
