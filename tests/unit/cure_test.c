@@ -251,10 +251,18 @@ static void exim_mail(const char *rcpt_acl, const char *data_acl, const char *cl
         fail_msg("%s", out);
 }
 
+/* Installed, and able to take a mail as this user? */
 static bool exim_usable(void)
 {
+    char out[65536];
     write_file("exim.conf", "primary_hostname = squall.test\nkeep_environment =\n");
-    return have("exim4 -C $PWD/exim.conf -bV", "Exim");
+    if (!have("exim4 -C $PWD/exim.conf -bV", "Exim"))
+        return false;
+    exim_mail("", "", "10.9.9.9", "a@b.test", "c@d.test", "Subject: x", out, sizeof out);
+    if (strstr(out, "250 OK id="))
+        return true;
+    print_message("SKIPPED: Exim takes no mail here (it wants root); its cure was not tried\n");
+    return false;
 }
 
 static void exim_drops_this_mail_only(void **state)
