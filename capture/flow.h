@@ -37,7 +37,7 @@ struct hold;
 struct flow {
     struct endpoint side[2];
     uint32_t tunnel;
-    uint32_t next[2];      /* sequence number of the side's next byte to be delivered */
+    uint32_t next[2];      /* sequence number of the side's next byte to be delivered; before FLOW_BASE, the lowest acknowledged */
     uint32_t acked[2];     /* highest acknowledgement of the side's bytes: what the other one has */
     uint16_t flags;        /* enum flow_flag */
     uint8_t mode;          /* enum flow_mode */

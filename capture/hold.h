@@ -1,5 +1,5 @@
 /* What came early: pieces of a connection's two directions, waiting for what goes before them.  Pieces and holds come from pools that all
- * connections share.  For stream.c alone. */
+ * connections share.  For stream.c; onset.c asks for a reset. */
 #ifndef SQUALL_CAPTURE_HOLD_H
 #define SQUALL_CAPTURE_HOLD_H
 

@@ -3,6 +3,7 @@
 #include "capture/onset.h"
 
 #include "base/clock.h"
+#include "capture/hold.h"
 
 #define LATE_SYN (1u << 20)     /* bytes of a connection that may be captured before its SYN */
 #define LATE_COPY (NS_PER_SECOND / 5) /* no copy of a SYN comes so long after all else */
@@ -87,7 +88,8 @@ enum onset onset_of(struct flow *f, enum side from, const struct packet *p)
         return ONSET_SYN;
     if (!opens(p))
         return ONSET_NONE;
-    if (!(f->flags & 3u * FLOW_PAYLOAD) || f->flags & 3u * FLOW_FIN || p->length)
+    bool dying = f->flags & 3u * FLOW_FIN || (f->hold && f->hold->reset);
+    if (!(f->flags & 3u * FLOW_PAYLOAD) || dying || p->length)
         return ONSET_SYN;
     f->isn_claimed = isn;
     f->flags |= FLOW_CLAIMED;

@@ -72,15 +72,24 @@ static void deliver_head(struct streams *s, struct flow *f, enum side from, stru
     segment_cut(g, n);
 }
 
+/* A connection whose first packets may still come, in another order. */
+static bool young(const struct streams *s, const struct flow *f, int64_t now)
+{
+    return now - f->opened < s->reorder;
+}
+
 /* May bytes that stand next in their side's line be delivered, given what their segment acknowledges?  Not before the other side has
- * said it: unless what the other side said itself waits for these very bytes and came first.  Then this is a retransmission of them; the
- * acknowledgement is younger than the bytes. */
-static bool may_follow(const struct flow *f, enum side from, uint32_t ack, bool has_ack, uint32_t order)
+ * said it (one not seen by now says nothing): unless what the other side said itself waits for these very bytes and came first.  Then this
+ * is a retransmission of them; the acknowledgement is younger than the bytes. */
+static bool may_follow(const struct streams *s, const struct flow *f, enum side from, uint32_t ack, bool has_ack, uint32_t order,
+    int64_t now)
 {
     enum side other = side_other(from);
     int32_t missing = distance(ack, f->next[other]);
-    if (!has_ack || (f->flags & (FLOW_BASE | FLOW_SHUT) << other) != FLOW_BASE << other || missing <= 0 || missing > WINDOW)
+    if (!has_ack || missing <= 0 || missing > WINDOW || f->flags & FLOW_SHUT << other)
         return true;
+    if (!(f->flags & FLOW_BASE << other))
+        return !(f->flags & FLOW_ACKED << other) || !young(s, f, now);
     const struct piece *waits = f->hold ? f->hold->line[other].first : NULL;
     return waits && waits->seq == f->next[other] && waits->has_ack && distance(waits->ack, f->next[from]) > 0 &&
            distance(order, waits->order) > 0;
@@ -101,18 +110,24 @@ static bool put_aside(struct streams *s, struct flow *f, enum side from, struct 
 
 /* ---- what becomes deliverable */
 
+static void deliver_first(struct streams *s, struct flow *f, enum side from, int64_t now)
+{
+    const struct piece *p = f->hold->line[from].first;
+    if (p->captured)
+        deliver(s, f, from, span_of(p->bytes, p->n), now);
+    else
+        tell_gap(s, f, from, p->n, now);
+    hold_drop_first(s->store, f->hold, from);
+}
+
 static bool deliver_line(struct streams *s, struct flow *f, enum side from, int64_t now)
 {
     struct hold *h = f->hold;
     bool any = false;
     for (struct piece *p; (p = h->line[from].first); any = true) {
-        if (p->seq != f->next[from] || !may_follow(f, from, p->ack, p->has_ack, p->order))
+        if (p->seq != f->next[from] || !may_follow(s, f, from, p->ack, p->has_ack, p->order, now))
             break;
-        if (p->captured)
-            deliver(s, f, from, span_of(p->bytes, p->n), now);
-        else
-            tell_gap(s, f, from, p->n, now);
-        hold_drop_first(s->store, h, from);
+        deliver_first(s, f, from, now);
     }
     return any;
 }
@@ -173,6 +188,10 @@ static bool give_up(struct streams *s, struct flow *f, bool at_once, int64_t now
         return true;
     }
     enum side other = side_other(from);
+    if (!(f->flags & FLOW_BASE << other)) {
+        deliver_first(s, f, from, now);
+        return true;
+    }
     const struct piece *beyond = h->line[other].first;
     uint32_t until = oldest->ack;
     if (beyond && distance(beyond->seq, until) < 0)
@@ -248,15 +267,15 @@ void stream_tick(struct streams *s, int64_t now)
 
 /* ---- one segment */
 
-static void learn_base(struct flow *f, enum side from, const struct packet *p)
+/* Where a side begins: its SYN tells, or else its first segment; and what the other one had acknowledged before. */
+static void learn_base(const struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now)
 {
     uint32_t first = p->seq + (p->flags & PACKET_SYN ? 1 : 0);
     if (!(f->flags & FLOW_BASE << from)) {
+        uint32_t known = young(s, f, now) ? f->next[from] : f->acked[from];
+        int32_t beyond = distance(first, known);
         f->flags |= (uint16_t)(FLOW_BASE << from);
-        f->next[from] = first;
-        /* in the middle of a connection: what the other side had acknowledged before is where this one was */
-        if (f->flags & FLOW_ACKED << from && distance(first, f->acked[from]) > 0 && distance(first, f->acked[from]) < JUMP_MOST)
-            f->next[from] = f->acked[from];
+        f->next[from] = f->flags & FLOW_ACKED << from && beyond > 0 && beyond < JUMP_MOST ? known : first;
     } else if (!(f->flags & (FLOW_PAYLOAD | FLOW_SYN) << from) && (p->length > 1 || p->flags & PACKET_SYN) &&
                distance(f->next[from], first) > 0 && distance(f->next[from], first) < JUMP_MOST) {
         f->next[from] = first; /* an earlier segment, seen later; a single byte is a keep-alive probe */
@@ -283,10 +302,12 @@ static void learn_ack(struct flow *f, enum side from, const struct packet *p)
         return;
     if (f->flags & FLOW_BASE << from && (distance(p->seq, f->next[from]) < -JUMP_MOST || !believable(f, from, p->seq)))
         return;
-    if (!(f->flags & FLOW_ACKED << other) || distance(p->ack, f->acked[other]) > 0) {
+    bool first = !(f->flags & FLOW_ACKED << other);
+    if (!(f->flags & FLOW_BASE << other) && (first || distance(p->ack, f->next[other]) < 0))
+        f->next[other] = p->ack;
+    if (first || distance(p->ack, f->acked[other]) > 0)
         f->acked[other] = p->ack;
-        f->flags |= (uint16_t)(FLOW_ACKED << other);
-    }
+    f->flags |= (uint16_t)(FLOW_ACKED << other);
 }
 
 /* No room to hold a segment: its connection pays, with a hole. */
@@ -321,7 +342,7 @@ static void place(struct streams *s, struct flow *f, enum side from, struct segm
         return;
     }
     const struct piece *first = f->hold ? f->hold->line[from].first : NULL;
-    if (g.n && g.seq == f->next[from] && may_follow(f, from, g.ack, g.has_ack, f->hold ? f->hold->order + 1 : 0)) {
+    if (g.n && g.seq == f->next[from] && may_follow(s, f, from, g.ack, g.has_ack, f->hold ? f->hold->order + 1 : 0, now)) {
         uint32_t room = first && first->seq - g.seq < g.n ? first->seq - g.seq : g.n;
         deliver_head(s, f, from, &g, room, now);
     }
@@ -331,15 +352,15 @@ static void place(struct streams *s, struct flow *f, enum side from, struct segm
     }
 }
 
-/* A reset counts when it stands where its sender is; at once when nothing that it follows is missing. */
+/* A reset counts when it stands where its sender is; and after what it may have overtaken, such as the other side's last words. */
 static void reset(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now)
 {
     int32_t ahead = f->flags & FLOW_BASE << from ? distance(p->seq, f->next[from]) : 0;
     bool refused = p->flags & PACKET_ACK && p->seq == 0 && !(f->flags & FLOW_PAYLOAD << from); /* answers a SYN: has no number of its own */
     if (!refused && (ahead < -1 || ahead > RESET_WINDOW))
         return;
-    bool complete = refused || (ahead <= 0 && !f->hold && may_follow(f, from, p->ack, p->flags & PACKET_ACK, 0));
-    if (!complete && hold_of(s->store, f)) {
+    bool follows = f->flags & 3u * FLOW_PAYLOAD || ahead > 0 || f->hold;
+    if (!refused && follows && hold_of(s->store, f)) {
         if (!f->hold->reset)
             f->hold->reset = now + s->reorder;
         return;
@@ -351,7 +372,7 @@ static void reset(struct streams *s, struct flow *f, enum side from, const struc
 void stream_segment(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now)
 {
     if (!(p->flags & PACKET_RST))
-        learn_base(f, from, p);
+        learn_base(s, f, from, p, now);
     learn_ack(f, from, p);
     struct segment g = {.seq = p->seq + (p->flags & PACKET_SYN ? 1 : 0), .n = p->length, .bytes = p->payload, .ack = p->ack,
                         .has_ack = p->flags & PACKET_ACK};

@@ -64,7 +64,7 @@ static void start_sized(uint32_t client, uint32_t server, size_t held)
     counters = (struct capture_counters){0};
     streams = stream_new(held, REORDER, &receiver, &counters);
     assert_non_null(streams);
-    flow = (struct flow){.mode = FLOW_HANDED};
+    flow = (struct flow){.mode = FLOW_HANDED, .opened = NS_PER_SECOND};
     said[0] = '\0';
     last_side = 0;
     now = NS_PER_SECOND;
@@ -206,9 +206,14 @@ static void one_side_alone_does_not_wait_for_the_other(void **state)
     packet(SERVER, -1, 0, PACKET_SYN | PACKET_ACK, "", 0);
     server(0, 0, "220\n");
     server(4, 50, "250\n"); /* acknowledges what this mirror never shows */
+    assert_string_equal(said, " S:220\n"); /* it might, at first */
+    later(REORDER);
+    assert_string_equal(said, " S:220\n250\n");
     server(12, 60, "354\n");
     later(6 * REORDER);
-    ends_with(" S:220\n250\n S-4 S:354\n");
+    server(16, 80, "250\n");
+    assert_string_equal(said, " S:220\n250\n S-4 S:354\n250\n");
+    ends_with(" S:220\n250\n S-4 S:354\n250\n");
 }
 
 static void first_copy_stands(void **state)
@@ -336,14 +341,40 @@ static void half_close(void **state)
     ends_with(" C:QUIT\n S:221 bye\n closed");
 }
 
-static void reset_ends_at_once_when_nothing_is_missing(void **state)
+static void reset_of_nothing_is_at_once(void **state)
+{
+    (void)state;
+    start();
+    packet(CLIENT, -1, 0, PACKET_SYN, "", 0);
+    packet(SERVER, -5000, 0, PACKET_RST | PACKET_ACK, "", 0);
+    ends_with(" reset");
+}
+
+/* A client that gave up waiting resets when the answer comes; the reset may be captured before the answer. */
+static void last_words_cross_a_reset(void **state)
 {
     (void)state;
     start();
     handshake();
     client(0, 0, "abcd");
-    packet(SERVER, 0, 4, PACKET_RST | PACKET_ACK, "", 0);
-    ends_with(" C:abcd reset");
+    packet(CLIENT, 4, 0, PACKET_RST, "", 0);
+    server(0, 4, "250\n");
+    assert_string_equal(said, " C:abcd S:250\n");
+    later(REORDER);
+    ends_with(" C:abcd S:250\n reset");
+}
+
+static void packets_before_the_handshake(void **state)
+{
+    (void)state;
+    start();
+    client(0, 0, "");
+    client(0, 4, "EHLO\n"); /* the server is not seen yet */
+    server(4, 5, "250\n");
+    server(0, 0, "220\n");
+    packet(SERVER, -1, 0, PACKET_SYN | PACKET_ACK, "", 0);
+    packet(CLIENT, -1, 0, PACKET_SYN, "", 0);
+    ends_with(" S:220\n C:EHLO\n S:250\n");
 }
 
 static void reset_waits_for_what_it_overtook(void **state)
@@ -515,7 +546,7 @@ static void live_through(unsigned seed, unsigned lost_percent)
     world.dice = seed * 1000003u + lost_percent;
     counters = (struct capture_counters){0};
     streams = stream_new(1 << 22, REORDER, &eyes, &counters);
-    flow = (struct flow){.mode = FLOW_HANDED};
+    flow = (struct flow){.mode = FLOW_HANDED, .opened = NS_PER_SECOND};
     base[CLIENT] = 0xfffffe00u + seed;
     base[SERVER] = seed * 77777u;
     now = NS_PER_SECOND;
@@ -586,7 +617,9 @@ int main(void)
         cmocka_unit_test(lost_fin_is_no_gap),
         cmocka_unit_test(bytes_missing_before_a_fin),
         cmocka_unit_test(half_close),
-        cmocka_unit_test(reset_ends_at_once_when_nothing_is_missing),
+        cmocka_unit_test(reset_of_nothing_is_at_once),
+        cmocka_unit_test(last_words_cross_a_reset),
+        cmocka_unit_test(packets_before_the_handshake),
         cmocka_unit_test(reset_waits_for_what_it_overtook),
         cmocka_unit_test(stray_reset_is_ignored),
         cmocka_unit_test(absurd_segments_are_ignored),
