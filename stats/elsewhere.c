@@ -17,6 +17,7 @@
 #include "stats/chain.h"
 #include "stats/detect.h"
 #include "stats/ledger.h"
+#include "stats/software.h"
 
 #define PINNED 64 /* mails kept in the ledger because of bounces */
 
@@ -197,7 +198,7 @@ static void add_evidence(struct storm_host *h, const struct bounce *b, const str
 }
 
 /* The host of the visit, at fault when it is the last that re-injected, or a second host has named it. */
-static void accuse(struct storm *s, const struct bounce *b, const struct visit *v, bool last, struct span failed)
+static struct storm_host *accuse(struct storm *s, const struct bounce *b, const struct visit *v, bool last, struct span failed)
 {
     const struct transaction *t = b->o->t;
     struct span name = v->name;
@@ -211,9 +212,17 @@ static void accuse(struct storm *s, const struct bounce *b, const struct visit *
         h = incident_host(s, seen, text, on_wire);
     else if (!address_known(h->address))
         h->address = seen;
-    if (!h)
-        return;
+    if (!h || h->role == ROLE_ORIGIN)
+        return NULL;
     h->on_wire |= on_wire;
+    const struct message_host *sent = h->on_wire ? message_host(b->m, h->address) : NULL; /* to the origin's own people */
+    if (sent) {
+        h->copies = sent->copies_out;
+        h->deliveries = sent->out;
+        h->redeliveries = sent->redeliveries;
+    }
+    if (h->software[0] == 0)
+        software_text(b->chain, v, b->quoted, h->software, sizeof h->software);
     bool named_before = false;
     for (uint32_t i = 0; i < h->evidence_count; i++)
         named_before |= !address_equal(h->evidence[i].client, t->client.address);
@@ -223,6 +232,47 @@ static void accuse(struct storm *s, const struct bounce *b, const struct visit *
         h->first = t->end;
     h->last = t->end;
     add_evidence(h, b, v, failed);
+    return h;
+}
+
+static struct storm_host *acquitted(struct storm *s)
+{
+    for (uint32_t i = 0; i < s->host_count; i++)
+        if (s->hosts[i].role == ROLE_ORIGIN)
+            return &s->hosts[i];
+    return NULL;
+}
+
+/* X, which took the mail from us. */
+static struct storm_host *way_out(struct storm *s, const struct bounce *b)
+{
+    const struct message_host *taken = address_known(b->x_address) ? message_host(b->m, b->x_address) : NULL;
+    char name[STORM_TEXT_SIZE];
+    log_clean(b->quoted->hops[b->x].by, name, sizeof name);
+    struct storm_host *h = incident_host(s, b->x_address, name, taken != NULL);
+    if (h && taken) {
+        h->recipients_in = taken->in;
+        h->first = h->last = taken->first_in;
+    }
+    return h;
+}
+
+/* `to` had the mail from `from`; hosts move when one is added, so they are named by their places. */
+static void draw(struct storm *s, int32_t from, int32_t to, bool on_wire, uint64_t deliveries, int64_t time)
+{
+    struct storm_edge *e = from >= 0 && to >= 0 && from != to ? incident_edge(s, from, to) : NULL;
+    if (!e)
+        return;
+    e->on_wire = on_wire;
+    e->copies = on_wire ? 1 : e->copies + 1;
+    e->deliveries = on_wire ? deliveries : e->deliveries;
+    if (e->first == TIME_UNKNOWN)
+        e->first = time;
+}
+
+static int32_t place_of(const struct storm *s, const struct storm_host *h)
+{
+    return h ? (int32_t)(h - s->hosts) : -1;
 }
 
 static void acquit(struct storm *s, const struct message *m)
@@ -273,14 +323,17 @@ static void raise_storm(struct elsewhere *e, struct storm *s, struct bounce *b, 
 {
     describe(s, b->m);
     acquit(s, b->m);
-    if (address_known(b->x_address))
-        incident_host(s, b->x_address, "", true);
+    const struct storm_host *x = way_out(s, b);
+    int32_t from = place_of(s, x);
+    draw(s, place_of(s, acquitted(s)), from, x && x->on_wire, x ? x->recipients_in : 0, x ? x->first : 0);
     uint32_t k = next_reinjector(b->chain, b->x_visit);
     if (k == 0)
         k = b->x_visit + 1; /* no line shows the mailbox: the first host after X */
     while (k > 0 && k < b->chain->count) {
         uint32_t next = next_reinjector(b->chain, k);
-        accuse(s, b, &b->chain->visit[k], next == 0, failed);
+        int32_t to = place_of(s, accuse(s, b, &b->chain->visit[k], next == 0, failed));
+        draw(s, from, to, false, 0, b->o->now);
+        from = to;
         k = next;
     }
     uint32_t at_fault = 0;
@@ -297,8 +350,7 @@ static void raise_storm(struct elsewhere *e, struct storm *s, struct bounce *b, 
     incident_raise(e->incidents, s, at_fault >= e->settings->reinjection_elsewhere.major_hosts ? SEVERITY_MAJOR : SEVERITY_WARNING,
         b->o->now,
         "%u host%s to which the mail was not sent re-inject%s it where this mirror does not see it: bounces quote copies that went on past "
-        "the mailbox they were "
-        "sent to, the latest for %s, by way of %s.",
+        "the mailbox they were sent to, the latest for %s, by way of %s.",
         at_fault, at_fault == 1 ? "" : "s", at_fault == 1 ? "s" : "", log_clean(failed, who, sizeof who), h->name);
     keep(e, b->m);
 }
