@@ -2,7 +2,7 @@
  *
  * The client never heard the final 250 (it came too late, or not at all) and tries anew; RFC 1047 tells the story.  Its copies have
  * the same chain and the same recipients and follow one another: the next begins when the one before had its end of data.  So twins
- * (which overlap), greylisting (a 4xx is no delivery) and a connector's rounds (chains that differ) are none. */
+ * (which overlap), greylisting (a 4xx is no delivery), a connector's rounds (chains that differ) and a mail bomb of one mail are none. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -11,6 +11,8 @@
 #include "stats/message.h"
 
 #define COPIES 65536 /* remembered at once: 3 MiB */
+#define FLOOD                                                                                                                              \
+    NS_PER_SECOND /* a server has a line of its own on what it sends, and waits before it tries anew; a tool that floods does neither */
 
 struct again {
     int64_t first, data_end;
@@ -113,16 +115,18 @@ static void observe(void *self, const struct observation *o)
         return;
     bool fresh;
     struct again *a = cells_take(r->copies, sameness(o), o->now, &fresh);
+    bool after = fresh || t->mail_time >= a->data_end;
+    bool flood = !fresh && t->header.hop_count == 0 && t->mail_time - a->data_end < FLOOD;
     if (fresh) {
         bool second = was_in_short_form(o);
         a->first = second ? o->message->first : o->now;
         a->copies = second ? 2 : 1;
-    } else if (t->mail_time >= a->data_end) {
+    } else if (after && !flood) {
         a->copies++;
     }
     if (fresh || t->data_end > a->data_end)
         a->data_end = t->data_end;
-    if (a->copies >= r->settings->resend.minor_copies && o->redeliveries == o->deliveries)
+    if (a->copies >= r->settings->resend.minor_copies && after && !flood && o->redeliveries == o->deliveries)
         raise_storm(r, a, o);
 }
 
