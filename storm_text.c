@@ -96,7 +96,7 @@ static void write_growth(const struct storm *s, FILE *to)
     if (s->forecast_at != TIME_UNKNOWN)
         fprintf(to, "   Forecast    next round at %s: %s deliveries\n", figure_time(s->forecast_at, figure), figure_count(s->forecast_deliveries, more));
     if (s->generations_left >= 0)
-        fprintf(to, "   It ends     by hop limits after about %d more rounds\n", s->generations_left);
+        fprintf(to, "   It ends     by hop limits after about %d more round%s\n", s->generations_left, s->generations_left == 1 ? "" : "s");
 }
 
 static void write_cure(const struct storm *s, FILE *to)

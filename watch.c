@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "evidence.h"
 #include "squall.h"
 
 #define STATUS_EVERY (60 * NS_PER_SECOND) /* of packet time, between two lines that say all is well */
@@ -22,6 +23,8 @@ struct watching {
     struct sensor sensor;
     struct history *history;
     bool history_failed;      /* told once */
+    struct evidence *evidence;
+    bool evidence_failed;
     int64_t replay_began, replay_first; /* monotonic ns; packet time */
     int64_t status_told;      /* packet time */
     uint64_t deliveries_told;
@@ -65,6 +68,17 @@ static void storm_changed(void *user, const struct storm *s, enum storm_change c
     struct reason why;
     if (w->history && !history_store(w->history, s, s->updated, &why))
         history_trouble(w, &why);
+    if (w->evidence && s->severity != SEVERITY_NOTICE)
+        evidence_storm(w->evidence, s);
+}
+
+static void write_evidence(struct watching *w)
+{
+    struct reason why;
+    if (!w->evidence || evidence_write(w->evidence, w->sensor.capture, &why) || w->evidence_failed)
+        return;
+    log_line(LOG_LEVEL_WARNING, "%s; alarms go on, their packets are not kept", why.text);
+    w->evidence_failed = true;
 }
 
 static bool resume(void *user, const struct storm *s)
@@ -99,6 +113,7 @@ static void second_passed(void *user, int64_t now)
     struct reason why;
     if (w->history && !history_tick(w->history, now, &why))
         history_trouble(w, &why);
+    write_evidence(w);
     if (w->status_told == 0)
         w->status_told = now;
     if (now - w->status_told >= STATUS_EVERY) {
@@ -173,9 +188,16 @@ static bool keep_history(struct watching *w, struct settings *settings, int *sta
     }
     struct reason why;
     w->history = history_open(&settings->history, &why, status);
-    if (!w->history)
+    if (!w->history) {
         fprintf(stderr, "squall: %s\n", why.text);
-    return w->history != NULL;
+        return false;
+    }
+    char directory[4096];
+    snprintf(directory, sizeof directory, "%s/evidence", settings->history.directory);
+    w->evidence = settings->capture.ring_bytes ? evidence_new(directory, &why) : NULL;
+    if (settings->capture.ring_bytes && !w->evidence)
+        log_line(LOG_LEVEL_WARNING, "%s; alarms go on, their packets are not kept", why.text);
+    return true;
 }
 
 static int watch_interfaces(struct watching *w, const struct settings *settings)
@@ -242,7 +264,9 @@ int command_watch(int argc, char **argv)
     status = w.replay ? watch_file(&w) : watch_interfaces(&w, &settings);
     stop_target = NULL;
     sensor_finish(&w.sensor);
+    write_evidence(&w);
 close:
+    evidence_free(w.evidence);
     sensor_close(&w.sensor);
     history_close(w.history);
     return status;
