@@ -32,10 +32,10 @@
     X(duplicates, "packets that the mirror showed again")                                                \
     X(retransmissions, "segments sent again")                                                            \
     X(reordered, "segments that came early and were held")                                               \
-    X(overlap_differs, "retransmitted segments whose bytes differ; the first copy stands")               \
+    X(overlap_differs, "early segments whose bytes differ from those still held; the first copy stands")               \
     X(gaps, "holes in a direction of a connection")                                                      \
     X(gap_bytes, "bytes in these holes")                                                                 \
-    X(reassembly_full, "early segments dropped because the bound on held bytes was reached")
+    X(reassembly_full, "early segments there was no room to hold; their connection's holes were given up")
 
 struct capture_counters {
 #define X(name, doc) uint64_t name;
