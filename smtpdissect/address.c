@@ -128,7 +128,7 @@ void address_list(struct span field, void (*found)(void *user, struct span addre
 {
     size_t begin = 0, at = 0;
     bool bracket = false, route = false;
-    while (at <= field.n) {
+    while (field.n && at <= field.n) {
         uint8_t c = at < field.n ? field.p[at] : ',';
         if (c == '"') {
             at = quoted_end(field, at);

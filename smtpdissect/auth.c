@@ -37,23 +37,17 @@ static size_t decode_base64(struct span text, uint8_t to[DECODED_MOST])
     return n;
 }
 
-static void keep_user(struct smtp *s, struct span name)
-{
-    text_clear(s->d->stock, &s->user);
-    text_add(s->d->stock, &s->user, name, 255);
-}
-
 void auth_line(struct smtp *s, struct span line)
 {
     uint8_t plain[DECODED_MOST];
     struct span decoded = span_of(plain, decode_base64(span_trim(line), plain));
     if (s->auth_step == STEP_USER && s->auth_mechanism == MECHANISM_LOGIN)
-        keep_user(s, decoded);
+        names_set(s, NAME_USER, decoded);
     else if (s->auth_step == STEP_USER && s->auth_mechanism == MECHANISM_PLAIN) { /* authzid NUL authcid NUL passwd (RFC 4616) */
         const uint8_t *nul = decoded.n ? memchr(decoded.p, '\0', decoded.n) : NULL;
         struct span rest = nul ? span_from(decoded, (size_t)(nul - decoded.p) + 1) : span_of(NULL, 0);
         const uint8_t *end = rest.n ? memchr(rest.p, '\0', rest.n) : NULL;
-        keep_user(s, span_head(rest, end ? (size_t)(end - rest.p) : 0));
+        names_set(s, NAME_USER, span_head(rest, end ? (size_t)(end - rest.p) : 0));
     }
     explicit_bzero(plain, sizeof plain);
     s->auth_step = STEP_SECRET;

@@ -11,7 +11,7 @@ struct known {
 /* The four letters that decide, folded; STARTTLS, XCLIENT and XFORWARD must then match whole. */
 static enum verb verb_of(struct span word)
 {
-    static const struct known whole[] = {{"STARTTLS", VERB_STARTTLS}, {"XCLIENT", VERB_XCLIENT}, {"XFORWARD", VERB_XCLIENT}};
+    static const struct known whole[] = {{"STARTTLS", VERB_STARTTLS}, {"XCLIENT", VERB_XCLIENT}, {"XFORWARD", VERB_XFORWARD}};
     if (word.n != 4) {
         for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
             if (span_equal_nocase(word, span_text(whole[i].word)))
@@ -33,17 +33,9 @@ static enum verb verb_of(struct span word)
     }
 }
 
-static struct span first_word(struct span line)
-{
-    size_t n = 0;
-    while (n < line.n && line.p[n] > ' ')
-        n++;
-    return span_head(line, n);
-}
-
 enum verb command_verb(struct span line)
 {
-    return verb_of(first_word(line));
+    return verb_of(text_word(line));
 }
 
 void command_wait(struct smtp *s, enum verb verb, struct span argument, struct content *content, bool last, int64_t now)
@@ -52,10 +44,36 @@ void command_wait(struct smtp *s, enum verb verb, struct span argument, struct c
         pending_give_up(s, now); /* nobody answers */
     struct command c = {
         .time = now, .content = content, .length = (uint32_t)argument.n, .verb = (uint8_t)verb, .last = last, .touched = s->unsure};
-    if (text_add(s->d->stock, &s->pending, span_of(&c, sizeof c), PENDING_MOST) < sizeof c)
+    uint32_t n = s->pending.n;
+    if (text_add(s->d->stock, &s->pending, span_of(&c, sizeof c), PENDING_MOST) == sizeof c &&
+        text_add(s->d->stock, &s->pending, argument, PENDING_MOST) == argument.n)
         return;
-    if (text_add(s->d->stock, &s->pending, argument, PENDING_MOST) < argument.n)
-        return;
+    s->pending.n = n; /* no memory: from here on replies are one ahead of what waits for them */
+    s->unsure = true;
+    content_release(s, content);
+}
+
+/* "FROM:<path> SIZE=1", "TO: <path> NOTIFY=NEVER": the path, without <> and source route. */
+static struct span path_of(struct span argument, const char *word)
+{
+    return address_of_path(span_starts_nocase(argument, word) ? span_from(argument, strlen(word)) : argument);
+}
+
+/* "NAME=mail.example ADDR=192.0.2.1 HELO=mail" of XCLIENT and XFORWARD: the name that the client's client gave, else the one it has. */
+static struct span given_name(struct span attributes)
+{
+    struct span name = {NULL, 0}, helo = {NULL, 0};
+    for (struct span word; attributes.n; attributes = span_trim(span_from(attributes, word.n + 1))) {
+        word = text_word(attributes);
+        struct span value = span_from(word, 5);
+        if (value.n && value.p[0] == '[') /* [UNAVAILABLE], or an address */
+            continue;
+        if (span_starts_nocase(word, "NAME="))
+            name = value;
+        else if (span_starts_nocase(word, "HELO="))
+            helo = value;
+    }
+    return helo.n ? helo : name;
 }
 
 /* "BDAT SP size [SP LAST]" (RFC 3030, 2); false: the server will refuse it, and no chunk follows. */
@@ -80,12 +98,14 @@ static bool parse_chunk(struct span argument, uint64_t *size, bool *last)
 static void begin_chunk(struct smtp *s, struct span argument, int64_t now)
 {
     uint64_t size;
-    if (!parse_chunk(argument, &size, &s->chunk_last)) {
+    bool last = false;
+    if (!parse_chunk(argument, &size, &last)) {
         command_wait(s, VERB_OTHER, argument, NULL, false, now);
         return;
     }
+    s->chunk_last = last;
     if (!s->content)
-        s->content = content_new(s, s->envelope && s->envelope->null_reverse_path);
+        s->content = content_new(s, s->bounce);
     s->chunk_left = size;
     if (size)
         s->mode = MODE_CHUNK;
@@ -114,7 +134,7 @@ static bool is_anchor(enum verb v)
 
 void command_line(struct smtp *s, struct span line, int64_t now)
 {
-    struct span word = first_word(line), argument = span_trim(span_from(line, word.n));
+    struct span word = text_word(line), argument = span_trim(span_from(line, word.n));
     enum verb verb = verb_of(word);
     if (s->sasl || (verb == VERB_OTHER && s->auth_step)) {
         s->sasl = false;
@@ -144,6 +164,14 @@ void command_line(struct smtp *s, struct span line, int64_t now)
         auth_begin(s, argument);
         command_wait(s, verb, span_of(NULL, 0), NULL, false, now);
         break;
+    case VERB_MAIL:
+        argument = path_of(argument, "FROM:");
+        s->bounce = argument.n == 0;
+        command_wait(s, verb, argument, NULL, false, now);
+        break;
+    case VERB_RCPT: command_wait(s, verb, path_of(argument, "TO:"), NULL, false, now); break;
+    case VERB_XCLIENT:
+    case VERB_XFORWARD: command_wait(s, verb, given_name(argument), NULL, false, now); break;
     default: command_wait(s, verb, argument, NULL, false, now);
     }
 }

@@ -22,7 +22,7 @@ void envelope_doubt(struct smtp *s)
         s->envelope->uncertain = true;
 }
 
-void envelope_mail(struct smtp *s, struct span argument, uint16_t code, bool touched, int64_t mail_time, int64_t now)
+void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched, int64_t mail_time, int64_t now)
 {
     if (code >= 300)
         return;                      /* refused: no transaction begins, and one that was open stays (RFC 5321, 4.1.4) */
@@ -30,16 +30,13 @@ void envelope_mail(struct smtp *s, struct span argument, uint16_t code, bool tou
     struct envelope *e = envelope_new(s, mail_time);
     if (!e)
         return;
-    if (span_starts_nocase(argument, "FROM:"))
-        argument = span_from(argument, 5);
-    struct span path = address_of_path(argument);
     text_add(s->d->stock, &e->reverse_path, path, LINE_MOST);
     e->null_reverse_path = path.n == 0;
     e->uncertain = touched || code == 0;
     s->envelope = e;
 }
 
-void envelope_rcpt(struct smtp *s, struct span argument, uint16_t code, int64_t now)
+void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t now)
 {
     if (code >= 300)
         s->d->counters.rejected_recipients++;
@@ -54,19 +51,18 @@ void envelope_rcpt(struct smtp *s, struct span argument, uint16_t code, int64_t 
     struct envelope *e = s->envelope;
     if (code == 0)
         e->uncertain = true;
-    if (span_starts_nocase(argument, "TO:"))
-        argument = span_from(argument, 3);
-    struct span address = address_of_path(argument);
     struct kept_recipient r = {.code = code, .length = (uint32_t)address.n};
     bool good = code >= 200 && code < 300;
+    uint32_t before = e->recipients.n;
+    e->accepted += good;
     if (e->count >= s->d->settings.recipients || text_add(s->d->stock, &e->recipients, span_of(&r, sizeof r), UINT32_MAX / 2) < sizeof r ||
         text_add(s->d->stock, &e->recipients, address, UINT32_MAX / 2) < address.n) {
+        e->recipients.n = before;
         e->dropped++;
         s->d->counters.recipients_dropped++;
         return;
     }
     e->count++;
-    e->accepted += good;
 }
 
 /* The recipients as the record has them; LMTP's final replies are their own. */
@@ -131,15 +127,16 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
     if (!e)
         return; /* content without an envelope is no mail transaction */
     s->envelope = NULL;
+    struct span given = names_get(s, NAME_GIVEN);
     struct transaction t = {.connection = s->connection,
         .ordinal = ++s->transactions,
         .client = s->side[CLIENT],
         .server = s->side[SERVER],
-        .helo = text_span(&s->helo),
-        .greeting = text_span(&s->greeting),
-        .user = text_span(&s->user),
+        .helo = given.n ? given : names_get(s, NAME_HELO),
+        .greeting = names_get(s, NAME_GREETING),
+        .user = names_get(s, NAME_USER),
         .lmtp = s->lmtp,
-        .tls = s->tls,
+        .tls = (enum tls)s->tls,
         .mail_time = e->mail_time,
         .data_end = TIME_UNKNOWN,
         .end = now,

@@ -42,12 +42,7 @@ static void answer(struct smtp *s, const struct command *c, struct span argument
         envelope_close(s, NULL, 0, now); /* RFC 5321, 4.1.4: as RSET */
         s->lmtp = c->verb == VERB_LHLO;
         s->dialect_lost = false;
-        text_clear(s->d->stock, &s->helo);
-        for (size_t n = 0; n <= argument.n; n++)
-            if (n == argument.n || argument.p[n] == ' ') {
-                text_add(s->d->stock, &s->helo, span_head(argument, n), 255);
-                break;
-            }
+        names_set(s, NAME_HELO, text_word(argument));
         break;
     case VERB_MAIL: envelope_mail(s, argument, code, c->touched, c->time, now); break;
     case VERB_RCPT: envelope_rcpt(s, argument, code, now); break;
@@ -64,7 +59,17 @@ static void answer(struct smtp *s, const struct command *c, struct span argument
     case VERB_SASL:
         s->auth_step = 0;
         if (code != 235)
-            text_clear(s->d->stock, &s->user);
+            names_set(s, NAME_USER, span_of(NULL, 0));
+        break;
+    case VERB_XCLIENT: /* Postfix: as a new connection, whose client has this name */
+        if (code != 220)
+            break;
+        envelope_close(s, NULL, 0, now);
+        names_set(s, NAME_GIVEN, argument);
+        break;
+    case VERB_XFORWARD:
+        if (good)
+            names_set(s, NAME_GIVEN, argument);
         break;
     case VERB_STARTTLS: s->starttls = code == 220; break;
     default: break;
@@ -92,11 +97,7 @@ static void greeting(struct smtp *s, uint16_t code, struct span text)
     if (code != 220)
         return;
     session_recognised(s);
-    size_t n = 0;
-    while (n < text.n && text.p[n] > ' ')
-        n++;
-    text_clear(s->d->stock, &s->greeting);
-    text_add(s->d->stock, &s->greeting, span_head(text, n), 255);
+    names_set(s, NAME_GREETING, text_word(text));
 }
 
 /* 354: the client may send.  True: it was DATA's, or could be nothing else. */
@@ -140,21 +141,16 @@ static bool lmtp_answer(struct smtp *s, uint16_t code)
 {
     if (!s->lmtp || !s->envelope || s->envelope->accepted == 0)
         return false;
-    uint32_t at = 0, left = 0;
-    bool given = false;
-    for (struct kept_recipient r; at < s->envelope->recipients.n; at += (uint32_t)sizeof r + r.length) {
-        memcpy(&r, s->envelope->recipients.p + at, sizeof r);
-        if (r.code < 200 || r.code > 299 || r.final_code)
-            continue;
-        if (given) {
-            left++;
-            continue;
-        }
-        r.final_code = code;
-        memcpy(s->envelope->recipients.p + at, &r, sizeof r);
-        given = true;
+    struct envelope *e = s->envelope;
+    struct kept_recipient r = {0};
+    for (bool given = false; !given && e->answered_at < e->recipients.n; e->answered_at += (uint32_t)sizeof r + r.length) {
+        memcpy(&r, e->recipients.p + e->answered_at, sizeof r);
+        given = r.code >= 200 && r.code <= 299;
+        if (given)
+            r.final_code = code;
+        memcpy(e->recipients.p + e->answered_at, &r, sizeof r);
     }
-    return left > 0;
+    return ++e->answered < e->accepted;
 }
 
 /* A reply that is whole, to whatever waits. */

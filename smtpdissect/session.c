@@ -28,10 +28,11 @@ struct dissector *dissector_new(const struct smtp_settings *settings, const stru
     d->sessions = pool_new(sizeof(struct smtp), (size_t)settings->sessions);
     d->envelopes = pool_new(sizeof(struct envelope), (size_t)settings->sessions);
     d->contents = pool_new(sizeof(struct content), (size_t)settings->sessions * ENVELOPES_A_SESSION);
+    d->tls_readers = pool_new(sizeof(struct tls_reader), (size_t)settings->sessions);
     d->stock = stock_new();
     /* addresses, hops and recipients of one record: 24 to 40 bytes for each that the bounds let in */
     d->arena = arena_new(((size_t)settings->recipients + (size_t)settings->header_bytes) * 64);
-    if (d->sessions && d->envelopes && d->contents && d->stock && d->arena)
+    if (d->sessions && d->envelopes && d->contents && d->tls_readers && d->stock && d->arena)
         return d;
     dissector_free(d);
     return NULL;
@@ -44,6 +45,7 @@ void dissector_free(struct dissector *d)
     pool_free(d->sessions);
     pool_free(d->envelopes);
     pool_free(d->contents);
+    pool_free(d->tls_readers);
     stock_free(d->stock);
     arena_free(d->arena);
     free(d);
@@ -72,21 +74,9 @@ struct smtp *smtp_open(struct dissector *d, uint64_t connection, const struct en
 
 /* ---- modes ------------------------------------------------------------------------------------------------------------------- */
 
-void session_mark(struct smtp *s, bool inside)
-{
-    if ((s->mark & 1) != inside)
-        s->mark++;
-}
-
-uint32_t smtp_content_mark(const struct smtp *s)
-{
-    return s->mark;
-}
-
 void session_lines_begin(struct smtp *s)
 {
     s->mode = MODE_LINES;
-    session_mark(s, false);
 }
 
 void session_recognised(struct smtp *s)
@@ -98,8 +88,11 @@ void session_recognised(struct smtp *s)
 
 void session_tls_begin(struct smtp *s, enum tls tls)
 {
-    s->tls = tls;
+    s->tls = (uint8_t)tls;
     s->mode = MODE_TLS;
+    s->tls_reader = pool_get(s->d->tls_readers);
+    if (s->tls_reader)
+        *s->tls_reader = (struct tls_reader){0};
     if (tls == TLS_STARTTLS)
         s->d->counters.starttls_sessions++;
     else
@@ -110,40 +103,6 @@ void session_tls_begin(struct smtp *s, enum tls tls)
 static bool looks_like_tls(struct span bytes)
 {
     return bytes.n >= 2 && bytes.p[0] == 0x16 && bytes.p[1] == 0x03;
-}
-
-static void tls_push(struct smtp *s, enum side from, struct span bytes)
-{
-    struct record_reader *r = &s->record[from];
-    while (bytes.n) {
-        if (r->left) {
-            size_t n = bytes.n < r->left ? bytes.n : r->left;
-            if (r->head[0] == 23) /* application data */
-                s->tls_bytes[from] += n;
-            r->left -= (uint32_t)n;
-            bytes = span_from(bytes, n);
-            continue;
-        }
-        r->head[r->have++] = bytes.p[0];
-        bytes = span_from(bytes, 1);
-        if (r->have == sizeof r->head) {
-            r->left = (uint32_t)r->head[3] << 8 | r->head[4];
-            r->have = 0;
-        }
-    }
-}
-
-static void tls_gap(struct smtp *s, enum side from, uint64_t n)
-{
-    struct record_reader *r = &s->record[from];
-    if (n <= r->left) {
-        if (r->head[0] == 23)
-            s->tls_bytes[from] += n;
-        r->left -= (uint32_t)n;
-        return;
-    }
-    *r = (struct record_reader){.head = {23}, .left = UINT32_MAX}; /* records cannot be found again: all that comes is taken for data */
-    s->tls_bytes[from] += n;
 }
 
 /* ---- lines ------------------------------------------------------------------------------------------------------------------- */
@@ -195,7 +154,7 @@ void session_content_begin(struct smtp *s, int64_t now)
     s->scan = SCAN_LINE_START;
     s->candidate = false;
     if (!s->content)
-        s->content = content_new(s, s->envelope && s->envelope->null_reverse_path);
+        s->content = content_new(s, s->envelope ? s->envelope->null_reverse_path : s->bounce);
     if (held.n)
         session_push_client(s, text_span(&held), now);
     text_clear(s->d->stock, &held);
@@ -248,7 +207,6 @@ static struct span push_content(struct smtp *s, struct span bytes, int64_t now)
     size_t n = content_scan(&s->scan, bytes, &end);
     if (s->content)
         content_take(s, s->content, span_head(bytes, n));
-    session_mark(s, s->content && s->content->header_end && s->content->kept.n >= s->content->keep);
     if (s->candidate && text_add(s->d->stock, &s->held, span_head(bytes, n), HELD_MOST) < n) {
         s->candidate = false; /* so much more content: it was no end */
         text_clear(s->d->stock, &s->held);
@@ -286,7 +244,7 @@ void session_push_client(struct smtp *s, struct span bytes, int64_t now)
             break;
         case MODE_CONTENT: bytes = push_content(s, bytes, now); break;
         case MODE_CHUNK: bytes = push_chunk(s, bytes, now); break;
-        case MODE_TLS: tls_push(s, CLIENT, bytes); return;
+        case MODE_TLS: tls_push(s->tls_reader, CLIENT, bytes); return;
         }
 }
 
@@ -372,7 +330,7 @@ static void server_bytes(struct smtp *s, struct span bytes, int64_t now)
     while (bytes.n && s->mode != MODE_TLS)
         bytes = take_line(s, SERVER, bytes, now);
     if (bytes.n)
-        tls_push(s, SERVER, bytes);
+        tls_push(s->tls_reader, SERVER, bytes);
     s->server_since = true;
 }
 
@@ -420,13 +378,13 @@ static void lose_pairing(struct smtp *s, int64_t now)
     envelope_doubt(s);
     session_content_drop(s);
     s->unsure = true;
-    s->dialect_lost |= s->helo.n == 0;
+    s->dialect_lost |= names_get(s, NAME_HELO).n == 0;
 }
 
 static void client_gap(struct smtp *s, uint64_t n, int64_t now)
 {
     switch ((enum mode)s->mode) {
-    case MODE_TLS: tls_gap(s, CLIENT, n); return;
+    case MODE_TLS: tls_gap(s->tls_reader, CLIENT, n); return;
     case MODE_DATA_WAIT: /* the client did not wait: what is lost can only be content */
         session_content_begin(s, now);
         if (s->mode != MODE_CONTENT) {
@@ -478,7 +436,7 @@ void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now)
         return;
     }
     if (s->mode == MODE_TLS) {
-        tls_gap(s, SERVER, n);
+        tls_gap(s->tls_reader, SERVER, n);
         return;
     }
     text_wipe(s->d->stock, &s->line[SERVER]);
@@ -508,20 +466,22 @@ void smtp_end(struct smtp *s, int64_t now)
     struct session_record r = {.connection = s->connection,
         .client = s->side[CLIENT],
         .server = s->side[SERVER],
-        .helo = text_span(&s->helo),
-        .greeting = text_span(&s->greeting),
+        .helo = names_get(s, NAME_HELO),
+        .greeting = names_get(s, NAME_GREETING),
         .smtp = s->recognised,
-        .tls = s->tls,
+        .tls = (enum tls)s->tls,
         .begin = s->opened,
         .end = s->last,
         .transactions = s->transactions,
         .bytes = {s->bytes[CLIENT], s->bytes[SERVER]},
-        .tls_bytes = {s->tls_bytes[CLIENT], s->tls_bytes[SERVER]},
         .one_sided = s->spoke[CLIENT] != s->spoke[SERVER]};
+    if (s->tls_reader)
+        memcpy(r.tls_bytes, s->tls_reader->bytes, sizeof r.tls_bytes);
     if (s->recognised || s->tls != TLS_NONE)
         d->sink.session(d->sink.user, &r);
-    struct text *const texts[] = {&s->line[CLIENT], &s->line[SERVER], &s->pending, &s->held, &s->helo, &s->greeting, &s->user};
+    struct text *const texts[] = {&s->line[CLIENT], &s->line[SERVER], &s->pending, &s->held, &s->names};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         text_wipe(d->stock, texts[i]);
+    pool_put(d->tls_readers, s->tls_reader);
     pool_put(d->sessions, s);
 }

@@ -34,6 +34,7 @@ enum verb {
     VERB_STARTTLS,
     VERB_QUIT,
     VERB_XCLIENT,
+    VERB_XFORWARD,
     VERB_FINAL
 };
 
@@ -63,7 +64,8 @@ struct envelope { /* as the server has it */
     struct text reverse_path;
     struct text recipients; /* struct kept_recipient and its address, one after another */
     uint32_t count, accepted, dropped;
-    uint16_t code; /* with which its DATA was refused, 0: was not */
+    uint32_t answered, answered_at; /* LMTP: accepted recipients with a final reply; the next of them stands at or after this byte */
+    uint16_t code;                  /* with which its DATA was refused, 0: was not */
     bool null_reverse_path, uncertain;
 };
 
@@ -74,10 +76,21 @@ struct kept_recipient {
 
 enum mode { MODE_LINES, MODE_DATA_WAIT, MODE_CONTENT, MODE_CHUNK, MODE_TLS };
 
-struct record_reader { /* of one side of a TLS stream */
-    uint8_t head[5];
-    uint8_t have;
-    uint32_t left; /* of the record at hand */
+struct tls_reader {
+    struct record_reader {
+        uint8_t head[5];
+        uint8_t have;
+        uint32_t left; /* of the record at hand */
+    } record[2];
+    uint64_t bytes[2]; /* of application data, by side */
+};
+
+enum name {
+    NAME_HELO,
+    NAME_GREETING,
+    NAME_USER,  /* of AUTH */
+    NAME_GIVEN, /* the client's client, by XCLIENT or XFORWARD */
+    NAMES
 };
 
 struct smtp {
@@ -85,40 +98,41 @@ struct smtp {
     uint64_t connection;
     struct endpoint side[2];
     int64_t opened, last;
-    bool certain, swapped, recognised, lmtp, greeting_due;
-    bool spoke[2];     /* had any payload */
-    bool server_since; /* the server has spoken since the client last did: the client's next bytes begin a flight */
-    bool fresh;        /* the client's flight has begun, and none of its commands is whole yet */
-    bool dialect_lost; /* a hole where HELO, EHLO or LHLO may have been: one reply a mail, or one a recipient? */
-    bool unsure;       /* replies cannot be paired: something was lost; until the next flight that begins with an anchor */
-    bool sasl;         /* 334 was seen: the client's next line is no command */
-    bool starttls;     /* 220 to STARTTLS was seen: are the next bytes TLS? */
+    uint64_t bytes[2];
+    bool spoke[2]; /* had any payload */
     bool overlong[2];
     uint8_t mode, scan; /* enum mode; state of the search for the end of data */
     uint8_t auth_step, auth_mechanism;
-    bool chunk_last;
-    bool candidate; /* an end of data with bare line feeds was seen; what followed it is in `held` */
-    enum tls tls;
-    uint32_t transactions, mark;
+    uint8_t probe[PROBE_BYTES], probe_count, probe_from; /* first bytes that do not yet say who speaks, or whether it is TLS */
+    uint8_t tls;                                         /* enum tls */
+    bool certain : 1, swapped : 1, recognised : 1, lmtp : 1, greeting_due : 1;
+    bool server_since : 1; /* the server has spoken since the client last did: the client's next bytes begin a flight */
+    bool fresh : 1;        /* the client's flight has begun, and none of its commands is whole yet */
+    bool dialect_lost : 1; /* a hole where HELO, EHLO or LHLO may have been: one reply a mail, or one a recipient? */
+    bool unsure : 1;       /* replies cannot be paired: something was lost; until the next flight that begins with an anchor */
+    bool sasl : 1;         /* 334 was seen: the client's next line is no command */
+    bool starttls : 1;     /* 220 to STARTTLS was seen: are the next bytes TLS? */
+    bool chunk_last : 1;
+    bool bounce : 1;     /* the last MAIL had an empty path */
+    bool candidate : 1;  /* an end of data with bare line feeds was seen; what followed it is in `held` */
     uint16_t multi_code; /* of a multi-line reply under way */
+    uint32_t transactions;
+    uint32_t pending_at; /* the oldest waiting command begins here */
     uint64_t chunk_left;
-    uint64_t bytes[2], tls_bytes[2];
     struct text line[2]; /* the part of a line that has come */
     struct text pending; /* commands waiting */
-    uint32_t pending_at; /* the oldest begins here */
     struct text held;
     struct content *content; /* the client is sending it, or has sent part in chunks */
     struct envelope *envelope;
-    struct text helo, greeting, user;
-    struct record_reader record[2];
-    uint8_t probe[PROBE_BYTES], probe_count, probe_from; /* first bytes that do not yet say who speaks, or whether it is TLS */
+    struct text names; /* names.c */
+    struct tls_reader *tls_reader;
 };
 
 struct dissector {
     struct smtp_settings settings;
     struct smtp_sink sink;
     struct smtp_counters counters;
-    struct pool *sessions, *envelopes, *contents;
+    struct pool *sessions, *envelopes, *contents, *tls_readers;
     struct stock *stock;
     struct arena *arena; /* of the record being handed on */
 };
@@ -131,7 +145,6 @@ void session_content_drop(struct smtp *s);
 void session_push_client(struct smtp *s, struct span bytes, int64_t now);
 void command_chunk_done(struct smtp *s, int64_t now); /* all bytes of the BDAT chunk are in */
 void session_tls_begin(struct smtp *s, enum tls tls);
-void session_mark(struct smtp *s, bool inside);
 void session_recognised(struct smtp *s);
 /* command.c: a line of the client, without its line end */
 void command_line(struct smtp *s, struct span line, int64_t now);
@@ -144,8 +157,8 @@ bool pending_first(const struct smtp *s, struct command *c, struct span *argumen
 void pending_pop(struct smtp *s);
 void pending_give_up(struct smtp *s, int64_t now); /* every waiting command: its reply is lost */
 /* envelope.c */
-void envelope_mail(struct smtp *s, struct span argument, uint16_t code, bool touched, int64_t mail_time, int64_t now);
-void envelope_rcpt(struct smtp *s, struct span argument, uint16_t code, int64_t now);
+void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched, int64_t mail_time, int64_t now);
+void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t now);
 void envelope_close(
     struct smtp *s, struct content *c, uint16_t code, int64_t now); /* hands the transaction on; nothing when there is none */
 void envelope_doubt(struct smtp *s);                                /* the open one is uncertain */
@@ -170,6 +183,12 @@ void address_list(struct span field, void (*found)(void *user, struct span addre
 void received_parse(struct span field, struct hop *hop);
 uint64_t fingerprint_of(struct span body);
 void report_parse(struct arena *a, struct span body, const struct header *top, struct report *r);
+/* tls.c; a reader may be NULL */
+void tls_push(struct tls_reader *t, enum side from, struct span bytes);
+void tls_gap(struct tls_reader *t, enum side from, uint64_t n);
+/* names.c */
+struct span names_get(const struct smtp *s, enum name which);
+void names_set(struct smtp *s, enum name which, struct span name); /* 255 bytes of it are kept */
 /* auth.c */
 void auth_begin(struct smtp *s, struct span argument);
 void auth_line(struct smtp *s, struct span line);

@@ -48,7 +48,5 @@ struct smtp *smtp_open(
 void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now);
 void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now);
 void smtp_end(struct smtp *s, int64_t now); /* frees s */
-uint32_t smtp_content_mark(
-    const struct smtp *s); /* odd while the client is inside message content past its header; changes at each passage */
 
 #endif

@@ -20,6 +20,14 @@ void text_clear(struct stock *stock, struct text *t); /* gives the memory back *
 void text_wipe(struct stock *stock, struct text *t);  /* the same, overwritten first: there was a password */
 void text_drop_head(struct text *t, size_t n);        /* removes the first n bytes */
 
+static inline struct span text_word(struct span s) /* up to the first blank or control byte */
+{
+    size_t n = 0;
+    while (n < s.n && s.p[n] > ' ')
+        n++;
+    return span_head(s, n);
+}
+
 static inline struct span text_span(const struct text *t)
 {
     return span_of(t->p, t->n);

@@ -128,6 +128,9 @@ static const struct {
         GREET "C: STARTTLS\nS: 220 go\nC| \\x16\\x03\\x01\\x00\\x03\\x01\\x00\\x00\nS| \\x16\\x03\\x03\\x00\\x03\\x02\\x00\\x00\nC| "
               "\\x17\\x03\\x03\\x00\\x06QUIT\\r\\n\n",
         "session c.example mx.example starttls\n"},
+    {"XCLIENT: a new client's name",
+        GREET "C: XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.9 HELO=far.example\nS: 220 mx.example\nC: EHLO c.example\nS: 250 mx\n" MAIL("1"),
+        SENT("1") SESSION},
     {"STARTTLS refused", GREET "C: STARTTLS\nS: 454 no\n" MAIL("1"), SENT("1") SESSION},
     {"STARTTLS, but the rest is in clear", GREET "C: STARTTLS\nS: 220 go\nC: EHLO c.example\nS: 250 mx\n" MAIL("1"), SENT("1") SESSION},
     {"TLS from the first byte", "C| \\x16\\x03\\x01\\x00\\x03\\x01\\x00\\x00\nS| \\x16\\x03\\x03\\x00\\x03\\x02\\x00\\x00\n",
