@@ -64,7 +64,7 @@ static bool address_inside(struct span text, struct address *a)
 {
     const uint8_t *open = text.n ? memchr(text.p, '[', text.n) : NULL;
     if (open) {
-        struct span rest = span_from(text, (size_t)(open - text.p));
+        struct span rest = span_of(open, text.n - (size_t)(open - text.p));
         const uint8_t *close = memchr(rest.p, ']', rest.n);
         return close && address_parse(span_head(rest, (size_t)(close - rest.p) + 1), a);
     }

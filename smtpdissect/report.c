@@ -172,7 +172,7 @@ static void read_quoted(struct arena *a, struct reading *r, bool part)
             break;
     }
     struct span end = at;
-    while (end.n && (line = next_line(&end)).n)
+    while (end.n && next_line(&end).n)
         ;
     header_parse(a, span_head(at, at.n - end.n), end.n != 0, &r->report->quoted);
     r->rest = end;
