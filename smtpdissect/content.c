@@ -137,6 +137,8 @@ void content_gap(struct content *c, uint64_t n)
         c->header_cut = true;
         const uint8_t *lf = c->kept.n ? memrchr(c->kept.p, '\n', c->kept.n) : NULL;
         c->kept.n = lf ? (uint32_t)(lf - c->kept.p) + 1 : 0;
-    } else
-        c->keep = c->kept.n; /* the fingerprint and a bounce's report end here */
+    } else if (c->kept.n < c->keep) { /* the fingerprint and a bounce's report end here */
+        c->body_cut = true;
+        c->keep = c->kept.n;
+    }
 }

@@ -94,7 +94,7 @@ static void read_content(struct smtp *s, struct content *c, struct transaction *
     t->data_end = c->end;
     header_parse(s->d->arena, span_head(kept, header), c->header_end != 0, &t->header);
     struct span body = span_from(kept, header);
-    t->body_fingerprint = fingerprint_of(span_head(body, BODY_KEPT));
+    t->body_fingerprint = c->body_cut ? 0 : fingerprint_of(span_head(body, BODY_KEPT));
     if (t->null_reverse_path) {
         report_parse(s->d->arena, body, &t->header, &t->report);
         s->d->counters.reports += t->report.present;

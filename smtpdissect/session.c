@@ -13,6 +13,8 @@ const struct setting smtp_settings_list[] = {
         "Bytes of one message header that are parsed; what is longer is cut and counted."},
     {NULL, "recipients", SETTING_COUNT, offsetof(struct smtp_settings, recipients), "50000", 100, 1000000,
         "Recipients of one transaction that are kept with their replies; more are counted only."},
+    {NULL, "text_bytes", SETTING_SIZE, offsetof(struct smtp_settings, text_bytes), "512 MiB", 1 << 20, 1e12,
+        "Memory for lines, envelopes and headers of the mails under way, all sessions together; beyond it headers are cut; in bytes."},
     {NULL, "sessions", SETTING_COUNT, offsetof(struct smtp_settings, sessions), "1000000", 100, 10000000,
         "Sessions followed at once; more are not looked into."},
 };
@@ -29,7 +31,7 @@ struct dissector *dissector_new(const struct smtp_settings *settings, const stru
     d->envelopes = pool_new(sizeof(struct envelope), (size_t)settings->sessions);
     d->contents = pool_new(sizeof(struct content), (size_t)settings->sessions * ENVELOPES_A_SESSION);
     d->tls_readers = pool_new(sizeof(struct tls_reader), (size_t)settings->sessions);
-    d->stock = stock_new();
+    d->stock = stock_new((size_t)settings->text_bytes);
     /* addresses, hops and recipients of one record: 24 to 40 bytes for each that the bounds let in */
     d->arena = arena_new(((size_t)settings->recipients + (size_t)settings->header_bytes) * 64);
     if (d->sessions && d->envelopes && d->contents && d->tls_readers && d->stock && d->arena)

@@ -11,7 +11,7 @@
 #include "smtpdissect/text.h"
 
 #define LINE_MOST          4096u        /* bytes of a line kept; RFC 5321 asks 512, RFC 4954 12288 of which the first part matters */
-#define HELD_MOST          (256u << 10) /* client bytes held while it is not known whether they are commands or content */
+#define HELD_MOST          (16u << 10)  /* client bytes held while it is not known whether they are commands or content */
 #define PENDING_MOST       (4u << 20)   /* bytes of commands waiting for replies: 50,000 RCPT in one burst */
 #define BODY_KEPT          1024u        /* bytes of a body looked at for its fingerprint */
 #define PROBE_BYTES        4            /* "220 ", "EHLO" */
@@ -55,6 +55,7 @@ struct content {         /* of one message */
     uint64_t bytes, gap_bytes;
     int64_t end;         /* end of data; TIME_UNKNOWN */
     uint32_t references; /* commands that point here, and the client's side while it sends */
+    bool body_cut;       /* a gap in the part of the body that is kept */
     bool header_cut;     /* a gap or the bound ended it early */
     bool report;         /* MAIL FROM:<>: the body may quote another mail */
 };

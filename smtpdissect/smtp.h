@@ -30,6 +30,7 @@ struct smtp_sink {
 struct smtp_settings {
     int64_t header_bytes; /* of one message header parsed; 1 MiB and more */
     int64_t recipients;   /* of one transaction kept with their replies */
+    int64_t text_bytes;   /* of lines, envelopes and headers under way, all sessions */
     int64_t sessions;     /* at once */
 };
 extern const struct setting smtp_settings_list[];

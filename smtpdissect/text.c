@@ -11,16 +11,21 @@
 #define LARGE_MOST (16u << 10)
 enum { SMALL_SIZES = SMALL_MOST / STEP, LARGE_SIZES = 6 }; /* 512 bytes to 16 KiB */
 
-struct stock {
-    struct pool *small[SMALL_SIZES];
-    struct vacant {
-        struct vacant *next;
-    } * vacant[LARGE_SIZES];
+struct vacant {
+    struct vacant *next;
 };
 
-struct stock *stock_new(void)
+struct stock {
+    struct pool *small[SMALL_SIZES];
+    struct vacant *vacant[LARGE_SIZES];
+    size_t most, used; /* bytes */
+};
+
+struct stock *stock_new(size_t most)
 {
     struct stock *s = calloc(1, sizeof *s);
+    if (s)
+        s->most = most;
     for (unsigned i = 0; s && i < SMALL_SIZES; i++)
         if (!(s->small[i] = pool_new((i + 1) * STEP, SIZE_MAX))) {
             stock_free(s);
@@ -73,6 +78,7 @@ static void give(struct stock *stock, uint8_t *p, uint32_t size)
 {
     if (!p)
         return;
+    stock->used -= size;
     if (size <= SMALL_MOST) {
         pool_put(stock->small[size / STEP - 1], p);
     } else if (size > LARGE_MOST) {
@@ -87,9 +93,10 @@ static void give(struct stock *stock, uint8_t *p, uint32_t size)
 static bool grow(struct stock *stock, struct text *t, size_t need)
 {
     uint32_t size = size_for(need);
-    uint8_t *p = take(stock, size);
+    uint8_t *p = size <= stock->most - stock->used ? take(stock, size) : NULL;
     if (!p)
         return false;
+    stock->used += size;
     if (t->n) {
         memcpy(p, t->p, t->n);
         explicit_bzero(t->p, t->n); /* it may be half a password */

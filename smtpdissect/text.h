@@ -5,8 +5,8 @@
 
 #include "base/span.h"
 
-struct stock; /* emptied texts of usual sizes, for the next that needs one */
-struct stock *stock_new(void);
+struct stock;                         /* emptied texts of usual sizes, for the next that needs one */
+struct stock *stock_new(size_t most); /* bytes of all texts together; NULL: out of memory */
 void stock_free(struct stock *s);
 
 struct text {

@@ -171,8 +171,8 @@ static int set_up(void **state)
 {
     (void)state;
     hash_seed(1);
-    to_whole = dialogue_dissector(&whole);
-    to_other = dialogue_dissector(&other);
+    to_whole = dialogue_dissector(&whole, 0);
+    to_other = dialogue_dissector(&other, 0);
     return !to_whole || !to_other;
 }
 
@@ -292,6 +292,33 @@ static void test_one_side(void **state)
         }
 }
 
+static unsigned messages_in(const char *text)
+{
+    unsigned n = 0;
+    for (const char *p = text; (p = strstr(p, "> message ")); p++)
+        n++;
+    return n;
+}
+
+/* At the bound of memory less is known, never more. */
+static void test_bound(void **state)
+{
+    (void)state;
+    static const int64_t bounds[] = {1, 32, 80, 150, 300, 600};
+    for (size_t k = 0; k < sizeof bounds / sizeof bounds[0]; k++) {
+        struct dissector *small = dialogue_dissector(&other, bounds[k]);
+        assert_non_null(small);
+        for (size_t i = 0; i < CASES; i++) {
+            dialogue_read(&dialogue, cases[i].dialogue);
+            dialogue_tell(&dialogue, to_whole, &(struct telling){0}, &whole);
+            dialogue_tell(&dialogue, small, &(struct telling){.cutting = CUT_RANDOM, .at = 7}, &other);
+            if (messages_in(other.text) > messages_in(whole.text))
+                fail_msg("%s in %lld bytes: expected at most\n%sgot\n%s", cases[i].name, (long long)bounds[k], whole.text, other.text);
+        }
+        dissector_free(small);
+    }
+}
+
 /* 10,000 mails on one connection. */
 static void test_many_mails(void **state)
 {
@@ -325,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_sides),
         cmocka_unit_test(test_holes),
         cmocka_unit_test(test_one_side),
+        cmocka_unit_test(test_bound),
         cmocka_unit_test(test_many_mails),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
