@@ -1,5 +1,5 @@
 /* In: each accepted transaction with what the ledger made of it.  Out: the incidents `reinjection`, `forwarding-loop` and `list-loop`, one
- * a message: one rule book, because the same copies satisfy several of its rows.
+ * a message, or one for all that go round the same circle: one rule book, because the same copies satisfy several of its rows.
  *
  * A mail that shows no sign costs a few comparisons.  The first sign (a redelivery, a server that stands in the chain already, a mailbox
  * fetched and then mailed to many) opens its trail (trail.c), which is filled from the ledger's record and from then on by every copy.
@@ -15,6 +15,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "base/hash.h"
 
 #define TRAILS  1024                /* at once; the coldest that is no storm goes first */
 #define BUCKETS (TRAILS * 2)        /* a power of two */
@@ -78,8 +80,17 @@ static void trail_first(struct route *r, struct trail *l)
     r->newest = l;
 }
 
+static void unpin(struct route *r, struct trail *l)
+{
+    struct message *m = l->pinned ? ledger_find(r->ledger, l->key) : NULL;
+    if (m)
+        ledger_pin(r->ledger, m, false);
+    l->pinned = false;
+}
+
 static void trail_drop(struct route *r, struct trail *l)
 {
+    unpin(r, l);
     *trail_at(r, l->key) = l->next;
     trail_unlink(r, l);
     r->count--;
@@ -161,13 +172,14 @@ static struct outlook look_ahead(const struct storm *s, const struct trail *l, i
     return (struct outlook){.reproduction = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1, .latest = TIME_UNKNOWN};
 }
 
-static void put_totals(struct storm *s, const struct message *m)
+static void put_totals(struct storm *s, const struct trail *l, const struct message *m)
 {
-    s->copies = m->copies;
-    s->deliveries = m->deliveries;
-    s->redeliveries = m->redeliveries;
+    const struct share *led = &l->share[0];
+    s->copies = m->copies + led->copies;
+    s->deliveries = m->deliveries + led->deliveries;
+    s->redeliveries = m->redeliveries + led->redeliveries;
     s->recipients = message_recipients(m);
-    s->bytes = m->bytes;
+    s->bytes = m->bytes + l->led_bytes;
     s->most_copies_a_recipient = m->most_copies;
 }
 
@@ -191,22 +203,25 @@ static void say_reinjection(struct storm *s, const struct verdict *v)
 
 static void say_loop(struct storm *s, const struct trail *l)
 {
-    char server[128], first[128] = "", second[128] = "";
+    char server[128], first[112] = "", second[112] = "", more[48] = "";
+    if (l->led)
+        snprintf(more, sizeof more, ", and %llu other mail%s like it", (unsigned long long)l->led, l->led == 1 ? "" : "s");
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->host_count; i++)
         if (s->hosts[i].role == ROLE_LOOPER && n++ < 2)
             sketch_host_text(s->hosts[i].address, s->hosts[i].name, n == 1 ? first : second, sizeof first);
     const struct party *p = roles_find(&l->roles, l->turning_point);
     sketch_host_text(l->turning_point, p ? p->name : "", server, sizeof server);
-    snprintf(s->why, sizeof s->why, "The mail has come back to %s for the %u. time%s; it goes round through %s%s%s%s.", server, l->returns,
-        s->kind == KIND_LIST_LOOP ? ", with the list's own marks" : "", first, n > 1 ? ", " : "", second, n > 2 ? " and others" : "");
+    snprintf(s->why, sizeof s->why, "The mail has come back to %s for the %u. time%s%s; it goes round through %s%s%s%s.", server,
+        l->returns, s->kind == KIND_LIST_LOOP ? ", with the list's own marks" : "", more, first, n > 1 ? ", " : "", second,
+        n > 2 ? " and others" : "");
 }
 
 /* Everything but the severity, as it is known now. */
 static struct outlook write_storm(
     struct route *r, struct storm *s, struct trail *l, const struct message *m, const struct verdict *v, int64_t now)
 {
-    put_totals(s, m);
+    put_totals(s, l, m);
     sketch_draw(r->sketch, s, l, m, r->settings);
     s->peak_rate = l->peak;
     struct outlook o = look_ahead(s, l, now);
@@ -231,6 +246,66 @@ static bool list_on_cycle(const struct trail *l)
     return false;
 }
 
+/* ---- mails that go round the same circle: one incident for all ---- */
+
+/* The trail of an open incident about the same circle; NULL: none. */
+static struct trail *find_leader(const struct route *r, const struct trail *l, enum storm_kind kind)
+{
+    for (struct trail *t = r->newest; t && l->circle; t = t->older) {
+        if (t == l || t->leader || t->circle != l->circle)
+            continue;
+        const struct storm *s = raised_storm(r, t->key);
+        if (s && s->kind == kind && s->state != STATE_CLEARED)
+            return t;
+    }
+    return NULL;
+}
+
+static void follow_up(struct route *r, struct trail *leader, const struct trail *l, int64_t now)
+{
+    if (l->returns > leader->returns) {
+        leader->returns = l->returns;
+        leader->changed = true;
+    }
+    leader->fresh = true;
+    struct storm *s = raised_storm(r, leader->key);
+    if (s)
+        incident_touch(r->incidents, s, now);
+}
+
+/* From now on the leader's incident tells of `l` too. */
+static void follow(struct route *r, struct trail *leader, struct trail *l, const struct message *m, int64_t now)
+{
+    static const struct address all;
+    l->leader = leader->key;
+    leader->led++;
+    leader->led_bytes += m->bytes;
+    trail_share(leader, all, &(struct share){.copies = m->copies, .deliveries = m->deliveries, .redeliveries = m->redeliveries});
+    for (uint32_t i = 0; i < m->host_count; i++) {
+        const struct message_host *h = &m->hosts[i];
+        trail_share(leader, h->address,
+            &(struct share){.copies = h->copies_out, .deliveries = h->out, .redeliveries = h->redeliveries, .in = h->in});
+    }
+    follow_up(r, leader, l, now);
+}
+
+/* One more copy of a mail that has a leader; false: the leader is gone or its incident is over. */
+static bool follows(struct route *r, struct trail *l, const struct observation *o)
+{
+    static const struct address all;
+    struct trail *leader = *trail_at(r, l->leader);
+    const struct storm *s = leader ? raised_storm(r, leader->key) : NULL;
+    if (!s || s->state == STATE_CLEARED)
+        return false;
+    struct share more = {.copies = 1, .deliveries = o->deliveries, .redeliveries = o->redeliveries};
+    trail_share(leader, all, &more);
+    trail_share(leader, o->t->client.address, &more);
+    trail_share(leader, o->t->server.address, &(struct share){.in = o->deliveries});
+    leader->led_bytes += o->t->bytes;
+    follow_up(r, leader, l, o->now);
+    return true;
+}
+
 static void judge(struct route *r, struct trail *l, struct message *m, int64_t now)
 {
     const struct stats_settings *set = r->settings;
@@ -248,11 +323,22 @@ static void judge(struct route *r, struct trail *l, struct message *m, int64_t n
     if (!list && !reinjection && !forwarding && !v.guilty)
         return;
     enum storm_kind kind = list ? KIND_LIST_LOOP : reinjection || !forwarding ? KIND_REINJECTION : KIND_FORWARDING_LOOP;
+    if (kind != KIND_REINJECTION) {
+        l->circle = hash_pair((uint64_t)kind, trail_circle(l, m));
+        struct trail *leader = l->leader || raised_storm(r, l->key) ? NULL : find_leader(r, l, kind);
+        if (leader)
+            follow(r, leader, l, m, now);
+        if (l->leader)
+            return;
+    }
     struct storm *s = incident_open(r->incidents, l->key, kind, m->first);
     if (!s)
         return;
+    l->leader = 0;
     if (!list && !reinjection && !forwarding) /* watched */
         return;
+    if (incident_raised(s) && rank(kind) > rank(s->kind))
+        incident_event(s, now, "%s after all, not %s", storm_kind_text(kind), storm_kind_text(s->kind));
     if (!incident_raised(s) || rank(kind) > rank(s->kind))
         s->kind = kind;
     kind = s->kind;
@@ -268,7 +354,7 @@ static void judge(struct route *r, struct trail *l, struct message *m, int64_t n
     } else if (kind == KIND_FORWARDING_LOOP && l->returns >= (uint64_t)set->forwarding_loop.critical_returns) {
         severity = SEVERITY_CRITICAL;
     }
-    ledger_pin(r->ledger, m, true);
+    ledger_pin(r->ledger, m, l->pinned = true);
     incident_raise(r->incidents, s, severity, now, "%s", why);
     if (s->updated == now && o.at != TIME_UNKNOWN) { /* it was told */
         l->foretold = o.deliveries;
@@ -307,10 +393,14 @@ static void route_observe(void *self, const struct observation *o)
     if (s && s->severity < SEVERITY_CRITICAL && m->redeliveries >= (uint64_t)r->settings->reinjection.critical_redeliveries)
         l->changed = true;
     if (s)
-        put_totals(s, m);
+        put_totals(s, l, m);
+    if (l->leader && !follows(r, l, o)) {
+        l->leader = 0;
+        l->changed = true;
+    }
     if (l->changed)
         judge(r, l, m, o->now);
-    if (s && o->redeliveries)
+    else if (s && o->redeliveries)
         incident_touch(r->incidents, s, o->now);
 }
 
@@ -353,6 +443,8 @@ static void route_tick(void *self, int64_t now)
         older = l->older;
         struct storm *s = raised_storm(r, l->key);
         struct message *m = ledger_find(r->ledger, l->key);
+        if (!s || s->state == STATE_CLEARED)
+            unpin(r, l);
         if (!m || !s || s->state == STATE_CLEARED)
             continue;
         if (l->fresh || s->forecast_at != TIME_UNKNOWN)

@@ -48,7 +48,7 @@ static bool at_fault(const struct storm *s, const struct trail *l, const struct 
     return s->kind == KIND_REINJECTION ? roles_reinjects(&l->roles, p, m, origin, settings) : roles_loops(&l->roles, p, m);
 }
 
-static void put_numbers(struct storm_host *h, const struct message *m, const struct party *p)
+static void put_numbers(struct storm_host *h, const struct trail *l, const struct message *m, const struct party *p)
 {
     const struct message_host *w = address_known(h->address) ? message_host(m, h->address) : NULL;
     if (w) {
@@ -60,23 +60,29 @@ static void put_numbers(struct storm_host *h, const struct message *m, const str
         h->last = w->copies_out ? w->last_out : w->first_in;
         h->first = w->copies_out ? w->first_out : w->first_in;
     }
-    if (!p)
-        return;
-    h->redeliveries = p->redeliveries;
-    if (!w) {
+    if (p)
+        h->redeliveries = p->redeliveries;
+    if (p && !w) {
         h->copies = p->copies;
         h->first = p->first;
         h->last = p->last;
     }
+    for (uint32_t i = 1; i < l->share_count; i++)
+        if (address_equal(l->share[i].address, h->address)) {
+            h->copies += l->share[i].copies;
+            h->deliveries += l->share[i].deliveries;
+            h->redeliveries += l->share[i].redeliveries;
+            h->recipients_in += l->share[i].in;
+        }
 }
 
-static void put_party(struct storm *s, const struct message *m, const struct party *p, enum storm_role role)
+static void put_party(struct storm *s, const struct trail *l, const struct message *m, const struct party *p, enum storm_role role)
 {
     struct storm_host *h = incident_host(s, p->address, p->name, p->on_wire);
     if (!h)
         return;
     h->role = role;
-    put_numbers(h, m, p);
+    put_numbers(h, l, m, p);
     snprintf(h->software, sizeof h->software, "%s", role >= ROLE_REINJECTOR ? p->software : "");
     h->evidence_count = p->evidence_count;
     memcpy(h->evidence, p->evidence, p->evidence_count * sizeof p->evidence[0]);
@@ -85,7 +91,7 @@ static void put_party(struct storm *s, const struct message *m, const struct par
 static void put_origin(struct storm *s, const struct trail *l, const struct message *m, const struct party *origin)
 {
     if (origin) {
-        put_party(s, m, origin, ROLE_ORIGIN);
+        put_party(s, l, m, origin, ROLE_ORIGIN);
         return;
     }
     if (!address_known(l->first_address) && l->first_name[0] == '\0')
@@ -94,7 +100,7 @@ static void put_origin(struct storm *s, const struct trail *l, const struct mess
     if (!h || h->role >= ROLE_REINJECTOR)
         return;
     h->role = ROLE_ORIGIN;
-    put_numbers(h, m, NULL);
+    put_numbers(h, l, m, NULL);
 }
 
 static int worst_first(const void *a, const void *b)
@@ -130,15 +136,29 @@ static void lists_first(struct storm *s, const struct trail *l)
     }
 }
 
+static bool known_to(const struct trail *l, const struct storm_host *h)
+{
+    for (uint32_t i = 0; i < l->roles.count; i++) {
+        const struct party *p = l->roles.party[i];
+        if (address_known(h->address) ? address_equal(p->address, h->address) : strcmp(p->name, h->name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void draw_hosts(
     struct storm *s, const struct trail *l, const struct message *m, const struct party *origin, const struct stats_settings *settings)
 {
-    for (uint32_t i = 0; i < s->host_count; i++)
-        s->hosts[i].role = ROLE_RELAY;
+    for (uint32_t i = 0; i < s->host_count; i++) {
+        struct storm_host *h = &s->hosts[i];
+        bool by_bounces = h->role == ROLE_REINJECTOR && s->kind == KIND_REINJECTION && !known_to(l, h); /* elsewhere.c's, and stays */
+        if (!by_bounces)
+            h->role = ROLE_RELAY;
+    }
     enum storm_role guilt = s->kind == KIND_REINJECTION ? ROLE_REINJECTOR : ROLE_LOOPER;
     for (uint32_t i = 0; i < l->roles.count; i++)
         if (at_fault(s, l, l->roles.party[i], m, origin, settings))
-            put_party(s, m, l->roles.party[i], guilt);
+            put_party(s, l, m, l->roles.party[i], guilt);
     if (!origin || !at_fault(s, l, origin, m, origin, settings))
         put_origin(s, l, m, origin);
     for (uint32_t i = 0; i < l->roles.count; i++) {
@@ -146,14 +166,14 @@ static void draw_hosts(
         if (p == origin || at_fault(s, l, p, m, origin, settings))
             continue;
         if (p->copies)
-            put_party(s, m, p, roles_bystander(m, p));
+            put_party(s, l, m, p, roles_bystander(m, p));
     }
     for (uint32_t i = 0; s->kind == KIND_REINJECTION && i < l->roles.count; i++) {
         const struct party *p = l->roles.party[i];
         for (uint32_t j = 0; j < p->feeder_count && roles_reinjects(&l->roles, p, m, origin, settings); j++) {
             struct storm_host *h = incident_host(s, p->feeder[j].address, p->feeder[j].name, false);
             if (h && h->role == ROLE_RELAY)
-                put_numbers(h, m, NULL);
+                put_numbers(h, l, m, NULL);
         }
     }
     for (uint32_t i = 1; i < s->host_count; i++)
@@ -237,7 +257,7 @@ static int earliest_first(const void *a, const void *b)
 
 /* ---- the rest ---- */
 
-static void acquit(struct storm *s, const struct trail *l, const struct message *m, const struct party *origin)
+static void acquit(struct storm *s, const struct party *origin)
 {
     char host[STORM_TEXT_SIZE];
     s->acquittal[0] = '\0';
@@ -246,20 +266,18 @@ static void acquit(struct storm *s, const struct trail *l, const struct message 
         if (h->role != ROLE_ORIGIN)
             continue;
         sketch_host_text(h->address, h->name, host, sizeof host);
-        const struct message_host *w = address_known(h->address) ? message_host(m, h->address) : NULL;
-        if (origin && w && w->out && w->redeliveries == 0)
+        if (origin && h->deliveries && h->redeliveries == 0)
             snprintf(s->acquittal, sizeof s->acquittal, "The origin, %s, sent %llu deliver%s, each recipient once, and is not at fault.",
-                host, (unsigned long long)w->out, w->out == 1 ? "y" : "ies");
-        else if (origin && w && w->out)
+                host, (unsigned long long)h->deliveries, h->deliveries == 1 ? "y" : "ies");
+        else if (origin && h->deliveries)
             snprintf(s->acquittal, sizeof s->acquittal,
                 "The origin, %s, sent %llu deliveries, %llu of them repeats of its own by the same chain; the storm is not its doing.",
-                host, (unsigned long long)w->out, (unsigned long long)w->redeliveries);
+                host, (unsigned long long)h->deliveries, (unsigned long long)h->redeliveries);
         else
             snprintf(s->acquittal, sizeof s->acquittal,
                 "The oldest Received lines name %s as the origin; on this wire it sent no copy of the storm.", host);
         return;
     }
-    (void)l;
 }
 
 void sketch_draw(struct sketch *t, struct storm *s, const struct trail *l, const struct message *m, const struct stats_settings *settings)
@@ -268,7 +286,7 @@ void sketch_draw(struct sketch *t, struct storm *s, const struct trail *l, const
     draw_hosts(s, l, m, origin, settings);
     draw_edges(t, s, l);
     qsort(s->edges, s->edge_count, sizeof s->edges[0], earliest_first);
-    acquit(s, l, m, origin);
+    acquit(s, origin);
     snprintf(s->message_id, sizeof s->message_id, "%s", message_text(m, m->id));
     snprintf(s->subject, sizeof s->subject, "%s", message_text(m, m->subject));
     snprintf(s->from, sizeof s->from, "%s", message_text(m, m->from));

@@ -84,6 +84,32 @@ void trail_free(struct trail *l)
     free(l);
 }
 
+void trail_share(struct trail *l, struct address host, const struct share *more)
+{
+    uint32_t i = 0;
+    while (i < l->share_count && !address_equal(l->share[i].address, host))
+        i++;
+    if (i == TRAIL_SHARES)
+        return;
+    if (i == l->share_count)
+        l->share[l->share_count++].address = host;
+    l->share[i].copies += more->copies;
+    l->share[i].deliveries += more->deliveries;
+    l->share[i].redeliveries += more->redeliveries;
+    l->share[i].in += more->in;
+}
+
+uint64_t trail_circle(const struct trail *l, const struct message *m)
+{
+    uint64_t circle = 0; /* whatever the order */
+    for (uint32_t i = 0; i < l->roles.count; i++) {
+        const struct party *p = l->roles.party[i];
+        if (roles_loops(&l->roles, p, m))
+            circle += address_known(p->address) ? hash_bytes(p->address.b, sizeof p->address.b) : p->name_hash;
+    }
+    return circle;
+}
+
 void trail_audience(struct trail *l, const struct header *h)
 {
     struct members domains = {0};

@@ -26,6 +26,12 @@ struct lane {
     int64_t first;
 };
 
+#define TRAIL_SHARES 16 /* hosts on one circle */
+struct share {          /* of a host in mails that go round the same circle; the first one is of all hosts */
+    struct address address;
+    uint64_t copies, deliveries, redeliveries, in;
+};
+
 struct trail {
     uint64_t key;
     struct roles roles;
@@ -51,6 +57,12 @@ struct trail {
     int64_t foretold_at; /* and when it comes */
     int64_t settled;     /* latest event of the last round told of when it was over */
     int64_t touched;
+    bool pinned;             /* in the ledger */
+    uint64_t circle;         /* the hosts that a loop goes through; 0: no loop */
+    uint64_t leader;         /* the mail whose incident tells of this one too, as it goes round the same circle; 0: it has its own */
+    uint64_t led, led_bytes; /* mails that it leads, and their bytes */
+    struct share share[TRAIL_SHARES]; /* their copies */
+    uint32_t share_count;
     struct trail *next; /* route.c's: of its bucket; by last copy */
     struct trail *newer, *older;
 };
@@ -62,6 +74,9 @@ void trail_follow(
     struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings);
 /* Keeps a piece of evidence against `by`, with the line that matters; NULL: none. */
 void trail_evidence(struct party *by, const struct passage *p, const struct hop *line, const char *said);
-void trail_audience(struct trail *l, const struct header *h); /* counts its domains */
+/* Adds to the share of a host in the mails that `l` leads. */
+void trail_share(struct trail *l, struct address host, const struct share *more);
+uint64_t trail_circle(const struct trail *l, const struct message *m); /* 0: nobody is at fault */
+void trail_audience(struct trail *l, const struct header *h);          /* counts its domains */
 
 #endif

@@ -27,6 +27,7 @@ static struct world {
     const char *id;
     const char *list, *been;
     const char *delivered;
+    int turn; /* s, when a circle begins */
     int64_t now;
     char told_id[STORM_ID_SIZE];
 } w;
@@ -114,7 +115,7 @@ static void copy_to(
             .from_address = span_text("els@bank.test"),
             .from_hash = 5,
             .subject = span_text("Offer"),
-            .date = START,
+            .date = START + w.turn * S,
             .list_id = span_text(w.list),
             .x_been_there = span_text(w.been),
             .audience = audience,
@@ -483,7 +484,7 @@ static void circle(const struct host *hosts, const char *const *to, int count, i
         struct host h = hosts[i % count];
         lines[n] = NULL;
         w.list = i && list_of ? list_of[(i - 1) % count] : NULL;
-        copy_to(i + 1, before, h, to[i % count], 0, 1, lines);
+        copy_to(w.turn + i + 1, before, h, to[i % count], 0, 1, lines);
         snprintf(text[n], sizeof text[n], "from %s (%s [%s]) by %s (Postfix) with ESMTP id %d for <x@y>" DATE, before.name, before.name,
             before.address, h.name, i);
         lines[n] = text[n];
@@ -512,6 +513,35 @@ static void a_forwarding_loop(void **state)
     open_world(1);
     circle((const struct host[]){alpha, beta}, (const char *const[]){"jan@alpha.test", "jan@beta.test"}, 2, 21, NULL);
     expect(KIND_FORWARDING_LOOP, SEVERITY_CRITICAL, 5);
+    close_world();
+}
+
+/* A thousand mails in one loop are one incident; another loop is another. */
+static void mails_on_the_same_circle(void **state)
+{
+    (void)state;
+    static const struct host gamma = {"10.3.9.10", "mx.gamma.test"};
+    open_world(1);
+    for (int i = 0; i < 3; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "m%d@bank.test", i);
+        w.id = id;
+        w.turn = 10 * i;
+        circle((const struct host[]){alpha, beta}, (const char *const[]){"jan@alpha.test", "jan@beta.test"}, 2, 9, NULL);
+    }
+    expect(KIND_FORWARDING_LOOP, SEVERITY_MAJOR, 5);
+    stats_tick(w.stats, w.now + S);
+    assert_int_equal(storm()->copies, 27);
+    assert_int_equal(storm()->deliveries, 27);
+    assert_int_equal(storm()->redeliveries, 21);
+    assert_int_equal(host_of(storm(), alpha)->recipients_in, 15);
+    assert_int_equal(host_of(storm(), beta)->copies, 12);
+    assert_int_equal(host_of(storm(), bank)->deliveries, 3);
+    assert_non_null(strstr(storm()->why, "and 2 other mails like it"));
+    w.id = "another@bank.test";
+    w.turn = 40;
+    circle((const struct host[]){alpha, gamma}, (const char *const[]){"jan@alpha.test", "jan@gamma.test"}, 2, 7, NULL);
+    assert_int_equal(stats_storm_count(w.stats), 2);
     close_world();
 }
 
@@ -642,6 +672,7 @@ int main(void)
         cmocka_unit_test(forged_lines),
         cmocka_unit_test(tidy_ways),
         cmocka_unit_test(a_forwarding_loop),
+        cmocka_unit_test(mails_on_the_same_circle),
         cmocka_unit_test(a_relay_on_the_circle),
         cmocka_unit_test(a_loop_seen_late),
         cmocka_unit_test(a_list_and_a_forwarder),
