@@ -5,8 +5,8 @@ B     := $(OUT)/$(BUILD)
 ifeq ($(origin CC),default)
 CC    := gcc
 endif
-PKGS   := libpcap libndpi libconfuse libxxhash libzstd zlib jansson sqlite3
-ROOMS  := base capture smtpdissect stats
+PKGS   := libpcap libndpi libconfuse libxxhash libzstd zlib jansson sqlite3 netsnmp libcurl openssl
+ROOMS  := base capture smtpdissect stats alert
 VERSION := 0.1
 prefix  ?= /usr/local
 
@@ -26,14 +26,15 @@ ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -DSQUALL_VERSION='"$(VERSION)"' -I. $(WARN)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(filter -fsanitize=address$(,)undefined -fsanitize=thread --coverage -fsanitize=fuzzer-no-link$(,)address$(,)undefined,$(CFLAGS_$(BUILD))) $(LDFLAGS)
 , := ,
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+# netsnmp-agent's own list would link snmpd's whole set of MIBs
+PKG_LIBS   := -lnetsnmpagent $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 ROOM_SRC := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
 MAIN_SRC := $(wildcard *.c)
 OBJ      := $(ROOM_SRC:%.c=$(B)/%.o)
 MAIN_OBJ := $(MAIN_SRC:%.c=$(B)/%.o)
 # right to left: each room may use those before it
-LIBS     := $(B)/stats.a $(B)/smtpdissect.a $(B)/capture.a $(B)/base.a
+LIBS     := $(B)/alert.a $(B)/stats.a $(B)/smtpdissect.a $(B)/capture.a $(B)/base.a
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))

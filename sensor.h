@@ -14,6 +14,7 @@ struct settings { /* everything squall.conf can say */
     struct smtp_settings smtp;
     struct stats_settings stats;
     struct history_settings history;
+    struct alert_settings *alert; /* alert/alert.h; made by settings_groups() */
     struct interface_settings interfaces[INTERFACES_MOST]; /* the file's interface sections */
     size_t interface_count;
 };

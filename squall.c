@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "alert/alert.h"
 #include "base/hash.h"
 
 static const struct {
@@ -18,6 +19,7 @@ static const struct {
     {"watch", command_watch, "watch [-c FILE] [-i IFACE]... [-r FILE [--speed N]]", "capture, count and alarm until stopped"},
     {"report", command_report, "report [-c FILE] [--html|--json] ALARM", "the incident report of an alarm in the history"},
     {"alarms", command_alarms, "alarms [-c FILE] [--json]", "alarms in the history"},
+    {"test-alert", command_test_alert, "test-alert [-c FILE]", "send a test notice on every channel; says which confirmed it"},
     {"check-config", command_check_config, "check-config FILE | --sample", "say what is wrong with a configuration, or \"ok\""},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -50,8 +52,12 @@ int settings_load(struct settings *s, const char *path)
         config_defaults(groups, count);
         return 0;
     }
-    if (config_read(path, groups, count, &why))
-        return 0;
+    if (config_read(path, groups, count, &why)) {
+        if (alert_settings_check(s->alert, &why))
+            return 0;
+        fprintf(stderr, "squall: %s: %s\n", path, why.text);
+        return EX_CONFIG;
+    }
     fprintf(stderr, "squall: %s\n", why.text);
     return EX_CONFIG;
 }

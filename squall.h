@@ -12,6 +12,7 @@ int command_read(int argc, char **argv);
 int command_watch(int argc, char **argv);
 int command_alarms(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_test_alert(int argc, char **argv);
 int command_check_config(int argc, char **argv);
 
 /* "squall: ...; see squall COMMAND --help" on stderr; returns EX_USAGE. */

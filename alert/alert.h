@@ -15,6 +15,8 @@ struct alert_settings; /* alert/settings.h: one array a section kind (snmp, sysl
 size_t alert_setting_groups(struct alert_settings *settings, struct setting_group *groups);
 struct alert_settings *alert_settings_new(void);
 void alert_settings_free(struct alert_settings *s);
+/* What no single value shows: missing addresses, short passwords, unknown kinds.  False: *why, "snmp \"noc\": address: ...". */
+bool alert_settings_check(const struct alert_settings *s, struct reason *why);
 
 struct alert_sink { /* called from a channel's thread */
     void (*trouble)(void *user, const char *channel, bool failing, const char *why); /* a channel fails, or works again */
@@ -25,6 +27,22 @@ struct alert;
 struct alert *alert_new(const struct alert_settings *settings, const char *state_directory, const char *report_base, const struct alert_sink *sink, struct reason *why);
 void alert_storm(struct alert *a, const struct storm *s, const char *change); /* "raised", "updated", "cleared"; copies, never blocks */
 void alert_tick(struct alert *a, int64_t now);   /* about once a second: heartbeats, retries */
+/* A part of the sensor fails or works again (the capture process, the disk): told on every channel as sensorTrouble. */
+void alert_trouble(struct alert *a, const char *part, bool failing, const char *why);
+
+/* What the AgentX subagent serves besides the active alarms; pushed as often as it changes, every few seconds at most. */
+struct alert_counter {
+    char name[40];            /* "capture_packets", "smtp_messages": as /metrics names it, without squall_ and _total */
+    uint64_t value;
+};
+struct alert_host {           /* a row of MTA-MIB's mtaGroupTable: a mail server seen on the wire */
+    struct address address;
+    char name[STORM_TEXT_SIZE]; /* HELO or "by" name; "": unknown, its address is shown */
+    uint64_t received, transmitted, received_recipients, transmitted_recipients; /* messages; recipients accepted */
+    uint64_t loops;           /* mails it sent again to who had them, or got back: mtaGroupLoopsDetected */
+};
+void alert_agent_update(struct alert *a, const struct alert_counter *counters, size_t counter_count, const struct alert_host *hosts, size_t host_count);
+
 void alert_free(struct alert *a);                /* gives each channel at most two seconds; what is not confirmed is kept for the next start */
 
 struct alert_health { /* of one channel, for the page, /metrics and the sensorTrouble trap */

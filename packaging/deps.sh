@@ -2,7 +2,8 @@
 # deps.sh build|check: installs the Debian packages (12 and later) that are missing, and says which; what is there stays as it is.
 # build: to make squall.  check: and to run `make check`.
 set -eu
-build="gcc libc6-dev make pkg-config libpcap-dev libndpi-dev libconfuse-dev libxxhash-dev libzstd-dev zlib1g-dev libjansson-dev libsqlite3-dev"
+build="gcc libc6-dev make pkg-config libpcap-dev libndpi-dev libconfuse-dev libxxhash-dev libzstd-dev zlib1g-dev libjansson-dev libsqlite3-dev
+    libsnmp-dev libcurl4-openssl-dev libssl-dev"
 check="libcmocka-dev clang libclang-rt-dev clang-tidy cppcheck valgrind jq zstd libc6-dbg"
 case ${1:-build} in
 build) want="$build" ;;

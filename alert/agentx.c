@@ -1,0 +1,373 @@
+/* In: the active alarms, the counters and the mail servers seen, from the desk.  Out: the same to snmpd over AgentX.  All tables are one sorted list of leaves
+ * (name, type, value), made anew when something changed and asked for: GET is a search in it, GETNEXT the place after. */
+#include "alert/agentx.h"
+
+#include <net-snmp/agent/net-snmp-agent-includes.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "alert/varbinds.h"
+
+#define NAME_MOST 72 /* sub-identifiers: arc, table, column, and a name of 31 octets or a counter's */
+#define TEXT_MOST 255
+
+struct leaf {
+    oid name[NAME_MOST];
+    uint16_t length;
+    u_char type;
+    bool inside; /* an octet string's octets stand in value.octets */
+    uint16_t size;
+    union {
+        long number;
+        struct counter64 count;
+        const char *text; /* into the tables below */
+        uint8_t octets[16];
+    } value;
+};
+
+static struct {
+    pthread_mutex_t lock; /* of what others write */
+    struct notice *alarms;
+    struct alert_counter *counters;
+    struct alert_host *hosts;
+    uint32_t *host_index; /* beside each host: its row, the same as long as we run */
+    size_t alarm_count, counter_count, host_count;
+    bool changed;
+    struct address *known; /* row i + 1 is that address's */
+    size_t known_count;
+} told = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct { /* the engine's thread's own */
+    struct leaf *list;
+    size_t count, room;
+    oid module[NAME_MOST];
+    size_t module_length;
+    struct notice *alarms; /* what the leaves' texts point into */
+    struct alert_counter *counters;
+    struct alert_host *hosts;
+} tree;
+
+static const oid mta_group[] = {1, 3, 6, 1, 2, 1, 28, 2};
+
+/* ---- from the others ---- */
+
+void agentx_alarms(const struct notice *alarms, size_t count)
+{
+    count = count < AGENTX_ALARMS ? count : AGENTX_ALARMS;
+    struct notice *copy = malloc((count + 1) * sizeof *copy);
+    if (!copy)
+        return;
+    memcpy(copy, alarms, count * sizeof *copy);
+    pthread_mutex_lock(&told.lock);
+    free(told.alarms);
+    told.alarms = copy;
+    told.alarm_count = count;
+    told.changed = true;
+    pthread_mutex_unlock(&told.lock);
+}
+
+/* The row of a server: 1 and up, kept; 0: the rows are used up. */
+static uint32_t row_of(struct address a)
+{
+    for (size_t i = 0; i < told.known_count; i++)
+        if (address_equal(told.known[i], a))
+            return (uint32_t)i + 1;
+    if (told.known_count == AGENTX_HOSTS)
+        return 0;
+    if (!told.known)
+        told.known = calloc(AGENTX_HOSTS, sizeof *told.known);
+    if (!told.known)
+        return 0;
+    told.known[told.known_count++] = a;
+    return (uint32_t)told.known_count;
+}
+
+void agentx_numbers(const struct alert_counter *counters, size_t counter_count, const struct alert_host *hosts, size_t host_count)
+{
+    counter_count = counter_count < AGENTX_COUNTERS ? counter_count : AGENTX_COUNTERS;
+    host_count = host_count < AGENTX_HOSTS ? host_count : AGENTX_HOSTS;
+    struct alert_counter *c = malloc((counter_count + 1) * sizeof *c);
+    struct alert_host *h = malloc((host_count + 1) * sizeof *h);
+    uint32_t *rows = malloc((host_count + 1) * sizeof *rows);
+    pthread_mutex_lock(&told.lock);
+    if (c && h && rows) {
+        memcpy(c, counters, counter_count * sizeof *c);
+        size_t kept = 0;
+        for (size_t i = 0; i < host_count; i++)
+            if ((rows[kept] = row_of(hosts[i].address)) != 0) {
+                h[kept] = hosts[i];
+                if (!h[kept].name[0])
+                    address_text(h[kept].address, h[kept].name);
+                kept++;
+            }
+        struct alert_counter *old_c = told.counters;
+        struct alert_host *old_h = told.hosts;
+        uint32_t *old_rows = told.host_index;
+        told.counters = c, told.hosts = h, told.host_index = rows;
+        c = old_c, h = old_h, rows = old_rows;
+        told.counter_count = counter_count;
+        told.host_count = kept;
+        told.changed = true;
+    }
+    pthread_mutex_unlock(&told.lock);
+    free(c);
+    free(h);
+    free(rows);
+}
+
+/* ---- the leaves ---- */
+
+struct entry { /* a table's row: entry arc and index; the column goes between */
+    const oid *table;
+    size_t table_length;
+    oid index[NAME_MOST];
+    size_t index_length;
+};
+
+static struct leaf *leaf_add(const struct entry *e, unsigned column)
+{
+    size_t length = e->table_length + 2 + e->index_length;
+    if (length > NAME_MOST)
+        return NULL;
+    if (tree.count == tree.room) {
+        size_t room = tree.room ? 2 * tree.room : 256;
+        struct leaf *list = realloc(tree.list, room * sizeof *list);
+        if (!list)
+            return NULL;
+        tree.list = list;
+        tree.room = room;
+    }
+    struct leaf *l = &tree.list[tree.count++];
+    memcpy(l->name, e->table, e->table_length * sizeof(oid));
+    l->name[e->table_length] = 1;
+    l->name[e->table_length + 1] = column;
+    memcpy(l->name + e->table_length + 2, e->index, e->index_length * sizeof(oid));
+    l->length = (uint16_t)length;
+    l->inside = false;
+    return l;
+}
+
+static void leaf_number(const struct entry *e, unsigned column, u_char type, uint64_t value)
+{
+    struct leaf *l = leaf_add(e, column);
+    if (!l)
+        return;
+    l->type = type;
+    l->size = sizeof l->value.number;
+    l->value.number = (long)value;
+    if (type == ASN_COUNTER64) {
+        l->value.count = (struct counter64){value >> 32, value & 0xffffffff};
+        l->size = sizeof l->value.count;
+    }
+}
+
+static void leaf_text(const struct entry *e, unsigned column, const char *text)
+{
+    struct leaf *l = leaf_add(e, column);
+    if (!l)
+        return;
+    l->type = ASN_OCTET_STR;
+    l->size = (uint16_t)varbind_cut(text, TEXT_MOST);
+    l->value.text = text;
+}
+
+static void leaf_address(const struct entry *e, unsigned column, struct address a)
+{
+    struct leaf *l = leaf_add(e, column);
+    if (!l)
+        return;
+    bool v4 = address_is_v4(a);
+    l->type = ASN_OCTET_STR;
+    l->inside = true;
+    l->size = !address_known(a) ? 0 : v4 ? 4 : 16;
+    memcpy(l->value.octets, v4 ? a.b + 12 : a.b, l->size);
+}
+
+/* SQUALL-MIB's tables stand at module.objects.N; index by a text: its length, then its octets. */
+static void text_index(struct entry *e, const char *text)
+{
+    size_t n = strlen(text);
+    e->index_length = 0;
+    if (n > NAME_MOST - 2)
+        n = NAME_MOST - 2;
+    e->index[e->index_length++] = n;
+    for (size_t i = 0; i < n; i++)
+        e->index[e->index_length++] = (unsigned char)text[i];
+}
+
+static void add_alarm(struct entry *e, const struct notice *n)
+{
+    text_index(e, n->id);
+    leaf_number(e, 2, ASN_INTEGER, (uint64_t)n->kind + 1);
+    leaf_number(e, 3, ASN_INTEGER, (uint64_t)varbind_severity(n));
+    leaf_text(e, 4, n->message_id);
+    leaf_text(e, 5, n->subject);
+    leaf_number(e, 6, ASN_COUNTER64, n->copies);
+    leaf_number(e, 7, ASN_COUNTER64, n->deliveries);
+    leaf_number(e, 8, ASN_COUNTER64, n->redeliveries);
+    leaf_address(e, 9, n->reinjector);
+    leaf_text(e, 10, n->reinjector_name);
+    leaf_text(e, 11, n->why);
+}
+
+static void add_host(struct entry *e, const struct alert_host *h, uint32_t row)
+{
+    e->index[0] = 1; /* applIndex: this sensor */
+    e->index[1] = row;
+    e->index_length = 2;
+    leaf_number(e, 2, ASN_COUNTER, h->received & 0xffffffff);
+    leaf_number(e, 5, ASN_COUNTER, h->transmitted & 0xffffffff);
+    leaf_number(e, 9, ASN_COUNTER, h->received_recipients & 0xffffffff);
+    leaf_number(e, 11, ASN_COUNTER, h->transmitted_recipients & 0xffffffff);
+    leaf_text(e, 25, h->name);
+    leaf_number(e, 33, ASN_COUNTER, h->loops & 0xffffffff);
+}
+
+static int leaf_compare(const void *a, const void *b)
+{
+    const struct leaf *x = a, *y = b;
+    return snmp_oid_compare(x->name, x->length, y->name, y->length);
+}
+
+static void *copy_of(const void *list, size_t size)
+{
+    void *copy = malloc(size ? size : 1);
+    if (copy && size)
+        memcpy(copy, list, size);
+    return copy;
+}
+
+static void tree_make(void)
+{
+    pthread_mutex_lock(&told.lock);
+    if (!told.changed) {
+        pthread_mutex_unlock(&told.lock);
+        return;
+    }
+    size_t alarms = told.alarm_count, counters = told.counter_count, hosts = told.host_count;
+    free(tree.alarms);
+    free(tree.counters);
+    free(tree.hosts);
+    tree.alarms = copy_of(told.alarms, alarms * sizeof *told.alarms);
+    tree.counters = copy_of(told.counters, counters * sizeof *told.counters);
+    tree.hosts = copy_of(told.hosts, hosts * sizeof *told.hosts);
+    uint32_t *rows = copy_of(told.host_index, hosts * sizeof *rows);
+    told.changed = !tree.alarms || !tree.counters || !tree.hosts || !rows; /* once more when memory is there */
+    pthread_mutex_unlock(&told.lock);
+    tree.count = 0;
+    oid table[NAME_MOST];
+    struct entry e = {.table = table, .table_length = tree.module_length + 2};
+    memcpy(table, tree.module, tree.module_length * sizeof *table);
+    table[tree.module_length] = MIB_OBJECTS;
+    table[tree.module_length + 1] = MIB_ALARMS;
+    for (size_t i = 0; tree.alarms && i < alarms; i++)
+        add_alarm(&e, &tree.alarms[i]);
+    table[tree.module_length + 1] = MIB_COUNTERS;
+    for (size_t i = 0; tree.counters && i < counters; i++) {
+        text_index(&e, tree.counters[i].name);
+        leaf_number(&e, 2, ASN_COUNTER64, tree.counters[i].value);
+    }
+    struct entry m = {.table = mta_group, .table_length = OID_LENGTH(mta_group)};
+    for (size_t i = 0; tree.hosts && rows && i < hosts; i++)
+        add_host(&m, &tree.hosts[i], rows[i]);
+    free(rows);
+    /* the scalar: module.objects.4.0, its name has the shape "table.1.column" only by accident of the three last numbers */
+    struct leaf *l = leaf_add(&e, 0);
+    if (l) {
+        l->name[tree.module_length + 1] = MIB_ACTIVE;
+        l->name[tree.module_length + 2] = 0;
+        l->length = (uint16_t)(tree.module_length + 3);
+        l->type = ASN_GAUGE;
+        l->size = sizeof l->value.number;
+        l->value.number = (long)alarms;
+    }
+    if (tree.count)
+        qsort(tree.list, tree.count, sizeof *tree.list, leaf_compare);
+}
+
+/* The first leaf at or after a name. */
+static size_t leaf_from(const oid *name, size_t length, bool after)
+{
+    size_t low = 0, high = tree.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = snmp_oid_compare(tree.list[middle].name, tree.list[middle].length, name, length);
+        if (order < 0 || (after && order == 0))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void answer(netsnmp_variable_list *var, const struct leaf *l)
+{
+    const void *value = &l->value; /* all members of a union begin there */
+    if (l->type == ASN_OCTET_STR && !l->inside)
+        value = l->value.text;
+    snmp_set_var_typed_value(var, l->type, value, l->size);
+}
+
+static int on_request(netsnmp_mib_handler *handler, netsnmp_handler_registration *where, netsnmp_agent_request_info *asked, netsnmp_request_info *requests)
+{
+    (void)handler;
+    tree_make();
+    for (netsnmp_request_info *r = requests; r; r = r->next) {
+        netsnmp_variable_list *var = r->requestvb;
+        if (r->processed)
+            continue;
+        bool next = asked->mode == MODE_GETNEXT;
+        size_t at = leaf_from(var->name, var->name_length, next && !r->inclusive);
+        const struct leaf *l = at < tree.count ? &tree.list[at] : NULL;
+        bool within = l && l->length >= where->rootoid_len && snmp_oid_compare(l->name, where->rootoid_len, where->rootoid, where->rootoid_len) == 0;
+        if (next && within) {
+            snmp_set_var_objid(var, l->name, l->length);
+            answer(var, l);
+        } else if (asked->mode == MODE_GET) {
+            if (within && snmp_oid_compare(l->name, l->length, var->name, var->name_length) == 0)
+                answer(var, l);
+            else
+                netsnmp_set_request_error(asked, r, SNMP_NOSUCHINSTANCE);
+        }
+    }
+    return SNMP_ERR_NOERROR;
+}
+
+/* ---- in the engine's thread ---- */
+
+static void serve(const char *name, const oid *root, size_t length)
+{
+    netsnmp_register_handler(netsnmp_create_handler_registration(name, on_request, root, length, HANDLER_CAN_RONLY));
+}
+
+void agentx_start(const struct engine_spec *spec)
+{
+    for (size_t i = 0; i < spec->arc_length; i++)
+        tree.module[tree.module_length++] = spec->arc[i];
+    tree.module[tree.module_length++] = MIB_MODULE;
+    netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_ROLE, 1);
+    netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_ROOT_ACCESS, 1);
+    netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
+    netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, spec->agentx_socket);
+    netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, 15);
+    netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_TIMEOUT, ONE_SEC);
+    netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_RETRIES, 0);
+    init_agent("squall");
+    oid objects[NAME_MOST];
+    memcpy(objects, tree.module, tree.module_length * sizeof *objects);
+    objects[tree.module_length] = MIB_OBJECTS;
+    serve("squallObjects", objects, tree.module_length + 1);
+    serve("mtaGroupTable", mta_group, OID_LENGTH(mta_group));
+    told.changed = true;
+    init_snmp("squall");
+}
+
+void agentx_turn(netsnmp_large_fd_set *ready)
+{
+    if (ready)
+        snmp_read2(ready);
+    snmp_timeout();
+    run_alarms();
+    netsnmp_check_outstanding_agent_requests();
+}

@@ -1,0 +1,82 @@
+/* In: a URL and a body.  Out: POSTed, and whether the receiver confirmed it. */
+#include "alert/http.h"
+
+#include <pthread.h>
+
+#define ANSWER_MOST ((curl_off_t)65536) /* bytes: who sends more is no receiver of ours */
+
+static void library_start(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+CURL *http_open(struct reason *why)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, library_start);
+    CURL *curl = curl_easy_init();
+    if (!curl)
+        reason_say(why, "libcurl: out of memory");
+    return curl;
+}
+
+static size_t pass_over(char *p, size_t size, size_t n, void *user)
+{
+    curl_off_t *seen = user;
+    (void)p;
+    *seen += (curl_off_t)(size * n);
+    return *seen > ANSWER_MOST ? 0 : size * n;
+}
+
+static int on_progress(void *user, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
+{
+    (void)down_all, (void)down, (void)up_all, (void)up;
+    return atomic_load((const atomic_bool *)user);
+}
+
+void http_bounds(CURL *curl, int64_t timeout, const char *ca, const atomic_bool *stop)
+{
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(timeout / 1000000));
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, stop);
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (ca)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, ca);
+}
+
+enum delivery http_post(CURL *curl, const char *url, const char *ca, int64_t timeout, const struct curl_slist *headers, const char *body, size_t size,
+    const atomic_bool *stop, struct reason *why)
+{
+    curl_off_t seen = 0;
+    long status = 0;
+    char error[CURL_ERROR_SIZE] = "";
+    struct curl_slist *all = curl_slist_append(NULL, "Content-Type: application/json");
+    all = curl_slist_append(all, "Expect:"); /* some receivers never say 100 */
+    for (; headers; headers = headers->next)
+        all = curl_slist_append(all, headers->data);
+    curl_easy_reset(curl); /* keeps the connection */
+    http_bounds(curl, timeout, ca, stop);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "squall/" SQUALL_VERSION);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, all);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, pass_over);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &seen);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+    CURLcode result = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
+    curl_slist_free_all(all);
+    if (result != CURLE_OK && !(result == CURLE_WRITE_ERROR && status >= 200 && status < 300)) {
+        reason_say(why, "%s: %s", url, error[0] ? error : curl_easy_strerror(result));
+        return DELIVERY_FAILED;
+    }
+    reason_say(why, "%s: HTTP status %ld", url, status);
+    if (status >= 200 && status < 300)
+        return DELIVERY_CONFIRMED;
+    return status == 400 || status == 413 || status == 415 || status == 422 ? DELIVERY_REFUSED : DELIVERY_FAILED;
+}
