@@ -257,7 +257,7 @@ static bool swapped_sides(enum side from, struct span bytes)
 {
     bool reply = bytes.n >= 4 && bytes.p[0] >= '2' && bytes.p[0] <= '5' && bytes.p[1] >= '0' && bytes.p[1] <= '5' && bytes.p[2] >= '0' &&
                  bytes.p[2] <= '9' && (bytes.p[3] == ' ' || bytes.p[3] == '-');
-    return from == CLIENT ? reply : command_verb(bytes) != VERB_OTHER;
+    return from == CLIENT ? reply : command_verb(span_head(bytes, PROBE_BYTES)) != VERB_OTHER;
 }
 
 static bool sides_open(const struct smtp *s)
@@ -313,7 +313,6 @@ static void client_bytes(struct smtp *s, struct span bytes, int64_t now)
     bool may_be_tls = tls_open(s, CLIENT), after_starttls = s->starttls;
     s->spoke[CLIENT] = true;
     s->fresh |= s->server_since;
-    take_unfinished_reply(s, now);
     if (may_be_tls) {
         s->starttls = false;
         if (looks_like_tls(bytes)) {
@@ -362,6 +361,8 @@ void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now)
     s->last = now;
     if (s->probe_count && s->probe_from != from)
         push_probe(s, now);
+    if (bytes.n && from == (s->swapped ? SERVER : CLIENT))
+        take_unfinished_reply(s, now);
     while (bytes.n && (s->probe_count || undecided(s, s->swapped ? side_other(from) : from, bytes))) {
         s->probe_from = (uint8_t)from;
         s->probe[s->probe_count++] = bytes.p[0];
