@@ -49,9 +49,12 @@ char *address_text(struct address a, char to[ADDRESS_TEXT]);
 /* Dotted quad, IPv6 text, with or without brackets and "IPv6:" (RFC 5321 4.1.3); false: none of these. */
 bool address_parse(struct span text, struct address *a);
 
-static inline bool address_equal(struct address a, struct address b)
+static inline bool address_equal(struct address a, struct address b) /* compared in registers: it is asked many times a mail */
 {
-    return memcmp(a.b, b.b, sizeof a.b) == 0;
+    uint64_t x[2], y[2];
+    memcpy(x, a.b, sizeof x);
+    memcpy(y, b.b, sizeof y);
+    return x[0] == y[0] && x[1] == y[1];
 }
 
 #endif

@@ -23,18 +23,19 @@ struct seen {
     uint64_t number;              /* running; its place in the ring is number % TWIN_MEMORY; 0: empty */
     uint64_t quadruple;           /* hash of both ends */
     uint64_t envelope;            /* of reverse-path and recipients */
-    uint64_t same_quadruple, same_envelope; /* the one before in the bucket */
+    uint64_t name;                /* what the mail is known by; 0: not seen */
     int64_t mail_time, end;
-    uint64_t connection;          /* up to here one cache line, which is all that most comparisons touch */
+    uint64_t same_quadruple, same_envelope, same_mail; /* the one before in the bucket */
+    uint64_t connection;
     struct endpoint client, server;
     uint64_t replies;             /* of what was answered to the envelope */
-    uint64_t helo, name, chain;   /* name: what the mail is known by; 0 each: not seen */
+    uint64_t helo, chain;         /* 0: not seen */
     bool loss, uncertain;
 };
 
 struct twins {
     struct seen ring[TWIN_MEMORY];
-    uint64_t envelopes[BUCKETS], quadruples[BUCKETS]; /* number of the last in each; 0: none */
+    uint64_t envelopes[BUCKETS], mails[BUCKETS], quadruples[BUCKETS]; /* number of the last in each; 0: none */
     uint64_t count;
 };
 
@@ -125,7 +126,7 @@ static bool at_once(const struct seen *a, const struct seen *b)
 
 static bool nat_twin(const struct seen *a, const struct seen *b)
 {
-    if (a->envelope != b->envelope || (!at_once(a, b) && !held_back(a, b)))
+    if (a->envelope != b->envelope || (a->name != b->name && a->name && b->name) || (!at_once(a, b) && !held_back(a, b)))
         return false;
     bool client = address_equal(a->client.address, b->client.address), server = address_equal(a->server.address, b->server.address);
     if ((client && server) || (client && a->client.port != b->client.port) || (server && a->server.port != b->server.port))
@@ -139,6 +140,22 @@ static struct seen *seen_at(struct twins *w, uint64_t number)
     return number && s->number == number ? s : NULL;
 }
 
+/* Envelope and name together: a flood to one mailbox has one envelope, and each mail its own name. */
+static uint64_t mail_bucket(uint64_t envelope, uint64_t name)
+{
+    return hash_pair(envelope, name) % BUCKETS;
+}
+
+static struct seen *nat_twin_of(struct twins *w, const struct seen *one, uint64_t number, bool by_mail)
+{
+    int64_t earliest = one->loss ? one->mail_time - TWIN_LATE : one->end - TWIN_SKEW;
+    int walked = 0;
+    for (struct seen *s = seen_at(w, number); s && s->end >= earliest && walked++ < TWIN_WALK; s = seen_at(w, by_mail ? s->same_mail : s->same_envelope))
+        if (nat_twin(s, one))
+            return s;
+    return NULL;
+}
+
 static struct seen *twin_of(struct twins *w, const struct seen *one)
 {
     /* Ends come in order of time: past the first that ended too early none can match.  What loss has cut short is given up late. */
@@ -148,22 +165,21 @@ static struct seen *twin_of(struct twins *w, const struct seen *one)
     for (struct seen *s = seen_at(w, number); s && s->end >= began && walked++ < TWIN_WALK; s = seen_at(w, s->same_quadruple))
         if (wire_twin(s, one))
             return s;
-    number = w->envelopes[one->envelope % BUCKETS];
-    int64_t earliest = one->loss ? began : one->end - TWIN_SKEW;
-    walked = 0;
-    for (struct seen *s = seen_at(w, number); s && s->end >= earliest && walked++ < TWIN_WALK; s = seen_at(w, s->same_envelope))
-        if (nat_twin(s, one))
-            return s;
-    return NULL;
+    if (!one->name) /* it may be any of this envelope */
+        return nat_twin_of(w, one, w->envelopes[one->envelope % BUCKETS], false);
+    struct seen *named = nat_twin_of(w, one, w->mails[mail_bucket(one->envelope, one->name)], true);
+    return named ? named : nat_twin_of(w, one, w->mails[mail_bucket(one->envelope, 0)], true);
 }
 
 static void seen_keep(struct twins *w, struct seen *one)
 {
     one->number = ++w->count;
     uint64_t *envelope = &w->envelopes[one->envelope % BUCKETS], *quadruple = &w->quadruples[one->quadruple % BUCKETS];
+    uint64_t *mail = &w->mails[mail_bucket(one->envelope, one->name)];
     one->same_envelope = *envelope;
     one->same_quadruple = *quadruple;
-    *envelope = *quadruple = one->number;
+    one->same_mail = *mail;
+    *envelope = *quadruple = *mail = one->number;
     w->ring[one->number % TWIN_MEMORY] = *one;
 }
 
