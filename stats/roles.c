@@ -55,6 +55,8 @@ void roles_free(struct roles *r)
     for (uint32_t i = 0; i < r->count; i++) {
         free(r->party[i]->sent.slot);
         free(r->party[i]->again.slot);
+        free(r->party[i]->domains.slot);
+        free(r->party[i]->evidence);
         free(r->party[i]);
     }
     free(r->party);
@@ -99,7 +101,7 @@ struct party *roles_party(struct roles *r, struct address address, struct span n
     }
     if (r->count == r->room) {
         uint32_t room = r->room ? r->room * 2 : 8;
-        struct party **more = room <= ROLES_PARTIES ? realloc(r->party, room * sizeof *more) : NULL;
+        struct party **more = room <= (r->storm ? ROLES_PARTIES : ROLES_WATCHED) ? realloc(r->party, room * sizeof *more) : NULL;
         if (!more)
             return NULL;
         r->party = more;
@@ -145,6 +147,12 @@ static uint32_t widest(const struct roles *r)
     return most;
 }
 
+/* Seen from its own link nobody had the mail; but a connector in order sends what it fetched to its own people alone. */
+static bool fetched_for_many(const struct party *p, const struct stats_settings *s)
+{
+    return p->fetched && p->sent.count >= s->reinjection.suspected_recipients && p->domains.count >= ROLES_DOMAINS;
+}
+
 bool roles_reinjects(
     const struct roles *r, const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s)
 {
@@ -152,7 +160,7 @@ bool roles_reinjects(
         return false;
     int64_t least = s->reinjection.suspected_recipients;
     if (p->arrival == ARRIVAL_MAILBOX)
-        return p->again.count > 0 || (p->fetched && p->sent.count >= least);
+        return p->again.count > 0 || fetched_for_many(p, s);
     uint64_t in = taken_in(m, p);
     bool far_more = p->again.count >= least && p->sent.count >= s->reinjection.lone_amplification * (double)in;
     if (p->arrival == ARRIVAL_ODD)
@@ -177,8 +185,7 @@ struct verdict roles_judge(const struct roles *r, const struct message *m, const
             v.worst = p;
         if (p->again.count > v.reached)
             v.reached = p->again.count;
-        bool is_strong =
-            p->again.count >= s->reinjection.suspected_recipients || (p->fetched && p->sent.count >= s->reinjection.suspected_recipients);
+        bool is_strong = p->again.count >= s->reinjection.suspected_recipients || fetched_for_many(p, s);
         if (is_strong && !strong)
             strong = p;
         v.third |= p->thirds > 0;

@@ -8,7 +8,9 @@
 #include "stats/settings.h"
 #include "stats/storm.h"
 
-#define ROLES_PARTIES  512  /* a mail; further ones are not told apart */
+#define ROLES_PARTIES  512  /* a storm; further ones are not told apart */
+#define ROLES_WATCHED  256  /* a mail that is none, or not yet */
+#define ROLES_DOMAINS  5    /* more than the likes of one company have */
 #define ROLES_MEMBERS  8192 /* audience members that one host reached and that are told apart */
 #define ROLES_EVIDENCE 4    /* pieces a host */
 #define ROLES_FEEDERS  4    /* a host */
@@ -35,6 +37,7 @@ struct party {              /* a host: a client on the wire, or one that only ch
     bool fetched;               /* its own lines say that it fetched the mail */
     uint64_t redeliveries;      /* laid to its charge, whoever carried them */
     struct members sent, again; /* audience members it sent to; those of them who had it */
+    struct members domains;     /* of those, while it is open whether it sends to more than its own people */
     uint32_t thirds; /* third copies of one audience member at one server, each by a chain of its own; not at the origin's own server: */
     uint32_t thirds_home;
     uint32_t twice;                 /* how often, at most, it stands in one chain as the one who put the copy back on its way */
@@ -46,13 +49,14 @@ struct party {              /* a host: a client on the wire, or one that only ch
     char software[STORM_TEXT_SIZE]; /* what its marks show it runs, and the setting to change; "": no marks */
     struct feeder feeder[ROLES_FEEDERS];
     uint32_t feeder_count;
-    struct storm_evidence evidence[ROLES_EVIDENCE];
+    struct storm_evidence *evidence; /* ROLES_EVIDENCE; NULL: none yet */
     uint32_t evidence_count;
 };
 
 struct roles {
     struct party **party; /* in order of appearance; a party's place is its own while *r lives */
     uint32_t count, room;
+    bool storm;         /* as many as ROLES_PARTIES */
     struct members hit; /* audience members who got a redelivery, but for those at the origin's own server */
 };
 void roles_free(struct roles *r);

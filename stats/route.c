@@ -355,6 +355,7 @@ static void judge(struct route *r, struct trail *l, struct message *m, int64_t n
         severity = SEVERITY_CRITICAL;
     }
     ledger_pin(r->ledger, m, l->pinned = true);
+    l->roles.storm = true;
     incident_raise(r->incidents, s, severity, now, "%s", why);
     if (s->updated == now && o.at != TIME_UNKNOWN) { /* it was told */
         l->foretold = o.deliveries;

@@ -85,7 +85,8 @@ static void put_party(struct storm *s, const struct trail *l, const struct messa
     put_numbers(h, l, m, p);
     snprintf(h->software, sizeof h->software, "%s", role >= ROLE_REINJECTOR ? p->software : "");
     h->evidence_count = p->evidence_count;
-    memcpy(h->evidence, p->evidence, p->evidence_count * sizeof p->evidence[0]);
+    if (p->evidence_count)
+        memcpy(h->evidence, p->evidence, p->evidence_count * sizeof p->evidence[0]);
 }
 
 static void put_origin(struct storm *s, const struct trail *l, const struct message *m, const struct party *origin)

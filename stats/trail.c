@@ -250,7 +250,9 @@ static struct work work_of(struct trail *l, const struct message *m, const struc
 
 void trail_evidence(struct party *by, const struct passage *p, const struct hop *line, const char *said)
 {
-    if (by->evidence_count == ROLES_EVIDENCE)
+    if (!by->evidence)
+        by->evidence = calloc(ROLES_EVIDENCE, sizeof *by->evidence);
+    if (!by->evidence || by->evidence_count == ROLES_EVIDENCE)
         return;
     struct storm_evidence *e = &by->evidence[by->evidence_count++];
     *e = (struct storm_evidence){.time = p->end, .connection = p->connection, .client = p->client, .server = p->server};
@@ -325,6 +327,16 @@ static void fed_by(const struct message *m, struct party *by, const struct work 
     party_feeder(by, address, box->name);
 }
 
+static void count_domains(struct party *by, const struct passage *p)
+{
+    for (uint32_t i = 0; i < p->made_count && by->domains.count < ROLES_DOMAINS; i++)
+        for (size_t k = 0; k < p->header->audience_count && p->made[i].in_audience; k++)
+            if (p->header->audience[k].address == p->made[i].recipient) {
+                members_add(&by->domains, p->header->audience[k].domain);
+                break;
+            }
+}
+
 static void lay(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct work *w,
     const struct stats_settings *settings)
 {
@@ -360,10 +372,14 @@ static void lay(struct trail *l, const struct message *m, const struct passage *
         if (charged)
             charge(l, charged, d, p, c, w, settings);
     }
+    if (by->sent.count == sent)
+        return;
     double share = settings->reinjection.lone_audience_share * (double)m->audience;
-    if (by->sent.count != sent &&
-        ((sent < share && by->sent.count >= share) || (by->fetched && by->sent.count >= settings->reinjection.suspected_recipients &&
-                                                          sent < settings->reinjection.suspected_recipients)))
+    uint32_t domains = by->domains.count;
+    if (by->fetched && p->header && domains < ROLES_DOMAINS)
+        count_domains(by, p);
+    bool many = by->domains.count >= ROLES_DOMAINS && (domains < ROLES_DOMAINS || sent < settings->reinjection.suspected_recipients);
+    if (many || (sent < share && by->sent.count >= share))
         l->changed = true;
 }
 

@@ -97,8 +97,11 @@ static void nobody_had_it(void **state)
     (void)state;
     struct party *p = party(1, ARRIVAL_MAILBOX, 50, 0);
     assert_int_equal(judge(NULL).guilty, 0);
-    p->fetched = true; /* by its own word it fetched the mail it sends to all */
-    assert_true(judge(NULL).suspected);
+    p->fetched = true; /* by its own word it fetched the mail: for its own people */
+    assert_int_equal(judge(NULL).guilty, 0);
+    for (uint64_t domain = 1; domain <= ROLES_DOMAINS; domain++)
+        members_add(&p->domains, domain);
+    assert_true(judge(NULL).suspected); /* for all the world */
 }
 
 static void never_the_origin(void **state)
@@ -179,6 +182,10 @@ static void by_name_alone(void **state)
     assert_ptr_equal(roles_party(&roles, unknown, span_text("HIDDEN.test"), false), p);
     assert_null(roles_party(&roles, unknown, span_text(""), false));
     assert_int_equal(roles.count, 1);
+    for (uint32_t i = 0; i < ROLES_PARTIES + 10; i++)
+        roles_party(&roles, address_v4((const uint8_t[]){10, 1, (uint8_t)(i >> 8), (uint8_t)i}), span_text("x"), true);
+    assert_int_equal(roles.count, ROLES_WATCHED);
+    roles.storm = true;
     for (uint32_t i = 0; i < ROLES_PARTIES + 10; i++)
         roles_party(&roles, address_v4((const uint8_t[]){10, 1, (uint8_t)(i >> 8), (uint8_t)i}), span_text("x"), true);
     assert_int_equal(roles.count, ROLES_PARTIES);

@@ -408,6 +408,21 @@ static void a_team_alias(void **state)
     close_world();
 }
 
+/* A connector as it should be: what it fetches goes to its own people, many of whom stand in To:. */
+static void a_connector_in_order(void **state)
+{
+    (void)state;
+    static const struct host inner = {"10.3.1.20", "exchange.company1.test"};
+    open_world(100);
+    for (uint32_t i = 0; i < 20; i++)
+        COPY(300 + i, c1, inner, i * 5, 1, WAY1("1")); /* p0, p5, p10, ... are of one domain */
+    assert_null(storm());
+    for (uint32_t i = 0; i < 5; i++)
+        COPY(330 + i, c1, inner, i, 1, WAY1("1"));
+    expect(KIND_REINJECTION, SEVERITY_WARNING, 334); /* now it is for five */
+    close_world();
+}
+
 static void repeats_of_the_origin(void **state)
 {
     (void)state;
@@ -668,6 +683,7 @@ int main(void)
         cmocka_unit_test(forwarders_in_a_storm_are_not_named),
         cmocka_unit_test(header_routing_by_smtp),
         cmocka_unit_test(a_team_alias),
+        cmocka_unit_test(a_connector_in_order),
         cmocka_unit_test(repeats_of_the_origin),
         cmocka_unit_test(forged_lines),
         cmocka_unit_test(tidy_ways),
