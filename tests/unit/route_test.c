@@ -221,7 +221,7 @@ static void suspected_then_confirmed(void **state)
     assert_non_null(strstr(s->acquittal, "mail.bank.test (10.1.0.10), sent 42 deliveries, each recipient once"));
     assert_non_null(strstr(s->why, "server.company1.test (10.3.1.10)"));
     const struct storm_host *h = host_of(s, c1);
-    assert_non_null(strstr(h->software, "fetchmail"));
+    assert_true(h && strstr(h->software, "fetchmail"));
     assert_true(h->evidence_count > 0 && h->evidence[0].connection != 0);
     assert_non_null(strstr(h->evidence[0].received, "with POP3 (fetchmail-6.4.37)"));
     assert_true(address_equal(h->evidence[0].server, address(isp.address)));
