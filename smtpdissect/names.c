@@ -1,5 +1,5 @@
-/* In: who the two sides say they are, as their lines come.  Out: the same, to each record.  All in one text, each name after a byte of length,
- * for there may be a million idle sessions. */
+/* In: who the two sides say they are, as their lines come.  Out: the same, to each record.  All in one text, each name after a byte of
+ * length, for there may be a million idle sessions. */
 #include "smtpdissect/session.h"
 
 #define NAME_MOST 255u

@@ -240,7 +240,8 @@ void session_push_client(struct smtp *s, struct span bytes, int64_t now)
         switch ((enum mode)s->mode) {
         case MODE_LINES: bytes = take_line(s, CLIENT, bytes, now); break;
         case MODE_DATA_WAIT:
-            if (text_add(s->d->stock, &s->held, bytes, HELD_MOST) == bytes.n)
+            bytes = span_from(bytes, text_add(s->d->stock, &s->held, bytes, HELD_MOST));
+            if (bytes.n == 0)
                 return;
             session_content_begin(s, now); /* so much can only be content; the reply is late or lost */
             break;

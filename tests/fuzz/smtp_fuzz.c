@@ -1,6 +1,6 @@
-/* Hostile dialogues.  The input is a list of records: a byte that says which side speaks (or that bytes are lost), a byte of length, then so
- * many bytes.  It is told as it stands and again in pieces of one byte: the same must come of both, and nothing may crash, leak or read what
- * is not there. */
+/* Hostile dialogues.  The input is a list of records: a byte that says which side speaks (or that bytes are lost), a byte of length, then
+ * so many bytes.  It is told as it stands and again in pieces of one byte: the same must come of both, and nothing may crash, leak or read
+ * what is not there. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -292,6 +292,32 @@ static void test_one_side(void **state)
         }
 }
 
+/* A client that sends 40,000 bytes without waiting for 354, more than is held back; then the replies come, or never do. */
+static void test_impatient(void **state)
+{
+    (void)state;
+    for (int answered = 0; answered < 2; answered++) {
+        dialogue_read(&dialogue, "S: 220 mx.example\nC: EHLO c.example\nC: MAIL FROM:<a@c.example>\nC: RCPT TO:<b@mx.example>\nC: DATA\n"
+                                 "C: Message-ID: <1@c.example>\nC:\n");
+        for (int i = 0; i < 40000; i++)
+            dialogue_byte(&dialogue, (uint8_t)(i % 78 == 77 ? '\n' : 'x'));
+        static const uint8_t end[] = "\r\n.\r\n";
+        for (size_t i = 0; i < sizeof end - 1; i++)
+            dialogue_byte(&dialogue, end[i]);
+        if (answered) {
+            dialogue_run(&dialogue, SERVER);
+            for (const char *p = "250 mx\r\n250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n"; *p; p++)
+                dialogue_byte(&dialogue, (uint8_t)*p);
+        }
+        dialogue_tell(&dialogue, to_whole, &(struct telling){0}, &whole);
+        if ((strstr(whole.text, SENT("1")) != NULL) != answered)
+            fail_msg("answered %d: got\n%s", answered, whole.text);
+        same("impatient", &(struct telling){.cutting = CUT_BYTES});
+        for (uint64_t seed = 1; seed <= 10; seed++)
+            same("impatient", &(struct telling){.cutting = CUT_RANDOM, .at = seed});
+    }
+}
+
 static unsigned messages_in(const char *text)
 {
     unsigned n = 0;
@@ -352,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_sides),
         cmocka_unit_test(test_holes),
         cmocka_unit_test(test_one_side),
+        cmocka_unit_test(test_impatient),
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_many_mails),
     };
