@@ -165,8 +165,10 @@ static bool open_session(struct engine_receiver *r)
         r->session = snmp_sess_open(&s);
     explicit_bzero(s.securityAuthKey, sizeof s.securityAuthKey);
     explicit_bzero(s.securityPrivKey, sizeof s.securityPrivKey);
-    if (r->session)
+    if (r->session) {
+        snmp_sess_session(r->session)->flags |= SNMP_FLAGS_DONT_PROBE; /* opening cleared it */
         return true;
+    }
     finish(r, DELIVERY_FAILED, good ? "cannot be reached; is the address right?" : "no key can be made of the password");
     return false;
 }
@@ -301,7 +303,10 @@ static void library_start(void)
 {
     netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
     netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
-    snmp_disable_log();
+    static char nowhere[] = "/dev/null"; /* so that it looks for no configuration or certificate, and makes no directory */
+    set_configuration_directory(nowhere);
+    set_persistent_directory(nowhere);
+    netsnmp_register_loghandler(NETSNMP_LOGHANDLER_NONE, LOG_DEBUG); /* without any it would take stderr */
     if (engine.spec.agentx_socket)
         agentx_start(&engine.spec); /* says what the library is to be before it begins */
     else

@@ -5,6 +5,7 @@ TOOL  := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.
 # programs of several files: a directory each
 SCRIPT := $(if $(wildcard tests/script/*.c),$(B)/tests/script/script)
 SIM    := $(if $(wildcard tests/sim/*.c),$(B)/tests/sim/sim)
+ALERT_DRIVER := $(B)/tests/alert/driver
 FUZZ  := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 PCAPS := $(patsubst tests/pcaps/src/%.dialogue,$(B)/tests/pcaps/%.pcap,$(wildcard tests/pcaps/src/*.dialogue))
 SMOKE_SECONDS ?= 60
@@ -22,7 +23,8 @@ $(WRITER): $(B)/%: %.c $(B)/base.a
 
 $(SCRIPT): $(patsubst %.c,$(B)/%.o,$(wildcard tests/script/*.c)) $(LIBS)
 $(SIM): $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c)) $(LIBS)
-$(SCRIPT) $(SIM):
+$(ALERT_DRIVER): $(B)/tests/alert/driver.o $(LIBS)
+$(SCRIPT) $(SIM) $(ALERT_DRIVER):
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS) -lm
 
@@ -39,7 +41,7 @@ $(FUZZ:%=$(B)/tests/fuzz/%): $(B)/tests/fuzz/%: tests/fuzz/%_fuzz.c $(LIBS)
 $(PCAPS): $(B)/tests/pcaps/%.pcap: tests/pcaps/src/%.dialogue $(B)/tests/tools/dialogue
 	$(Q)mkdir -p $(@D)
 	$(Q)$(B)/tests/tools/dialogue $< $@
--include $(UNIT:%=%.d) $(TOOL:%=%.d) $(wildcard $(B)/tests/script/*.d $(B)/tests/sim/*.d) $(FUZZ:%=$(B)/tests/fuzz/%.d)
+-include $(UNIT:%=%.d) $(TOOL:%=%.d) $(wildcard $(B)/tests/script/*.d $(B)/tests/sim/*.d $(B)/tests/alert/*.d) $(FUZZ:%=$(B)/tests/fuzz/%.d)
 
 unit: $(UNIT) ## unit tests
 	$(Q)tests/run-unit $(UNIT)
@@ -52,6 +54,9 @@ sim: $(SIM) ## random mail worlds: are the re-injectors named, all and only they
 
 pcaps: $(B)/squall $(PCAPS) ## dialogues made into packets, against their .expect
 	$(Q)tests/run-pcaps $(B)/squall $(B)/tests/pcaps
+
+alert-check: $(B)/squall $(ALERT_DRIVER) ## alarms that arrive: against real snmptrapd, snmpd, rsyslogd, Alertmanager, a bad webhook
+	$(Q)tests/alert/run $(B)/squall $(ALERT_DRIVER)
 
 corpus: $(B)/squall ## the public captures of ../shared/corpus
 	$(Q)tests/run-corpus $(B)/squall

@@ -1,0 +1,375 @@
+"""The receivers of alarms, as the tests of tests/alert/run start them: real programs where there are such, small servers where the receiver is to misbehave.
+Everything listens on loopback, on ports that were free a moment ago, and lives in one scratch directory of its own."""
+import hashlib, hmac, http.server, json, os, re, shutil, socket, socketserver, subprocess, threading, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+NODE = os.path.join(HERE, "node_modules", "net-snmp", "lib", "mibs")
+MIBS = ":".join([NODE, os.path.join(ROOT, "mibs"), "/usr/share/snmp/mibs"])
+
+
+class Skip(Exception):
+    """A program that the test needs is not there."""
+
+
+def program(name):
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if not path:
+        raise Skip(name + " is not installed")
+    return path
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def until(seconds, what, condition):
+    """Waits for the condition; an AssertionError that says what did not come about."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError("not within %g s: %s" % (seconds, what() if callable(what) else what))
+        time.sleep(0.05)
+
+
+class Daemon:
+    """A real program, started and stopped at will; what it says goes to a file."""
+
+    def __init__(self, scratch, name):
+        self.dir = os.path.join(scratch, name)
+        os.makedirs(self.dir, exist_ok=True)
+        self.output = os.path.join(self.dir, "output")
+        self.process = None
+
+    def launch(self, argv, env=None):
+        with open(self.output, "ab") as out:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(env or {})}, cwd=self.dir)
+
+    def write(self, name, text):
+        path = os.path.join(self.dir, name)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def said(self):
+        try:
+            with open(self.output, errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def stop(self, hard=False):
+        if self.process and self.process.poll() is None:
+            self.process.kill() if hard else self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+    def connectable(self, port):
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            return True
+        except OSError:
+            return False
+
+
+class Trapd(Daemon):
+    """snmptrapd; notices() are the varbinds of each notification it took, by the MIB's names."""
+
+    def __init__(self, scratch, users="", name="snmptrapd"):
+        super().__init__(scratch, name)
+        self.binary = program("snmptrapd")
+        self.port = free_port(socket.SOCK_DGRAM)
+        self.log = os.path.join(self.dir, "log")
+        # the persistent directory is another than the configuration's: snmptrapd would write its own snmptrapd.conf over this one
+        self.persistent = os.path.join(self.dir, "persistent")
+        os.makedirs(self.persistent, exist_ok=True)
+        self.conf = self.write("trapd.conf", "authCommunity log public\ndoNotLogTraps no\ndoNotRetainNotificationLogs yes\n%s" % users)
+
+    def start(self):
+        before = self.said().count("NET-SNMP version")
+        self.launch([self.binary, "-f", "-C", "-c", self.conf, "-M", MIBS, "-m", "SQUALL-MIB", "-OQs", "-Lo", "-F", "NOTICE %V~|~%v\n",
+                     "udp:127.0.0.1:%d" % self.port], {"SNMP_PERSISTENT_DIR": self.persistent})
+        until(5, self.said, lambda: self.said().count("NET-SNMP version") > before)
+        return self
+
+    def notices(self):
+        result = []
+        for line in self.said().splitlines():
+            if not line.startswith("NOTICE "):
+                continue
+            fields = {}
+            for pair in line[7:].split("~|~"):
+                name, _, value = pair.partition(" = ")
+                fields[re.sub(r"\.0$", "", name.strip())] = value.strip()
+            fields["type"] = fields.get("snmpTrapOID", "?")
+            result.append(fields)
+        return result
+
+    def types(self, alarm=None):
+        return [n["type"] for n in self.notices() if alarm is None or n.get("squallNoticeAlarmId") in (alarm, '"%s"' % alarm)]
+
+
+class Snmpd(Daemon):
+    def __init__(self, scratch):
+        super().__init__(scratch, "snmpd")
+        self.binary = program("snmpd")
+        program("snmpwalk")
+        self.port = free_port(socket.SOCK_DGRAM)
+        self.socket = os.path.join(self.dir, "agentx")
+        self.conf = self.write("agent.conf", "rocommunity public 127.0.0.1\nmaster agentx\nagentXSocket %s\nagentXPerms 0770 0770\n" % self.socket)
+        os.makedirs(os.path.join(self.dir, "persistent"), exist_ok=True)
+
+    def start(self):
+        self.launch([self.binary, "-f", "-C", "-c", self.conf, "-Lo", "-I", "system_mib,vacm_conf,usm_conf", "-m", "", "udp:127.0.0.1:%d" % self.port],
+                    {"SNMP_PERSISTENT_DIR": os.path.join(self.dir, "persistent")})
+        until(5, self.said, lambda: "NET-SNMP version" in self.said() and os.path.exists(self.socket))
+        return self
+
+    def ask(self, tool, *arguments):
+        return subprocess.run([program(tool), "-v2c", "-c", "public", "-M", MIBS, "-m", "SQUALL-MIB", "-t", "2", *arguments[:-1], "127.0.0.1:%d" % self.port,
+                               arguments[-1]], capture_output=True, text=True, timeout=20).stdout
+
+
+class Rsyslogd(Daemon):
+    """rsyslogd with one input; messages() are what it wrote, one JSON a line."""
+
+    def __init__(self, scratch, kind, name="rsyslogd"):
+        super().__init__(scratch, name + "-" + kind)
+        self.binary = program("rsyslogd")
+        self.kind = kind
+        self.port = free_port(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+        self.file = os.path.join(self.dir, "messages")
+        tls = ""
+        if kind == "tls":
+            if not any(os.path.exists(os.path.join(d, "lmnsd_gtls.so")) for d in ("/usr/lib/x86_64-linux-gnu/rsyslog", "/usr/lib/aarch64-linux-gnu/rsyslog", "/usr/lib/rsyslog")):
+                raise Skip("rsyslog-gnutls is not installed")
+            self.certificates()
+            tls = 'global(DefaultNetstreamDriver="gtls" DefaultNetstreamDriverCAFile="%s/ca.pem" DefaultNetstreamDriverCertFile="%s/server.pem" ' \
+                  'DefaultNetstreamDriverKeyFile="%s/server.key")\n' % (self.dir, self.dir, self.dir)
+        module = "imudp" if kind == "udp" else "imtcp"
+        options = ' StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="anon"' if kind == "tls" else ""
+        self.conf = self.write("rsyslog.conf", '%smodule(load="%s"%s)\ninput(type="%s" port="%d" address="127.0.0.1")\n'
+            'template(name="all" type="list" option.jsonf="on") { property(outname="sd" name="structured-data" format="jsonf") '
+            'property(outname="msg" name="msg" format="jsonf") property(outname="pri" name="pri" format="jsonf") property(outname="app" name="app-name" format="jsonf") '
+            'property(outname="msgid" name="msgid" format="jsonf") property(outname="time" name="timereported" dateFormat="rfc3339" format="jsonf") '
+            'property(outname="version" name="protocol-version" format="jsonf") }\n'
+            '*.* action(type="omfile" file="%s" template="all" asyncWriting="off")\n' % (tls, module, options, module, self.port, self.file))
+
+    def certificates(self):
+        openssl = program("openssl")
+        run = lambda *a: subprocess.run([openssl, *a], check=True, capture_output=True, cwd=self.dir)
+        for ca in ("ca", "other"):
+            run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=" + ca, "-keyout", ca + ".key", "-out", ca + ".pem")
+        run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=loghost", "-keyout", "server.key", "-out", "server.csr")
+        self.write("san", "subjectAltName=IP:127.0.0.1,DNS:loghost.test\n")
+        run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", "server.pem")
+
+    def start(self):
+        self.launch([self.binary, "-n", "-f", self.conf, "-i", os.path.join(self.dir, "pid")])
+        if self.kind == "udp":
+            time.sleep(0.7)
+        else:
+            until(5, self.said, lambda: self.connectable(self.port))
+        assert self.process.poll() is None, "rsyslogd ended: " + self.said()
+        return self
+
+    def messages(self):
+        try:
+            with open(self.file, errors="replace") as f:
+                return [m for m in map(json.loads, f) if m["app"] == "squall"]
+        except FileNotFoundError:
+            return []
+
+
+class Alertmanager(Daemon):
+    def __init__(self, scratch):
+        super().__init__(scratch, "alertmanager")
+        self.binary = program("prometheus-alertmanager")
+        self.port = free_port()
+        self.conf = self.write("am.yml", "route:\n  receiver: nobody\nreceivers:\n  - name: nobody\n")
+
+    def start(self):
+        self.launch([self.binary, "--config.file=" + self.conf, "--storage.path=" + os.path.join(self.dir, "data"), "--cluster.listen-address=",
+                     "--web.listen-address=127.0.0.1:%d" % self.port])
+        until(10, self.said, lambda: self.connectable(self.port))
+        return self
+
+    def alerts(self, alarm=None):
+        import urllib.request
+        with urllib.request.urlopen("http://127.0.0.1:%d/api/v2/alerts?active=true&silenced=true" % self.port, timeout=5) as answer:
+            every = json.load(answer)
+        return [a for a in every if alarm is None or a["labels"].get("alarm") == alarm]
+
+
+class Webhook:
+    """A web server whose answer is mode(): 200, 500, "slow", "hang", "close".  taken: bodies it answered with 2xx; seen: all that came."""
+
+    def __init__(self, mode=200, secret=None, port=0):
+        outer = self
+        self.mode, self.secret, self.taken, self.seen, self.bad = mode, secret, [], [], []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *arguments):
+                pass
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.seen.append(body)
+                mode = outer.mode
+                if mode == "slow":
+                    time.sleep(1.5)
+                if mode == "hang":
+                    time.sleep(30)
+                if mode in ("close", "hang"):
+                    self.close_connection = True
+                    return
+                if outer.secret:
+                    want = "sha256=" + hmac.new(outer.secret.encode(), body, hashlib.sha256).hexdigest()
+                    if self.headers.get("X-Squall-Signature") != want:
+                        outer.bad.append(self.headers.get("X-Squall-Signature"))
+                status = mode if isinstance(mode, int) else 200
+                if 200 <= status < 300:
+                    outer.taken.append(json.loads(body))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+
+            def handle_error(self, request, address):
+                pass
+
+        self.server = Server(("127.0.0.1", port), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def changes(self, alarm=None):
+        return [b["change"] for b in self.taken if alarm is None or b.get("id") == alarm]
+
+    def stop(self, hard=False):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Smarthost:
+    """A mail server for one mail at a time; mails: (from, recipients, text)."""
+
+    def __init__(self):
+        outer = self
+        self.mails = []
+
+        class Handler(socketserver.StreamRequestHandler):
+            def say(self, line):
+                self.wfile.write(line.encode() + b"\r\n")
+
+            def handle(self):
+                sender, to = None, []
+                self.say("220 smarthost.test ESMTP")
+                for raw in self.rfile:
+                    line = raw.decode(errors="replace").strip()
+                    verb = line[:4].upper()
+                    if verb == "EHLO":
+                        self.say("250-smarthost.test")
+                        self.say("250 8BITMIME")
+                    elif verb == "MAIL":
+                        sender, to = line, []
+                        self.say("250 ok")
+                    elif verb == "RCPT":
+                        to.append(line)
+                        self.say("250 ok")
+                    elif verb == "DATA":
+                        self.say("354 go on")
+                        text = b""
+                        while not text.endswith(b"\r\n.\r\n"):
+                            text += self.rfile.readline()
+                        outer.mails.append((sender, to, text.decode()))
+                        self.say("250 taken")
+                    elif verb == "QUIT":
+                        self.say("221 bye")
+                        return
+                    else:
+                        self.say("250 ok")
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self, hard=False):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Driver:
+    """tests/alert/driver.c: the alert room under a script."""
+
+    def __init__(self, binary, scratch, config, state="state"):
+        self.binary, self.scratch = binary, scratch
+        self.state = os.path.join(scratch, state)
+        self.conf = os.path.join(scratch, state + ".conf")
+        with open(self.conf, "w") as f:
+            f.write(config)
+        self.errors = os.path.join(scratch, state + ".errors")
+        self.process = None
+        self.start()
+
+    def start(self):
+        with open(self.errors, "ab") as errors:
+            self.process = subprocess.Popen([self.binary, self.conf, self.state], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+        return self
+
+    def said(self):
+        with open(self.errors) as f:
+            return f.read()
+
+    def do(self, *lines):
+        for line in lines:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+            if line == "crash":
+                self.process.wait(5)
+                return None
+            last = self.process.stdout.readline().strip()
+            assert last, "the driver ended at '%s': %s" % (line, self.said())
+        return last
+
+    def health(self):
+        self.process.stdin.write("health\n")
+        self.process.stdin.flush()
+        result = {}
+        for line in iter(self.process.stdout.readline, "done\n"):
+            name, numbers, error = line.rstrip("\n").split("\t")
+            result[name] = {k: int(v) for k, v in (pair.split("=") for pair in numbers.split())}
+            result[name]["error"] = error
+        return result
+
+    def drained(self, seconds):
+        answer = self.do("drain %g" % seconds)
+        assert answer == "drained", "%s after %g s: %s" % (answer, seconds, self.health())
+
+    def stop(self, hard=False):
+        if not self.process or self.process.poll() is not None:
+            return
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError("the driver did not end")
+        assert self.process.returncode == 0, "the driver ended with %d: %s" % (self.process.returncode, self.said())
