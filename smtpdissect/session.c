@@ -359,10 +359,12 @@ static void push_probe(struct smtp *s, int64_t now)
 
 void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now)
 {
+    if (bytes.n == 0)
+        return;
     s->last = now;
     if (s->probe_count && s->probe_from != from)
         push_probe(s, now);
-    if (bytes.n && from == (s->swapped ? SERVER : CLIENT))
+    if (from == (s->swapped ? SERVER : CLIENT))
         take_unfinished_reply(s, now);
     while (bytes.n && (s->probe_count || undecided(s, s->swapped ? side_other(from) : from, bytes))) {
         s->probe_from = (uint8_t)from;
