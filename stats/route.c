@@ -7,6 +7,7 @@
  * is watched.  A stronger kind takes the incident over: list-loop, then reinjection, then forwarding-loop. */
 #include "stats/chain.h"
 #include "stats/detect.h"
+#include "stats/figure.h"
 #include "stats/ledger.h"
 #include "stats/sketch.h"
 #include "stats/trail.h"
@@ -195,10 +196,12 @@ static void say_reinjection(struct storm *s, const struct verdict *v)
                         : v->lone  ? "it alone reached nearly the whole audience"
                         : v->home  ? "people at the origin's own server got more than two copies"
                                    : "suspected, until a second host, a third copy or a second pass confirms it";
-    snprintf(s->why, sizeof s->why,
-        "%s%s put the mail, %s, back on its way to people of its To: and Cc: who had it (%u of %llu by one host, %llu redeliveries): %s.",
-        host, others, v->worst->arrival == ARRIVAL_MAILBOX ? "out of a mailbox" : "taken in by SMTP for a few", v->reached,
-        (unsigned long long)s->audience, (unsigned long long)v->redeliveries, proof);
+    bool one = v->guilty <= 1, mailbox = v->worst->arrival == ARRIVAL_MAILBOX;
+    const char *how = mailbox ? (one ? "takes this mail out of a mailbox and sends" : "take this mail out of a mailbox and send")
+                              : (one ? "took this mail in for a few and sends" : "took this mail in for a few and send");
+    char again[FIGURE_TEXT];
+    snprintf(s->why, sizeof s->why, "%s%s %s it again to people in its To: and Cc: (one host to %u of %llu; %s deliveries to people who had it): %s.", host,
+        others, how, v->reached, (unsigned long long)s->audience, figure_count(v->redeliveries, again), proof);
 }
 
 static void say_loop(struct storm *s, const struct trail *l)
@@ -212,7 +215,7 @@ static void say_loop(struct storm *s, const struct trail *l)
             sketch_host_text(s->hosts[i].address, s->hosts[i].name, n == 1 ? first : second, sizeof first);
     const struct party *p = roles_find(&l->roles, l->turning_point);
     sketch_host_text(l->turning_point, p ? p->name : "", server, sizeof server);
-    snprintf(s->why, sizeof s->why, "The mail has come back to %s for the %u. time%s%s; it goes round through %s%s%s%s.", server,
+    snprintf(s->why, sizeof s->why, "The mail has come back to %s %u times%s%s; it goes round through %s%s%s%s.", server,
         l->returns, s->kind == KIND_LIST_LOOP ? ", with the list's own marks" : "", more, first, n > 1 ? ", " : "", second,
         n > 2 ? " and others" : "");
 }
