@@ -72,6 +72,15 @@ static struct history *open_history(const struct asking *a, int *status)
     return h;
 }
 
+static bool flushed(void)
+{
+    if (fflush(stdout) == 0)
+        return true;
+    if (errno != EPIPE) /* `| head` has seen enough */
+        fprintf(stderr, "squall: standard output: cannot write: %s; is the disk full?\n", strerror(errno));
+    return false;
+}
+
 static bool list_line(void *user, const struct storm *s)
 {
     char raised[TIME_TEXT], cleared[TIME_TEXT];
@@ -110,11 +119,7 @@ int command_alarms(int argc, char **argv)
         json_decref(list);
     }
     history_close(h);
-    if (fflush(stdout) != 0) {
-        fprintf(stderr, "squall: standard output: cannot write: %s\n", strerror(errno));
-        status = EX_IOERR;
-    }
-    return status;
+    return flushed() ? status : EX_IOERR;
 }
 
 int command_report(int argc, char **argv)
@@ -133,10 +138,7 @@ int command_report(int argc, char **argv)
         fprintf(stderr, "squall: %s\n", why.text);
         return EX_NOINPUT;
     }
-    if (!report_write(s, a.html ? REPORT_HTML : a.json ? REPORT_JSON : REPORT_TEXT, stdout) || fflush(stdout) != 0) {
-        fprintf(stderr, "squall: standard output: cannot write: %s\n", strerror(errno));
-        status = EX_IOERR;
-    }
+    bool good = report_write(s, a.html ? REPORT_HTML : a.json ? REPORT_JSON : REPORT_TEXT, stdout);
     storm_json_free(s);
-    return status;
+    return flushed() && good ? status : EX_IOERR;
 }

@@ -257,6 +257,8 @@ static bool fail_met(const struct reading *r)
 
 static int cannot_write(const char *what)
 {
+    if (errno == EPIPE)
+        return EX_IOERR; /* the reader has seen enough, as `| head` does: nothing to tell */
     fprintf(stderr, "squall: %s: cannot write: %s; is the disk full?\n", what, strerror(errno ? errno : EIO));
     return EX_IOERR;
 }
