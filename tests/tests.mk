@@ -97,11 +97,11 @@ bench: $(B)/squall $(BENCH) ## wall time against a bare pcap loop (KINDS="mixed 
 lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespaces and compare with their logs (root)
 	$(Q)tests/lab/run $(B)/squall $(OUT)/lab
 
-build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(BENCH) $(PCAPS))
+build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(ALERT_DRIVER) $(BENCH) $(PCAPS))
 
 # `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
-RELEASE_STEPS := sim metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
-ASAN_STEPS    := split corpus storms unit script pcaps
+RELEASE_STEPS := sim alert-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
+ASAN_STEPS    := alert-check split corpus storms unit script pcaps
 STEPS := release-tidy $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
 BUILDS := release-build-all asan-build-all fuzz-build-all
 RESULTS = $(OUT)/results
@@ -115,4 +115,4 @@ $(STEPS:%=step-%): | $(BUILDS:%=step-%)
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: unit script sim pcaps corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench lab build-all check check-steps
+.PHONY: unit script sim pcaps alert-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench lab build-all check check-steps

@@ -96,7 +96,7 @@ class Trapd(Daemon):
 
     def start(self):
         before = self.said().count("NET-SNMP version")
-        self.launch([self.binary, "-f", "-C", "-c", self.conf, "-M", MIBS, "-m", "SQUALL-MIB", "-OQs", "-Lo", "-F", "NOTICE %V~|~%v\n",
+        self.launch([self.binary, "-f", "-C", "-c", self.conf, "-M", MIBS, "-m", "SNMPv2-MIB:SQUALL-MIB", "-OQUs", "-Lo", "-F", "NOTICE %V~|~%v\n",
                      "udp:127.0.0.1:%d" % self.port], {"SNMP_PERSISTENT_DIR": self.persistent})
         until(5, self.said, lambda: self.said().count("NET-SNMP version") > before)
         return self
