@@ -5,191 +5,18 @@
 #include <assert.h>
 #include <confuse.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "base/setting.h"
 
 #define MOST_OPTIONS 160 /* top level: settings, sections, and the end mark */
 #define FILE_MOST ((size_t)1 << 20)
 
-/* ---- text to value ---------------------------------------------------------------------------------------------------------- */
-
-struct unit {
-    const char *name;
-    double times;
-};
-static const struct unit size_units[] = {{"", 1}, {"B", 1}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824}, {NULL, 0}};
-static const struct unit time_units[] = {{"", 1}, {"s", 1}, {"ms", 1e-3}, {"us", 1e-6}, {"min", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0}};
-static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
-
-/* "128 MiB", "0.5", "10 min": digits, perhaps a fraction, perhaps a unit.  No exponent, no sign, no locale. */
-static bool parse_quantity(const char *text, const struct unit *units, double *value)
-{
-    double v = 0, place = 1;
-    const char *p = text;
-    if (*p < '0' || *p > '9')
-        return false;
-    for (; *p >= '0' && *p <= '9'; p++)
-        v = v * 10 + (*p - '0');
-    if (*p == '.')
-        for (p++; *p >= '0' && *p <= '9'; p++)
-            v += (*p - '0') * (place /= 10);
-    while (*p == ' ')
-        p++;
-    for (; units->name; units++)
-        if (strcmp(p, units->name) == 0) {
-            *value = v * units->times;
-            return true;
-        }
-    return false;
-}
-
-static const char *expected(enum setting_type type)
-{
-    switch (type) {
-    case SETTING_BOOL:
-        return "true or false";
-    case SETTING_COUNT:
-        return "a whole number";
-    case SETTING_SIZE:
-        return "a size such as \"128 MiB\" (B, KiB, MiB, GiB)";
-    case SETTING_SECONDS:
-        return "a time such as 30 or \"10 min\" (ms, s, min, h, d)";
-    case SETTING_RATIO:
-        return "a number";
-    case SETTING_TEXT:
-        return "a text";
-    case SETTING_PORTS:
-        return "ports from 1 to 65535, such as {25, 587}";
-    case SETTING_TEXTS:
-        return "a list of texts such as {\"one\", \"two\"}";
-    }
-    return "";
-}
-
-static bool parse_bool(const char *text, bool *value)
-{
-    static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no", "off"};
-    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
-        if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
-            *value = strcmp(text, yes[i]) == 0;
-            return true;
-        }
-    return false;
-}
-
-static bool set_text(char **field, const char *text)
-{
-    free(*field);
-    *field = *text ? strdup(text) : NULL;
-    return true;
-}
-
-static bool set_number(const struct setting *s, char *field, const char *text, struct reason *why)
-{
-    const struct unit *units = s->type == SETTING_SIZE ? size_units : s->type == SETTING_SECONDS ? time_units : no_units;
-    double v;
-    if (!parse_quantity(text, units, &v) || (s->type == SETTING_COUNT && v != floor(v)))
-        return reason_say(why, "%s: \"%s\" is not %s", s->name, text, expected(s->type));
-    if (s->least < s->most && (v < s->least || v > s->most))
-        return reason_say(why, "%s: %s is out of range; choose between %.10g and %.10g", s->name, text, s->least, s->most);
-    if (s->type == SETTING_RATIO)
-        memcpy(field, &v, sizeof v);
-    else {
-        int64_t whole = llround(s->type == SETTING_SECONDS ? v * (double)NS_PER_SECOND : v);
-        memcpy(field, &whole, sizeof whole);
-    }
-    return true;
-}
-
-static bool is_list(const struct setting *s)
-{
-    return s->type == SETTING_PORTS || s->type == SETTING_TEXTS;
-}
-
-/* One value, as text, into its field of the room's struct. */
-static bool set_value(const struct setting *s, void *values, const char *text, struct reason *why)
-{
-    char *field = (char *)values + s->offset;
-    switch (s->type) {
-    case SETTING_BOOL:
-        return parse_bool(text, (bool *)field) || reason_say(why, "%s: \"%s\" is not %s", s->name, text, expected(s->type));
-    case SETTING_TEXT:
-        return set_text((char **)(void *)field, text);
-    case SETTING_COUNT:
-    case SETTING_SIZE:
-    case SETTING_SECONDS:
-    case SETTING_RATIO:
-        return set_number(s, field, text, why);
-    case SETTING_PORTS:
-    case SETTING_TEXTS:
-        break; /* lists: add_item */
-    }
-    assert(!is_list(s));
-    return false;
-}
-
-static bool add_port(const struct setting *s, struct port_set *set, const char *text, struct reason *why)
-{
-    double v;
-    if (!parse_quantity(text, no_units, &v) || v < 1 || v > 65535 || v != floor(v))
-        return reason_say(why, "%s: \"%s\" is no port; expected %s", s->name, text, expected(s->type));
-    if (set->count == sizeof set->port / sizeof set->port[0])
-        return reason_say(why, "%s: more than %zu ports", s->name, set->count);
-    set->port[set->count++] = (uint16_t)v;
-    return true;
-}
-
-static bool add_text(const struct setting *s, struct text_list *list, const char *text, struct reason *why)
-{
-    if (list->count == sizeof list->text / sizeof list->text[0])
-        return reason_say(why, "%s: more than %zu texts", s->name, list->count);
-    list->text[list->count] = strdup(text);
-    return list->text[list->count++] != NULL || reason_say(why, "%s: out of memory", s->name);
-}
-
-static bool add_item(const struct setting *s, void *field, const char *text, struct reason *why)
-{
-    return s->type == SETTING_PORTS ? add_port(s, field, text, why) : add_text(s, field, text, why);
-}
-
-static void empty_list(const struct setting *s, void *field)
-{
-    if (s->type == SETTING_PORTS) {
-        ((struct port_set *)field)->count = 0;
-        return;
-    }
-    struct text_list *list = field;
-    while (list->count)
-        free(list->text[--list->count]);
-}
-
-/* A list as the tables write it: "25, 465, 587". */
-static void default_list(const struct setting *s, void *field)
-{
-    char text[256];
-    assert(strlen(s->fallback) < sizeof text);
-    strcpy(text, s->fallback);
-    empty_list(s, field);
-    for (char *rest = NULL, *one = strtok_r(text, ", ", &rest); one; one = strtok_r(NULL, ", ", &rest)) {
-        bool good = add_item(s, field, one, NULL);
-        assert(good);
-    }
-}
-
 static void group_defaults(const struct setting_group *g, void *values)
 {
-    for (size_t i = 0; i < g->count; i++) {
-        const struct setting *s = &g->list[i];
-        if (is_list(s)) {
-            default_list(s, (char *)values + s->offset);
-            continue;
-        }
-        bool good = set_value(s, values, s->fallback, NULL);
-        assert(good); /* the table itself is wrong */
-    }
+    for (size_t i = 0; i < g->count; i++)
+        setting_default(&g->list[i], values);
 }
 
 void config_defaults(const struct setting_group *groups, size_t count)
@@ -237,20 +64,18 @@ static int check_value(cfg_t *cfg, cfg_opt_t *opt)
     const char *section = strcmp(cfg_name(cfg), "root") == 0 ? NULL : cfg_name(cfg);
     const struct setting *s = setting_find(section, opt->name, &g);
     struct reason why = {""};
-    union {
+    union { /* a field of any type but text, to try the value on */
         bool yes;
         int64_t whole;
         double ratio;
-        char *text;
-    } trial = {.text = NULL};
+        struct port_set ports;
+    } trial = {.ports = {.count = 0}};
     struct setting alone = *s;
     alone.offset = 0;
-    struct port_set ports = {.count = 0};
     const char *last = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
-    if (!last)
+    if (!last || s->type == SETTING_TEXT || s->type == SETTING_TEXTS)
         return 0;
-    bool any_text = s->type == SETTING_TEXT || s->type == SETTING_TEXTS;
-    bool good = s->type == SETTING_PORTS ? add_port(s, &ports, last, &why) : any_text || set_value(&alone, &trial, last, &why);
+    bool good = setting_is_list(s) ? setting_add(&alone, &trial, last, &why) : setting_put(&alone, &trial, last, &why);
     if (!good)
         cfg_error(cfg, "%s", why.text);
     return good ? 0 : -1;
@@ -264,15 +89,14 @@ static bool take_values(cfg_t *cfg, const struct setting_group *g, const char *s
             continue;
         cfg_opt_t *opt = cfg_getopt(cfg, s->name);
         unsigned n = cfg_opt_size(opt);
-        if (n == 0 || (!is_list(s) && !cfg_opt_getnstr(opt, 0)))
+        if (n == 0 || (!setting_is_list(s) && !cfg_opt_getnstr(opt, 0)))
             continue; /* not in the file */
-        if (is_list(s)) {
-            void *field = (char *)values + s->offset;
-            empty_list(s, field);
+        if (setting_is_list(s)) {
+            setting_empty(s, values);
             for (unsigned v = 0; v < n; v++)
-                if (!add_item(s, field, cfg_opt_getnstr(opt, v), why))
+                if (!setting_add(s, values, cfg_opt_getnstr(opt, v), why))
                     return false;
-        } else if (!set_value(s, values, cfg_opt_getnstr(opt, 0), why))
+        } else if (!setting_put(s, values, cfg_opt_getnstr(opt, 0), why))
             return false;
     }
     return true;
@@ -365,7 +189,7 @@ static void options_of(struct options *o, const struct setting_group *g, const c
         const struct setting *s = &g->list[i];
         if (!g->titled && (s->section && section ? strcmp(s->section, section) != 0 : s->section != section))
             continue;
-        if (is_list(s))
+        if (setting_is_list(s))
             option_add(o, (cfg_opt_t)CFG_STR_LIST(s->name, NULL, CFGF_NODEFAULT));
         else
             option_add(o, (cfg_opt_t)CFG_STR(s->name, NULL, CFGF_NODEFAULT));
@@ -494,18 +318,12 @@ done:
 
 /* ---- the sample ------------------------------------------------------------------------------------------------------------- */
 
-static bool bare_word(const struct setting *s)
-{
-    double v;
-    return s->type == SETTING_BOOL || parse_quantity(s->fallback, no_units, &v);
-}
-
 static void sample_line(const struct setting *s, const char *indent, FILE *to)
 {
     fprintf(to, "%s# %s\n", indent, s->doc);
-    if (is_list(s))
+    if (setting_is_list(s))
         fprintf(to, "%s#%s = {%s}\n", indent, s->name, s->fallback);
-    else if (bare_word(s))
+    else if (setting_is_bare(s))
         fprintf(to, "%s#%s = %s\n", indent, s->name, s->fallback);
     else
         fprintf(to, "%s#%s = \"%s\"\n", indent, s->name, s->fallback);
