@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alert/alert.h"
 #include "evidence.h"
 #include "squall.h"
 
@@ -25,6 +26,8 @@ struct watching {
     bool history_failed;      /* told once */
     struct evidence *evidence;
     bool evidence_failed;
+    struct alert *alert;
+    int64_t alert_ticked;     /* monotonic ns */
     int64_t replay_began, replay_first; /* monotonic ns; packet time */
     int64_t status_told;      /* packet time */
     uint64_t deliveries_told;
@@ -70,6 +73,26 @@ static void storm_changed(void *user, const struct storm *s, enum storm_change c
         history_trouble(w, &why);
     if (w->evidence && s->severity != SEVERITY_NOTICE)
         evidence_storm(w->evidence, s);
+    alert_storm(w->alert, s, words[change]);
+}
+
+/* From a channel's thread; log_line() is one write. */
+static void channel_changed(void *user, const char *channel, bool failing, const char *why)
+{
+    (void)user;
+    if (failing)
+        log_line(LOG_LEVEL_WARNING, "%s: alerts do not arrive: %s; they are kept and sent when it works again", channel, why);
+    else
+        log_line(LOG_LEVEL_NOTICE, "%s: alerts arrive again", channel);
+}
+
+static void tick_alerts(struct watching *w)
+{
+    int64_t now = clock_monotonic();
+    if (now - w->alert_ticked < NS_PER_SECOND)
+        return;
+    w->alert_ticked = now;
+    alert_tick(w->alert, clock_now());
 }
 
 static void write_evidence(struct watching *w)
@@ -114,6 +137,7 @@ static void second_passed(void *user, int64_t now)
     if (w->history && !history_tick(w->history, now, &why))
         history_trouble(w, &why);
     write_evidence(w);
+    tick_alerts(w);
     if (w->status_told == 0)
         w->status_told = now;
     if (now - w->status_told >= STATUS_EVERY) {
@@ -212,11 +236,13 @@ static int watch_interfaces(struct watching *w, const struct settings *settings)
         }
     }
     log_line(LOG_LEVEL_NOTICE, "watching %zu interface%s; stop with ctrl-C", w->interface_count, w->interface_count == 1 ? "" : "s");
-    while (!stopping)
+    while (!stopping) {
         if (!capture_poll(w->sensor.capture, NS_PER_SECOND / 4, &why)) {
             fprintf(stderr, "squall: %s\n", why.text);
             return EX_UNAVAILABLE;
         }
+        tick_alerts(w); /* also when no packet comes */
+    }
     return 0;
 }
 
@@ -249,12 +275,19 @@ int command_watch(int argc, char **argv)
     if (!keep_history(&w, &settings, &status))
         return status;
     struct sensor_hooks hooks = {.storm = storm_changed, .tick = second_passed, .user = &w};
+    struct alert_sink channels = {.trouble = channel_changed, .user = &w};
+    struct reason why;
+    w.alert = alert_new(settings.alert, settings.history.directory, NULL, &channels, &why);
+    if (!w.alert) {
+        fprintf(stderr, "squall: %s\n", why.text);
+        status = EX_CONFIG;
+        goto close;
+    }
     if (!sensor_open(&w.sensor, &settings, &hooks)) {
         fputs("squall: out of memory at the start; lower the bounds in squall.conf\n", stderr);
         status = EX_OSERR;
         goto close;
     }
-    struct reason why;
     if (!history_open_storms(w.history, resume, &w, &why))
         history_trouble(&w, &why);
     stop_target = w.sensor.capture;
@@ -266,6 +299,7 @@ int command_watch(int argc, char **argv)
     sensor_finish(&w.sensor);
     write_evidence(&w);
 close:
+    alert_free(w.alert);
     evidence_free(w.evidence);
     sensor_close(&w.sensor);
     history_close(w.history);
