@@ -5,12 +5,13 @@
 #include "smtpdissect/session.h"
 
 #define SIGNIFICANT_LEAST 40 /* letters and digits; below it too many mails are alike */
-#define SIGNIFICANT_MOST  400
+#define SIGNIFICANT_MOST  256
 
 /* A line like "Content-Type: text/plain" of a part's header. */
 static bool part_header(struct span line)
 {
-    return span_starts_nocase(line, "content-") || span_starts_nocase(line, "mime-version:");
+    uint8_t first = line.n ? line.p[0] | 0x20 : 0;
+    return (first == 'c' && span_starts_nocase(line, "content-")) || (first == 'm' && span_starts_nocase(line, "mime-version:"));
 }
 
 static int hex(uint8_t c)
@@ -42,10 +43,10 @@ uint64_t fingerprint_of(struct span body)
                 c = (uint8_t)(hex(line.p[i + 1]) << 4 | hex(line.p[i + 2]));
                 i += 2;
             }
-            if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c >= 0x80)
-                kept[n++] = c;
-            else if (c >= 'A' && c <= 'Z')
-                kept[n++] = (uint8_t)(c | 0x20);
+            uint8_t low = c | 0x20;
+            bool letter = low >= 'a' && low <= 'z', counts = letter | (c >= 0x80) | (c >= '0' && c <= '9');
+            kept[n] = letter ? low : c; /* no branch: what counts follows no pattern */
+            n += counts;
         }
     }
     return n < SIGNIFICANT_LEAST ? 0 : hash_bytes(kept, n);

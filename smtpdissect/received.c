@@ -18,10 +18,8 @@ static uint64_t hash_of_line(struct span field)
     bool blank = false;
     for (size_t i = 0; i < field.n && n < sizeof squeezed; i++) {
         bool white = field.p[i] <= ' ';
-        if (!white)
-            squeezed[n++] = field.p[i];
-        else if (!blank)
-            squeezed[n++] = ' ';
+        squeezed[n] = white ? ' ' : field.p[i];
+        n += !(white & blank);
         blank = white;
     }
     return hash_bytes(squeezed, n);
@@ -98,9 +96,9 @@ static void from_comment(struct hop *hop, struct span text)
     static const char *const marks[] = {"helo=", "HELO ", "EHLO "};
     if (!address_known(hop->from_address))
         address_inside(text, &hop->from_address);
-    for (size_t m = 0; m < sizeof marks / sizeof marks[0]; m++)
-        for (size_t i = 0; i + 5 < text.n; i++)
-            if ((i == 0 || text.p[i - 1] <= ' ') && memcmp(text.p + i, marks[m], 5) == 0) {
+    for (size_t i = 0; i + 5 < text.n; i++)
+        for (size_t m = 0; (i == 0 || text.p[i - 1] <= ' ') && m < sizeof marks / sizeof marks[0]; m++)
+            if (memcmp(text.p + i, marks[m], 5) == 0) {
                 hop->from = first_word(span_from(text, i + 5));
                 return;
             }
@@ -110,11 +108,16 @@ enum clause { CLAUSE_OTHER, CLAUSE_FROM, CLAUSE_BY, CLAUSE_WITH, CLAUSE_ID, CLAU
 
 static enum clause clause_named(struct span word)
 {
-    static const char *const words[] = {"for", "from", "by", "with", "id"};
+    static const struct {
+        char word[5];
+        uint8_t n;
+        uint8_t clause;
+    } words[] = {{"from", 4, CLAUSE_FROM}, {"by", 2, CLAUSE_BY}, {"with", 4, CLAUSE_WITH}, {"id", 2, CLAUSE_ID}, {"for", 3, CLAUSE_OTHER},
+        {"via", 3, CLAUSE_OTHER}, {"tls", 3, CLAUSE_OTHER}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (span_equal_nocase(word, span_text(words[i])))
-            return (enum clause)i;
-    return span_equal_nocase(word, span_text("via")) || span_equal_nocase(word, span_text("tls")) ? CLAUSE_OTHER : CLAUSE_NONE;
+        if (word.n == words[i].n && span_equal_nocase(word, span_of(words[i].word, words[i].n)))
+            return (enum clause)words[i].clause;
+    return CLAUSE_NONE;
 }
 
 /* A word in the open: it names a clause, or is of the one at hand. */
