@@ -8,7 +8,7 @@
 
 #include "alert/agentx.h"
 #include "alert/told.h"
-#include "alert/window.h"
+#include "alert/maintenance.h"
 
 #define TROUBLE_PAUSE (300 * NS_PER_SECOND) /* a channel that comes and goes is told of once in five minutes */
 #define HELD_AGAIN (60 * NS_PER_SECOND)     /* how old a raise held back may be */
@@ -29,7 +29,7 @@ struct alert {
     bool store_failing;
     struct alert_sink sink;
     char sensor[64], report_base[NOTICE_URL_SIZE];
-    struct window windows[32];
+    struct maintenance windows[32];
     size_t window_count;
     pthread_mutex_t lock; /* of what follows */
     struct told_table incidents;
@@ -62,7 +62,7 @@ static void fan_out(struct alert *a, struct notice *n, const size_t *to, const s
 static bool in_maintenance(const struct alert *a, int64_t now)
 {
     for (size_t i = 0; i < a->window_count; i++)
-        if (window_open(&a->windows[i], now))
+        if (maintenance_open(&a->windows[i], now))
             return true;
     return false;
 }
@@ -279,8 +279,8 @@ bool alert_engine_start(const struct alert_settings *s, struct store *store, boo
         needed = needed || s->snmp[i].route.enabled;
     if (!needed)
         return true;
-    spec.arc_length = arc_parse(s->enterprise, spec.arc);
-    spec.id_length = engine_id_parse(s->engine_id, spec.id);
+    spec.arc_length = alert_arc_parse(s->enterprise, spec.arc);
+    spec.id_length = alert_engine_id_parse(s->engine_id, spec.id);
     store_engine(store, new_boots, clock_now(), &spec.boots, &spec.began);
     if (!spec.id_length) { /* RFC 3411: the enterprise with the first bit set, 5: octets, the octets */
         static const uint8_t head[] = {0x80, 0x00, 0x7e, 0xd9, 5};
@@ -323,7 +323,7 @@ struct alert *alert_new(const struct alert_settings *settings, const char *state
     snprintf(a->report_base, sizeof a->report_base, "%s", report_base ? report_base : "");
     name_sensor(a);
     for (size_t i = 0; i < settings->maintenance.count; i++)
-        window_parse(settings->maintenance.text[i], &a->windows[a->window_count++]);
+        maintenance_parse(settings->maintenance.text[i], &a->windows[a->window_count++]);
     a->count = courier_specs(settings, a->specs);
     a->store = store_open(state_directory, NULL);
     if (!told_table_init(&a->incidents) || !a->store || (settings->agentx && !(a->active = calloc(AGENTX_ALARMS, sizeof *a->active))))

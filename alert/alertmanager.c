@@ -1,6 +1,6 @@
 /* In: notices of one alertmanager section.  Out: alerts to Alertmanager's v2 API.  An alert ends by itself when it is not told again: so those of open storms
  * are told again every `refresh`, with an end four times as far off, and a clear tells the end itself. */
-#include "alert/http.h"
+#include "alert/webpost.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ struct alertmanager {
 static void *alertmanager_open(const void *section, struct reason *why)
 {
     struct alertmanager *a = calloc(1, sizeof *a);
-    if (!a || !(a->curl = http_open(why))) {
+    if (!a || !(a->curl = webpost_open(why))) {
         free(a);
         return NULL;
     }
@@ -113,7 +113,7 @@ static enum delivery post(struct alertmanager *a, json_t *alerts, const atomic_b
     char *body = json_dumps(alerts, JSON_COMPACT);
     enum delivery d = DELIVERY_FAILED;
     if (body)
-        d = http_post(a->curl, a->url, a->settings->ca, a->settings->timeout, NULL, body, strlen(body), stop, why);
+        d = webpost_send(a->curl, a->url, a->settings->ca, a->settings->timeout, NULL, body, strlen(body), stop, why);
     else
         reason_say(why, "out of memory");
     free(body);

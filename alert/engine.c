@@ -140,7 +140,7 @@ static bool open_session(struct engine_receiver *r)
     netsnmp_session s;
     char host[256], port[8], peer[300];
     snmp_sess_init(&s);
-    address_split(o->address, "162", host, port);
+    alert_address_split(o->address, "162", host, port);
     snprintf(peer, sizeof peer, strchr(host, ':') ? "udp6:[%s]:%s" : "udp:%s:%s", host, port);
     s.peername = peer;
     s.timeout = (long)(o->timeout / 1000);

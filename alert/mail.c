@@ -1,6 +1,6 @@
 /* In: notices of one mail section.  Out: a mail of a few lines to its smarthost, by libcurl's SMTP.  A mail about a storm must not feed it: when the smarthost,
  * or the mail server of someone to be told, is itself part of the storm, the notice is refused and says why. */
-#include "alert/http.h"
+#include "alert/webpost.h"
 #include "stats/storm_json.h"
 
 #include <netdb.h>
@@ -22,12 +22,12 @@ struct letter { /* being read by libcurl */
 static void *mail_open(const void *section, struct reason *why)
 {
     struct mail *m = calloc(1, sizeof *m);
-    if (!m || !(m->curl = http_open(why))) {
+    if (!m || !(m->curl = webpost_open(why))) {
         free(m);
         return NULL;
     }
     m->settings = section;
-    address_split(m->settings->smarthost, "25", m->host, m->port);
+    alert_address_split(m->settings->smarthost, "25", m->host, m->port);
     return m;
 }
 
@@ -202,7 +202,7 @@ static enum delivery transfer(struct mail *m, struct letter *l, const atomic_boo
         to = curl_slist_append(to, line);
     }
     curl_easy_reset(m->curl);
-    http_bounds(m->curl, o->timeout, o->ca, stop);
+    webpost_bounds(m->curl, o->timeout, o->ca, stop);
     curl_easy_setopt(m->curl, CURLOPT_URL, url);
     curl_easy_setopt(m->curl, CURLOPT_PROTOCOLS_STR, "smtp");
     curl_easy_setopt(m->curl, CURLOPT_MAIL_FROM, from);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "alert/window.h"
+#include "alert/maintenance.h"
 
 #define COUNT_OF(list) (sizeof(list) / sizeof *(list))
 #define ROUTE(type, least, beat)                                                                                                     \
@@ -186,7 +186,7 @@ void alert_settings_free(struct alert_settings *s)
     free(s);
 }
 
-bool address_split(const char *text, const char *fallback_port, char host[256], char port[8])
+bool alert_address_split(const char *text, const char *fallback_port, char host[256], char port[8])
 {
     const char *colon, *end;
     if (!text)
@@ -214,7 +214,7 @@ bool address_split(const char *text, const char *fallback_port, char host[256], 
     return true;
 }
 
-size_t engine_id_parse(const char *text, uint8_t id[32])
+size_t alert_engine_id_parse(const char *text, uint8_t id[32])
 {
     size_t n = 0;
     if (!text)
@@ -233,7 +233,7 @@ size_t engine_id_parse(const char *text, uint8_t id[32])
     return n < 5 ? 0 : n;
 }
 
-size_t arc_parse(const char *text, unsigned long arc[ARC_MOST])
+size_t alert_arc_parse(const char *text, unsigned long arc[ARC_MOST])
 {
     size_t n = 0;
     if (!text)
@@ -310,7 +310,7 @@ static bool snmp_check(const struct alert_settings *s, size_t at, struct reason 
     static const char *const privs[] = {"AES", "AES-192", "AES-256", "none", NULL};
     const struct snmp_settings *o = &s->snmp[at];
     char host[256], port[8];
-    if (!address_split(o->address, "162", host, port))
+    if (!alert_address_split(o->address, "162", host, port))
         return wrong(why, &o->route, "address: no HOST:PORT", "write it as \"127.0.0.1:162\" or \"[::1]:162\"");
     if (same_text(o->version, "2c"))
         return o->community || wrong(why, &o->route, "community is empty", "set it");
@@ -345,7 +345,7 @@ static bool syslog_check(const struct syslog_settings *o, struct reason *why)
 {
     char host[256], port[8];
     const char *a = o->address ? o->address : "";
-    if ((strncmp(a, "tls:", 4) != 0 && strncmp(a, "tcp:", 4) != 0 && strncmp(a, "udp:", 4) != 0) || !address_split(a + 4, "514", host, port))
+    if ((strncmp(a, "tls:", 4) != 0 && strncmp(a, "tcp:", 4) != 0 && strncmp(a, "udp:", 4) != 0) || !alert_address_split(a + 4, "514", host, port))
         return wrong(why, &o->route, "address: no tls:HOST:PORT, tcp:HOST:PORT or udp:HOST:PORT", "write it as \"tls:loghost:6514\"");
     return !o->certificate == !o->key || wrong(why, &o->route, "only one of certificate and key is set", "set both or none");
 }
@@ -359,7 +359,7 @@ static bool mail_address(const char *text)
 static bool mail_check(const struct mail_settings *o, struct reason *why)
 {
     char host[256], port[8];
-    if (!address_split(o->smarthost, "25", host, port))
+    if (!alert_address_split(o->smarthost, "25", host, port))
         return wrong(why, &o->route, "smarthost: no HOST:PORT", "write it as \"192.0.2.25:25\"");
     if (!mail_address(o->from))
         return wrong(why, &o->route, "from: no address", "write it as \"squall@example.org\"");
@@ -373,12 +373,12 @@ static bool common_check(const struct alert_settings *s, struct reason *why)
 {
     unsigned long arc[ARC_MOST];
     uint8_t id[32];
-    if (!arc_parse(s->enterprise, arc))
+    if (!alert_arc_parse(s->enterprise, arc))
         return reason_say(why, "alerts: enterprise: \"%s\" is no arc; write it as 1.3.6.1.4.1.NUMBER", s->enterprise ? s->enterprise : "");
-    if (s->engine_id && !engine_id_parse(s->engine_id, id))
+    if (s->engine_id && !alert_engine_id_parse(s->engine_id, id))
         return reason_say(why, "alerts: engine_id: \"%s\" is none; write 5 to 32 octets in hex", s->engine_id);
     for (size_t i = 0; i < s->maintenance.count; i++)
-        if (!window_parse(s->maintenance.text[i], &(struct window){.days = 0}))
+        if (!maintenance_parse(s->maintenance.text[i], &(struct maintenance){.days = 0}))
             return reason_say(why, "alerts: maintenance: \"%s\" is no window; write \"Sun 02:00-04:00\", \"daily 03:00-03:30\" or FROM/UNTIL",
                 s->maintenance.text[i]);
     return true;

@@ -73,11 +73,11 @@ struct alert_settings {
 };
 
 /* "host:port", "[::1]:port"; `port` NULL in text: the fallback.  False: no such thing. */
-bool address_split(const char *text, const char *fallback_port, char host[256], char port[8]);
+bool alert_address_split(const char *text, const char *fallback_port, char host[256], char port[8]);
 /* Hex, with or without colons; returns the octets, 0: it is no engine id (RFC 3411: 5 to 32 octets). */
-size_t engine_id_parse(const char *text, uint8_t id[32]);
+size_t alert_engine_id_parse(const char *text, uint8_t id[32]);
 /* Dotted decimal arc; returns the sub-identifiers, 0: it is none or too long. */
 #define ARC_MOST 24
-size_t arc_parse(const char *text, unsigned long arc[ARC_MOST]);
+size_t alert_arc_parse(const char *text, unsigned long arc[ARC_MOST]);
 
 #endif

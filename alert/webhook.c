@@ -1,5 +1,5 @@
 /* In: notices of one webhook section.  Out: each POSTed as JSON, signed when there is a secret: X-Squall-Signature: sha256=HEX, the HMAC of the body. */
-#include "alert/http.h"
+#include "alert/webpost.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -13,7 +13,7 @@ struct webhook {
 static void *webhook_open(const void *section, struct reason *why)
 {
     struct webhook *w = calloc(1, sizeof *w);
-    if (!w || !(w->curl = http_open(why))) {
+    if (!w || !(w->curl = webpost_open(why))) {
         free(w);
         return NULL;
     }
@@ -50,7 +50,7 @@ static enum delivery webhook_send(void *receiver, const struct notice *n, const 
         signature(o->secret, n, line, sizeof line);
         headers = curl_slist_append(headers, line);
     }
-    enum delivery d = http_post(w->curl, o->url, o->ca, o->timeout, headers, n->body, n->body_size, stop, why);
+    enum delivery d = webpost_send(w->curl, o->url, o->ca, o->timeout, headers, n->body, n->body_size, stop, why);
     curl_slist_free_all(headers);
     return d;
 }

@@ -65,7 +65,7 @@ struct wire *wire_new(const struct syslog_settings *o, struct reason *why)
     s->fd = -1;
     s->datagram = strncmp(o->address, "udp:", 4) == 0;
     s->tls = strncmp(o->address, "tls:", 4) == 0;
-    address_split(o->address + 4, s->datagram ? "514" : s->tls ? "6514" : "601", s->host, s->port);
+    alert_address_split(o->address + 4, s->datagram ? "514" : s->tls ? "6514" : "601", s->host, s->port);
     if (!s->tls || context_new(s, why))
         return s;
     wire_free(s);

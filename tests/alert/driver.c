@@ -106,7 +106,7 @@ static void agent(const char *name, uint64_t value)
     struct alert_counter c = {.value = value};
     struct alert_host h[2] = {{.address = driver.host.address, .received = 7, .transmitted = 8, .received_recipients = 9, .transmitted_recipients = 10, .loops = value},
         {.address = address_v4((const uint8_t[]){10, 9, 9, 9}), .received = 1}};
-    snprintf(c.name, sizeof c.name, "%s", name);
+    span_copy(span_text(name), c.name, sizeof c.name);
     snprintf(h[0].name, sizeof h[0].name, "%s", driver.host.name);
     alert_agent_update(driver.alert, &c, 1, h, 2);
 }

@@ -1,19 +1,19 @@
 /* In: a maintenance window as squall.conf writes it.  Out: is it open now.  Times are UTC: a night with a clock change has no double hour. */
-#include "alert/window.h"
+#include "alert/maintenance.h"
 
 #include <stdio.h>
 #include <strings.h>
 
 #define DAY (86400 * NS_PER_SECOND)
 
-static bool parse_once(const char *text, struct window *w)
+static bool parse_once(const char *text, struct maintenance *w)
 {
     const char *slash = strchr(text, '/');
     return slash && clock_parse(span_of(text, (size_t)(slash - text)), &w->from) && clock_parse(span_text(slash + 1), &w->until) &&
         w->from < w->until;
 }
 
-bool window_parse(const char *text, struct window *w)
+bool maintenance_parse(const char *text, struct maintenance *w)
 {
     static const char names[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     char day[8];
@@ -29,12 +29,14 @@ bool window_parse(const char *text, struct window *w)
     for (unsigned i = 0; i < 7; i++)
         if (strcasecmp(day, names[i]) == 0)
             w->days = 1U << i;
+    if (hour[0] > 24 || hour[1] > 24 || minute[0] > 59 || minute[1] > 59)
+        return false;
     w->from = (hour[0] * INT64_C(60) + minute[0]) * 60 * NS_PER_SECOND;
     w->until = (hour[1] * INT64_C(60) + minute[1]) * 60 * NS_PER_SECOND;
-    return w->days && minute[0] < 60 && minute[1] < 60 && w->from < DAY && w->until <= DAY && w->from != w->until;
+    return w->days && w->from < DAY && w->until <= DAY && w->from != w->until;
 }
 
-bool window_open(const struct window *w, int64_t now)
+bool maintenance_open(const struct maintenance *w, int64_t now)
 {
     if (w->days == 0)
         return now >= w->from && now < w->until;

@@ -1,5 +1,5 @@
 /* In: a URL and a body.  Out: POSTed, and whether the receiver confirmed it. */
-#include "alert/http.h"
+#include "alert/webpost.h"
 
 #include <pthread.h>
 
@@ -10,7 +10,7 @@ static void library_start(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-CURL *http_open(struct reason *why)
+CURL *webpost_open(struct reason *why)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, library_start);
@@ -34,7 +34,7 @@ static int on_progress(void *user, curl_off_t down_all, curl_off_t down, curl_of
     return atomic_load((const atomic_bool *)user);
 }
 
-void http_bounds(CURL *curl, int64_t timeout, const char *ca, const atomic_bool *stop)
+void webpost_bounds(CURL *curl, int64_t timeout, const char *ca, const atomic_bool *stop)
 {
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(timeout / 1000000));
@@ -46,7 +46,7 @@ void http_bounds(CURL *curl, int64_t timeout, const char *ca, const atomic_bool 
         curl_easy_setopt(curl, CURLOPT_CAINFO, ca);
 }
 
-enum delivery http_post(CURL *curl, const char *url, const char *ca, int64_t timeout, const struct curl_slist *headers, const char *body, size_t size,
+enum delivery webpost_send(CURL *curl, const char *url, const char *ca, int64_t timeout, const struct curl_slist *headers, const char *body, size_t size,
     const atomic_bool *stop, struct reason *why)
 {
     curl_off_t seen = 0;
@@ -57,7 +57,7 @@ enum delivery http_post(CURL *curl, const char *url, const char *ca, int64_t tim
     for (; headers; headers = headers->next)
         all = curl_slist_append(all, headers->data);
     curl_easy_reset(curl); /* keeps the connection */
-    http_bounds(curl, timeout, ca, stop);
+    webpost_bounds(curl, timeout, ca, stop);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "squall/" SQUALL_VERSION);
