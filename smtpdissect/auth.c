@@ -53,6 +53,14 @@ void auth_line(struct smtp *s, struct span line)
     s->auth_step = STEP_SECRET;
 }
 
+void auth_line_lost(struct smtp *s)
+{
+    if (s->sasl || s->auth_step) {
+        s->sasl = false;
+        s->auth_step = STEP_SECRET;
+    }
+}
+
 void auth_begin(struct smtp *s, struct span argument)
 {
     size_t n = 0;

@@ -100,7 +100,7 @@ static void begin_chunk(struct smtp *s, struct span argument, int64_t now)
     uint64_t size;
     bool last = false;
     if (!parse_chunk(argument, &size, &last)) {
-        command_wait(s, VERB_OTHER, argument, NULL, false, now);
+        command_wait(s, VERB_OTHER, span_of(NULL, 0), NULL, false, now);
         return;
     }
     s->chunk_last = last;
@@ -172,6 +172,9 @@ void command_line(struct smtp *s, struct span line, int64_t now)
     case VERB_RCPT: command_wait(s, verb, path_of(argument, "TO:"), NULL, false, now); break;
     case VERB_XCLIENT:
     case VERB_XFORWARD: command_wait(s, verb, given_name(argument), NULL, false, now); break;
-    default: command_wait(s, verb, argument, NULL, false, now);
+    case VERB_HELO:
+    case VERB_EHLO:
+    case VERB_LHLO: command_wait(s, verb, argument, NULL, false, now); break;
+    default: command_wait(s, verb, span_of(NULL, 0), NULL, false, now); /* nothing of it is needed, and it may be a secret */
     }
 }

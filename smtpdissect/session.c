@@ -380,7 +380,10 @@ void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now)
 /* Commands of the client were lost, or parts of them. */
 static void lose_pairing(struct smtp *s, int64_t now)
 {
+    auth_line_lost(s);
+    uint8_t auth_step = s->auth_step;
     pending_give_up(s, now);
+    s->auth_step = auth_step; /* an unknown answer to AUTH does not end it */
     envelope_doubt(s);
     session_content_drop(s);
     s->unsure = true;

@@ -193,5 +193,6 @@ void names_set(struct smtp *s, enum name which, struct span name); /* 255 bytes 
 /* auth.c */
 void auth_begin(struct smtp *s, struct span argument);
 void auth_line(struct smtp *s, struct span line);
+void auth_line_lost(struct smtp *s); /* a gap: what comes next may be the password, and is never taken for the user */
 
 #endif

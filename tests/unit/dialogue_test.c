@@ -123,6 +123,10 @@ static const struct {
         "<a@c.example> message 250 id=1@c.example b@mx.example:250 user=alice\n" SESSION},
     {"AUTH refused", GREET "C: AUTH LOGIN YWxpY2U=\nS: 334 UGFzc3dvcmQ6\nC: czNjcmV0\nS: 535 no\n" MAIL("1"), SENT("1") SESSION},
     {"AUTH given up", GREET "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: *\nS: 501 ok\n" MAIL("1"), SENT("1") SESSION},
+    {"AUTH LOGIN, the user's line lost: the password is no user",
+        GREET "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nlose C 10\nS: 334 UGFzc3dvcmQ6\nC: czNjcmV0\nS: 235 ok\n" MAIL("1"), SENT("1") SESSION},
+    {"AUTH LOGIN, the user's line and the challenge lost",
+        GREET "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nlose C 10\nlose S 18\nC: czNjcmV0\nS: 235 ok\n" MAIL("1"), SENT("1") SESSION},
     {"AUTH CRAM-MD5", GREET "C: AUTH CRAM-MD5\nS: 334 PDE+\nC: YWxpY2UgZGlnZXN0\nS: 235 ok\n" MAIL("1"), SENT("1") SESSION},
     {"STARTTLS, TLS follows",
         GREET "C: STARTTLS\nS: 220 go\nC| \\x16\\x03\\x01\\x00\\x03\\x01\\x00\\x00\nS| \\x16\\x03\\x03\\x00\\x03\\x02\\x00\\x00\nC| "
