@@ -25,7 +25,8 @@ struct asking {
 static int parse_arguments(struct asking *a, const char *command, int argc, char **argv)
 {
     enum { OPT_JSON = 256, OPT_HTML, OPT_HELP };
-    static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON}, {"html", no_argument, NULL, OPT_HTML}, {"help", no_argument, NULL, OPT_HELP}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON}, {"html", no_argument, NULL, OPT_HTML},
+        {"help", no_argument, NULL, OPT_HELP}, {NULL, 0, NULL, 0}};
     bool report = strcmp(command, "report") == 0;
     opterr = 0;
     for (int o; (o = getopt_long(argc, argv, ":c:h", options, NULL)) != -1;)
@@ -53,7 +54,8 @@ static int parse_arguments(struct asking *a, const char *command, int argc, char
     if (a->json && a->html)
         return usage_error(command, "--html and --json exclude each other");
     if (argc - optind != (report ? 1 : 0))
-        return usage_error(command, report ? "report takes one ALARM; `squall alarms` lists them" : "unexpected \"%s\"", report ? "" : argv[optind]);
+        return usage_error(
+            command, report ? "report takes one ALARM; `squall alarms` lists them" : "unexpected \"%s\"", report ? "" : argv[optind]);
     a->alarm = report ? argv[optind] : NULL;
     return 0;
 }
@@ -85,8 +87,8 @@ static bool list_line(void *user, const struct storm *s)
 {
     char raised[TIME_TEXT], cleared[TIME_TEXT];
     (void)user;
-    printf("%-24s %-8s %-12s %-20s %.19sZ", s->id, storm_severity_text(s->peak_severity), storm_state_text(s->state), storm_kind_text(s->kind),
-           clock_text(s->raised, raised));
+    printf("%-24s %-8s %-12s %-20s %.19sZ", s->id, storm_severity_text(s->peak_severity), storm_state_text(s->state),
+        storm_kind_text(s->kind), clock_text(s->raised, raised));
     if (s->cleared != TIME_UNKNOWN)
         printf(" to %.19sZ", clock_text(s->cleared, cleared));
     printf("  %s\n", s->subject[0] ? s->subject : s->victim[0] ? s->victim : s->message_id);

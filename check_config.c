@@ -1,4 +1,4 @@
-/* `squall check-config FILE`: says what is wrong with a configuration, with file and line, or "ok"; --sample prints one with every setting. */
+/* `squall check-config FILE`: says what is wrong with a configuration, with file and line, or "ok"; --sample prints one with them all. */
 #include <stdio.h>
 #include <string.h>
 

@@ -127,9 +127,9 @@ static json_t *capture_json(const struct reading *r)
         char clean[1024];
         json_array_append_new(files, json_string(log_clean(span_text(r->files[i]), clean, sizeof clean)));
     }
-    json_t *object = json_pack("{s:o, s:I, s:I, s:o, s:o, s:f}", "files", files, "packets", (json_int_t)c->packets, "bytes", (json_int_t)c->bytes, "first",
-                               moment(first), "last", first == TIME_UNKNOWN ? json_null() : moment(last), "duration",
-                               first == TIME_UNKNOWN ? 0.0 : (double)(last - first) / (double)NS_PER_SECOND);
+    json_t *object = json_pack("{s:o, s:I, s:I, s:o, s:o, s:f}", "files", files, "packets", (json_int_t)c->packets, "bytes",
+        (json_int_t)c->bytes, "first", moment(first), "last", first == TIME_UNKNOWN ? json_null() : moment(last), "duration",
+        first == TIME_UNKNOWN ? 0.0 : (double)(last - first) / (double)NS_PER_SECOND);
 #define X(name, doc)                                           \
     if (!json_object_get(object, #name))                       \
         json_object_set_new(object, #name, json_integer((json_int_t)c->name));
@@ -144,9 +144,10 @@ static json_t *smtp_json(const struct reading *r)
     const struct smtp_counters *d = dissector_counters(r->sensor.dissector);
     const struct stats_counters *s = stats_counters(r->sensor.stats);
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "sessions", (json_int_t)d->sessions, "starttls_sessions",
-                     (json_int_t)d->starttls_sessions, "tls_sessions", (json_int_t)d->tls_sessions, "transactions", (json_int_t)s->transactions, "messages",
-                     (json_int_t)s->messages, "recipients", (json_int_t)s->recipients, "rejected_recipients", (json_int_t)s->rejected_recipients,
-                     "message_ids", (json_int_t)s->message_ids, "uncertain", (json_int_t)s->uncertain, "twins", (json_int_t)s->twins);
+        (json_int_t)d->starttls_sessions, "tls_sessions", (json_int_t)d->tls_sessions, "transactions", (json_int_t)s->transactions,
+        "messages", (json_int_t)s->messages, "recipients", (json_int_t)s->recipients, "rejected_recipients",
+        (json_int_t)s->rejected_recipients, "message_ids", (json_int_t)s->message_ids, "uncertain", (json_int_t)s->uncertain, "twins",
+        (json_int_t)s->twins);
 }
 
 static json_t *messages_json(const struct reading *r)
@@ -156,11 +157,11 @@ static json_t *messages_json(const struct reading *r)
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
         const struct message_row *m = &rows[i];
-        json_array_append_new(
-            list, json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "message_id", text_or_null(m->message_id), "from", text_or_null(m->from),
-                            "subject", text_or_null(m->subject), "audience", (json_int_t)m->audience, "copies", (json_int_t)m->copies, "deliveries",
-                            (json_int_t)m->deliveries, "recipients", (json_int_t)m->recipients, "redeliveries", (json_int_t)m->redeliveries, "sources",
-                            (json_int_t)m->sources, "first", moment(m->first), "last", moment(m->last)));
+        json_array_append_new(list,
+            json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "message_id", text_or_null(m->message_id), "from",
+                text_or_null(m->from), "subject", text_or_null(m->subject), "audience", (json_int_t)m->audience, "copies",
+                (json_int_t)m->copies, "deliveries", (json_int_t)m->deliveries, "recipients", (json_int_t)m->recipients, "redeliveries",
+                (json_int_t)m->redeliveries, "sources", (json_int_t)m->sources, "first", moment(m->first), "last", moment(m->last)));
     }
     return list;
 }
@@ -170,8 +171,8 @@ static bool print_json(const struct reading *r)
     json_t *alarms = json_array();
     for (size_t i = 0; i < stats_storm_count(r->sensor.stats); i++)
         json_array_append_new(alarms, storm_json(stats_storm(r->sensor.stats, i)));
-    json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "squall", SQUALL_VERSION, "capture", capture_json(r), "smtp", smtp_json(r), "messages", messages_json(r),
-                               "alarms", alarms);
+    json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "squall", SQUALL_VERSION, "capture", capture_json(r), "smtp", smtp_json(r),
+        "messages", messages_json(r), "alarms", alarms);
     bool good = object && json_dumpf(object, stdout, JSON_INDENT(2) | STORM_JSON_FLAGS) == 0 && putchar('\n') != EOF;
     json_decref(object);
     return good;
@@ -188,9 +189,11 @@ static void print_counts(const struct reading *r)
         clock_text(capture_first_time(capture), first);
         clock_text(capture_now(capture), last);
     }
-    printf("Capture   %llu packets, %llu bytes, %llu TCP connections", (unsigned long long)c->packets, (unsigned long long)c->bytes, (unsigned long long)c->flows);
+    printf("Capture   %llu packets, %llu bytes, %llu TCP connections", (unsigned long long)c->packets, (unsigned long long)c->bytes,
+        (unsigned long long)c->flows);
     if (first[0])
-        printf("\n          %.19s to %.19s UTC, %.1f s", first, last, (double)(capture_now(capture) - capture_first_time(capture)) / (double)NS_PER_SECOND);
+        printf("\n          %.19s to %.19s UTC, %.1f s", first, last,
+            (double)(capture_now(capture) - capture_first_time(capture)) / (double)NS_PER_SECOND);
     double copies = capture_mirror_copies(capture);
     if (copies > 1.05)
         printf("\n          the mirror shows each packet %.2f times; counted once", copies);
@@ -200,8 +203,8 @@ static void print_counts(const struct reading *r)
         printf("\n          %llu connections show one direction only", (unsigned long long)c->one_sided_flows);
     if (c->undecodable)
         printf("\n          %llu packets could not be decoded", (unsigned long long)c->undecodable);
-    printf("\nSMTP      %llu sessions (%llu STARTTLS, %llu TLS), %llu transactions\n", (unsigned long long)d->sessions, (unsigned long long)d->starttls_sessions,
-           (unsigned long long)d->tls_sessions, (unsigned long long)s->transactions);
+    printf("\nSMTP      %llu sessions (%llu STARTTLS, %llu TLS), %llu transactions\n", (unsigned long long)d->sessions,
+        (unsigned long long)d->starttls_sessions, (unsigned long long)d->tls_sessions, (unsigned long long)s->transactions);
     printf("Mail      %llu messages to %llu recipients, %llu Message-IDs; %llu recipients refused", (unsigned long long)s->messages,
            (unsigned long long)s->recipients, (unsigned long long)s->message_ids, (unsigned long long)s->rejected_recipients);
     if (s->uncertain)
@@ -220,8 +223,8 @@ static void print_messages(const struct reading *r)
     printf("\n%9s %10s %12s %9s  %s\n", "copies", "deliveries", "redeliveries", "audience", "message");
     for (size_t i = 0; i < n; i++)
         printf("%9llu %10llu %12llu %9llu  %s%s%s%s\n", (unsigned long long)rows[i].copies, (unsigned long long)rows[i].deliveries,
-               (unsigned long long)rows[i].redeliveries, (unsigned long long)rows[i].audience, rows[i].message_id[0] ? "<" : "(no Message-ID)", rows[i].message_id,
-               rows[i].message_id[0] ? "> " : " ", rows[i].subject);
+            (unsigned long long)rows[i].redeliveries, (unsigned long long)rows[i].audience, rows[i].message_id[0] ? "<" : "(no Message-ID)",
+            rows[i].message_id, rows[i].message_id[0] ? "> " : " ", rows[i].subject);
 }
 
 static bool print_text(const struct reading *r)

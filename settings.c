@@ -21,11 +21,13 @@ const struct setting_group *settings_groups(struct settings *s, size_t *count)
     if (!s->alert)
         s->alert = alert_settings_new();
     assert(s->alert);
-    groups[0] = (struct setting_group){"Mirror ports to watch", interface_settings_list, interface_settings_count, s, "interface", interface_add};
+    groups[0] =
+        (struct setting_group){"Mirror ports to watch", interface_settings_list, interface_settings_count, s, "interface", interface_add};
     groups[1] = (struct setting_group){"The history of alarms", history_settings_list, history_settings_count, &s->history, NULL, NULL};
     groups[2] = (struct setting_group){"Capture", capture_settings_list, capture_settings_count, &s->capture, NULL, NULL};
     groups[3] = (struct setting_group){"Reading SMTP", smtp_settings_list, smtp_settings_count, &s->smtp, NULL, NULL};
-    groups[4] = (struct setting_group){"Storms: thresholds, a section a kind", stats_settings_list, stats_settings_count, &s->stats, NULL, NULL};
+    groups[4] =
+        (struct setting_group){"Storms: thresholds, a section a kind", stats_settings_list, stats_settings_count, &s->stats, NULL, NULL};
     *count = 5 + alert_setting_groups(s->alert, groups + 5);
     return groups;
 }

@@ -15,7 +15,8 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *usage, *about;
 } commands[] = {
-    {"read", command_read, "read [-c FILE] [--json] [--transactions OUT] [--evidence DIR] [--fail-on SEVERITY] FILE...", "analyse captures, print what happened"},
+    {"read", command_read, "read [-c FILE] [--json] [--transactions OUT] [--evidence DIR] [--fail-on SEVERITY] FILE...",
+        "analyse captures, print what happened"},
     {"watch", command_watch, "watch [-c FILE] [-i IFACE]... [-r FILE [--speed N]]", "capture, count and alarm until stopped"},
     {"report", command_report, "report [-c FILE] [--html|--json] ALARM", "the incident report of an alarm in the history"},
     {"alarms", command_alarms, "alarms [-c FILE] [--json]", "alarms in the history"},

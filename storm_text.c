@@ -70,9 +70,10 @@ static void write_hosts(const struct storm *s, FILE *to)
     for (uint32_t i = 0; i < s->host_count; i++) {
         const struct storm_host *h = &s->hosts[i];
         char address[ADDRESS_TEXT];
-        fprintf(to, "   %-11s %-22s %8llu %10llu %12llu  %s%s\n", storm_role_text(h->role), address_known(h->address) ? address_text(h->address, address) : "?",
-                (unsigned long long)h->copies, (unsigned long long)h->deliveries, (unsigned long long)h->redeliveries, h->name,
-                h->on_wire ? "" : "  (only Received lines name it)");
+        fprintf(to, "   %-11s %-22s %8llu %10llu %12llu  %s%s\n", storm_role_text(h->role),
+            address_known(h->address) ? address_text(h->address, address) : "?", (unsigned long long)h->copies,
+            (unsigned long long)h->deliveries, (unsigned long long)h->redeliveries, h->name,
+            h->on_wire ? "" : "  (only Received lines name it)");
         if (h->role != ROLE_REINJECTOR && h->role != ROLE_LOOPER)
             continue;
         if (h->evidence_count)
@@ -94,7 +95,8 @@ static void write_growth(const struct storm *s, FILE *to)
         putc('\n', to);
     }
     if (s->forecast_at != TIME_UNKNOWN)
-        fprintf(to, "   Forecast    next round at %s: %s deliveries\n", figure_time(s->forecast_at, figure), figure_count(s->forecast_deliveries, more));
+        fprintf(to, "   Forecast    next round at %s: %s deliveries\n", figure_time(s->forecast_at, figure),
+            figure_count(s->forecast_deliveries, more));
     if (s->generations_left >= 0)
         fprintf(to, "   It ends     by hop limits after about %d more round%s\n", s->generations_left, s->generations_left == 1 ? "" : "s");
 }

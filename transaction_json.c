@@ -41,8 +41,9 @@ static json_t *received(const struct header *h)
     json_t *list = json_array();
     for (size_t i = 0; list && i < h->hop_count; i++) {
         const struct hop *hop = &h->hops[i];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "from", text(hop->from), "from_address", address(hop->from_address), "by",
-                                              text(hop->by), "with", text(hop->with), "id", text(hop->id), "date", moment(hop->date)));
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "from", text(hop->from), "from_address", address(hop->from_address), "by",
+                      text(hop->by), "with", text(hop->with), "id", text(hop->id), "date", moment(hop->date)));
     }
     return list;
 }
@@ -80,16 +81,18 @@ static const char *tls_text(enum tls tls)
 json_t *transaction_json(const struct transaction *t, bool twin)
 {
     const struct header *h = &t->header;
-    json_t *client = json_pack("{s:o, s:i, s:o, s:o}", "address", address(t->client.address), "port", t->client.port, "name", text(t->helo), "user", text(t->user));
+    json_t *client = json_pack("{s:o, s:i, s:o, s:o}", "address", address(t->client.address), "port", t->client.port, "name", text(t->helo),
+        "user", text(t->user));
     json_t *server = json_pack("{s:o, s:i, s:o}", "address", address(t->server.address), "port", t->server.port, "name", text(t->greeting));
     json_t *from = t->null_reverse_path ? json_string("") : text(t->reverse_path);
-    json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", moment(t->mail_time), "end", moment(t->end), "client", client, "server", server,
-                               "from", from, "recipients", recipients(t), "code", code(t->code), "bytes", count(t->bytes));
-    json_t *header = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "message_id", text(h->message_id), "subject", text(h->subject), "header_from",
-                               text(h->from), "audience", count(h->audience_count), "received", received(h), "references_root", text(h->references_root),
-                               "in_reply_to", text(h->in_reply_to), "auto_submitted", text(h->auto_submitted), "list_id", text(h->list_id), "mailer", text(h->mailer));
-    json_t *rest = json_pack("{s:o, s:s, s:b, s:b, s:b, s:I, s:b}", "report", report(&t->report), "tls", tls_text(t->tls), "twin", twin, "uncertain", t->uncertain,
-                             "message", t->message, "gap_bytes", (json_int_t)t->gap_bytes, "lmtp", t->lmtp);
+    json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", moment(t->mail_time), "end", moment(t->end), "client",
+        client, "server", server, "from", from, "recipients", recipients(t), "code", code(t->code), "bytes", count(t->bytes));
+    json_t *header = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "message_id", text(h->message_id), "subject",
+        text(h->subject), "header_from", text(h->from), "audience", count(h->audience_count), "received", received(h), "references_root",
+        text(h->references_root), "in_reply_to", text(h->in_reply_to), "auto_submitted", text(h->auto_submitted), "list_id",
+        text(h->list_id), "mailer", text(h->mailer));
+    json_t *rest = json_pack("{s:o, s:s, s:b, s:b, s:b, s:I, s:b}", "report", report(&t->report), "tls", tls_text(t->tls), "twin", twin,
+        "uncertain", t->uncertain, "message", t->message, "gap_bytes", (json_int_t)t->gap_bytes, "lmtp", t->lmtp);
     if (!object || !header || !rest || json_object_update(object, header) != 0 || json_object_update(object, rest) != 0) {
         json_decref(object);
         object = NULL;

@@ -1,5 +1,5 @@
-/* `squall watch`: runs the sensor on interfaces, or on capture files at a watchable speed; tells each storm as it is raised, updated and cleared,
- * one line each, and keeps it in the history.  Ends cleanly on SIGINT and SIGTERM. */
+/* `squall watch`: runs the sensor on interfaces, or on capture files at a watchable speed; tells each storm as it is raised, updated and
+ * cleared, one line each, and keeps it in the history.  Ends cleanly on SIGINT and SIGTERM. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -66,7 +66,8 @@ static void storm_changed(void *user, const struct storm *s, enum storm_change c
     struct watching *w = user;
     static const char *const words[] = {[STORM_RAISED] = "raised", [STORM_UPDATED] = "updated", [STORM_CLEARED] = "cleared"};
     char when[TIME_TEXT];
-    printf("%.19sZ %s %s %s %s: %s\n", clock_text(s->updated, when), words[change], storm_severity_text(s->severity), storm_kind_text(s->kind), s->id, s->why);
+    printf("%.19sZ %s %s %s %s: %s\n", clock_text(s->updated, when), words[change], storm_severity_text(s->severity),
+        storm_kind_text(s->kind), s->id, s->why);
     fflush(stdout);
     struct reason why;
     if (w->history && !history_store(w->history, s, s->updated, &why))
@@ -155,7 +156,8 @@ static void second_passed(void *user, int64_t now)
 static int parse_arguments(struct watching *w, int argc, char **argv)
 {
     enum { OPT_SPEED = 256, OPT_HELP };
-    static const struct option options[] = {{"speed", required_argument, NULL, OPT_SPEED}, {"help", no_argument, NULL, OPT_HELP}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"speed", required_argument, NULL, OPT_SPEED}, {"help", no_argument, NULL, OPT_HELP}, {NULL, 0, NULL, 0}};
     char *end;
     w->speed = 1;
     bool speed_given = false;

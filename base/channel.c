@@ -1,5 +1,5 @@
-/* In: messages of this process.  Out: the same messages in the process at the other end of the socket.  A frame is struct frame_head, then the body; a
- * descriptor travels with the first byte of its frame's head. */
+/* In: messages of this process.  Out: the same messages in the process at the other end of the socket.  A frame is struct frame_head, then
+ * the body; a descriptor travels with the first byte of its frame's head. */
 #include "base/channel.h"
 
 #include <errno.h>

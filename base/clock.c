@@ -81,8 +81,8 @@ static bool in_range(int v, int least, int most)
 
 static int64_t to_time(int year, int month, int day, int hour, int minute, int second)
 {
-    if (!in_range(year, 1900, 2260) || !in_range(month, 1, 12) || !in_range(day, 1, 31) || !in_range(hour, 0, 23) || !in_range(minute, 0, 59) ||
-        !in_range(second, 0, 60))
+    if (!in_range(year, 1900, 2260) || !in_range(month, 1, 12) || !in_range(day, 1, 31) || !in_range(hour, 0, 23) ||
+        !in_range(minute, 0, 59) || !in_range(second, 0, 60))
         return TIME_UNKNOWN;
     return (days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * NS_PER_SECOND;
 }
@@ -138,8 +138,12 @@ static struct span take_word(struct cursor *c)
 static int month_number(struct span word)
 {
     static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+    uint8_t name[3];
+    if (word.n < sizeof name)
+        return -1;
+    span_lower_all(span_head(word, sizeof name), name);
     for (int m = 0; m < 12; m++)
-        if (word.n >= 3 && span_equal_nocase(span_head(word, 3), span_of(names + 3 * m, 3)))
+        if (memcmp(name, names + 3 * m, sizeof name) == 0)
             return m + 1;
     return -1;
 }

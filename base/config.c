@@ -1,5 +1,5 @@
-/* In: squall.conf and the rooms' tables of settings.  Out: the rooms' structs, filled and checked, or one line that says what is wrong where.
- * libconfuse reads the grammar; every value reaches us as text, so that units, bounds and messages are ours and no locale matters. */
+/* In: squall.conf and the rooms' tables of settings.  Out: the rooms' structs, filled and checked, or one line that says what is wrong
+ * where.  libconfuse reads the grammar; every value reaches us as text, so that units, bounds and messages are ours, no locale matters. */
 #include "base/config.h"
 
 #include <assert.h>
@@ -123,8 +123,8 @@ static char *skip_quoted(char *p, int *line)
     return *p ? p + 1 : p;
 }
 
-/* Two mends of what libconfuse 3.3 gets wrong.  It counts the line of a comment twice: comments are blanked here, in place.  It takes the end
- * of the file inside a section for the section's end: the line of a brace left open is returned, 0 when all are closed. */
+/* Two mends of what libconfuse 3.3 gets wrong.  It counts the line of a comment twice: comments are blanked here, in place.  It takes the
+ * end of the file inside a section for the section's end: the line of a brace left open is returned, 0 when all are closed. */
 static int tidy(char *text)
 {
     int line = 1, open[32], depth = 0;
@@ -157,7 +157,8 @@ static char *read_text(const char *path, struct reason *why)
     }
     char *text = malloc(FILE_MOST + 1);
     size_t n = text ? fread(text, 1, FILE_MOST + 1, f) : 0;
-    const char *wrong = !text ? "out of memory" : ferror(f) ? strerror(errno) : n > FILE_MOST ? "larger than 1 MiB; is it the right file?" : NULL;
+    const char *large = n > FILE_MOST ? "larger than 1 MiB; is it the right file?" : NULL;
+    const char *wrong = !text ? "out of memory" : ferror(f) ? strerror(errno) : large;
     if (!wrong && memchr(text, '\0', n))
         wrong = "holds a NUL byte; is it the right file?";
     fclose(f);
@@ -331,7 +332,8 @@ static void sample_line(const struct setting *s, const char *indent, FILE *to)
 
 void config_sample(const struct setting_group *groups, size_t count, FILE *to)
 {
-    fputs("# squall.conf: every setting with its default.  Remove the # before what you change; `squall check-config FILE` checks it.\n", to);
+    fputs("# squall.conf: every setting with its default.  Remove the # before what you change; `squall check-config FILE` checks it.\n",
+        to);
     for (size_t g = 0; g < count; g++) {
         const struct setting_group *group = &groups[g];
         fprintf(to, "\n# %s\n", group->about);

@@ -1,5 +1,6 @@
-/* squall.conf.  Each room lists its settings in a table of its own (name, type, default, bounds, unit, doc) and owns the struct they are read
- * into; libconfuse does the reading, this file the checking.  One table feeds the parser, `check-config`, squall.conf(5) and the sample. */
+/* squall.conf.  Each room lists its settings in a table of its own (name, type, default, bounds, unit, doc) and owns the struct they are
+ * read into; libconfuse does the reading, this file the checking.  One table feeds the parser, `check-config`, squall.conf(5) and the
+ * sample. */
 #ifndef SQUALL_BASE_CONFIG_H
 #define SQUALL_BASE_CONFIG_H
 
@@ -46,7 +47,7 @@ struct setting_group { /* one room's settings */
     const struct setting *list;
     size_t count;
     void *values;        /* the room's struct */
-    const char *titled;  /* NULL, or the name of a section that may stand several times, each with a title: interface "eth1" { ... }; then every */
+    const char *titled;  /* NULL, or the name of a section that may stand several times, each with a title: interface "eth1" {}; every */
     void *(*add)(void *values, const char *title); /* such section fills the struct add() gives; NULL: one too many */
 };
 

@@ -28,7 +28,8 @@ void log_line(enum log_level level, const char *format, ...)
         fprintf(stderr, "squall: %s\n", line);
 }
 
-/* Length of the well-formed UTF-8 sequence of a printable character at p (RFC 3629; C1 controls and bidirectional overrides are not); 0: none. */
+/* Length of the well-formed UTF-8 sequence of a printable character at p (RFC 3629; C1 controls and bidirectional overrides are not); 0:
+ * none. */
 static size_t printable_length(const uint8_t *p, size_t n)
 {
     if (p[0] < 0x80)
@@ -48,9 +49,25 @@ static size_t printable_length(const uint8_t *p, size_t n)
     return overlong || surrogate || control || code > 0x10ffff ? 0 : length;
 }
 
+/* How many of the first `most` bytes are printable ASCII for sure, in steps of eight. */
+static size_t plain_run(const uint8_t *p, size_t most)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    size_t n = 0;
+    for (uint64_t x; n + sizeof x <= most; n += sizeof x) {
+        memcpy(&x, p + n, sizeof x);
+        if ((x | (x - each * 0x20) | (x + each)) & each * 0x80) /* a byte over 0x7f, below 0x20, or DEL */
+            break;
+    }
+    return n;
+}
+
 char *log_clean(struct span s, char *to, size_t size)
 {
-    size_t at = 0;
+    size_t at = plain_run(s.p, s.n < size ? s.n : size - 1);
+    if (at)
+        memcpy(to, s.p, at);
+    s = span_from(s, at);
     while (s.n) {
         size_t n = printable_length(s.p, s.n);
         if (at + (n ? n : 1) >= size)

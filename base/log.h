@@ -8,7 +8,13 @@
 
 #include "base/span.h"
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_NOTICE = 5, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 }; /* syslog's numbers */
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING = 4,
+    LOG_LEVEL_NOTICE = 5,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7
+}; /* syslog's numbers */
 
 void log_open(bool systemd_prefix, enum log_level most_verbose);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

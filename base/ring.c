@@ -1,5 +1,5 @@
-/* In: records of one thread.  Out: the same records, in order, to one other thread.  The layout is a byte ring of records, each a 8-byte length and its bytes, padded
- * to 8; a record never wraps: what does not fit before the end is skipped over by a length of SKIP.
+/* In: records of one thread.  Out: the same records, in order, to one other thread.  The layout is a byte ring of records, each a 8-byte
+ * length and its bytes, padded to 8; a record never wraps: what does not fit before the end is skipped over by a length of SKIP.
  *
  *     | len | record ... | len | record | free ...            | SKIP |
  *             ^ tail (reader)            ^ head (writer)

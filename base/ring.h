@@ -1,5 +1,5 @@
-/* A ring of records of any length between exactly two threads: one writes, one reads (C11 atomics, no lock).  A full ring refuses the record;
- * the writer counts it.  The reader sleeps on an eventfd only when the ring is empty. */
+/* A ring of records of any length between exactly two threads: one writes, one reads (C11 atomics, no lock).  A full ring refuses the
+ * record; the writer counts it.  The reader sleeps on an eventfd only when the ring is empty. */
 #ifndef SQUALL_BASE_RING_H
 #define SQUALL_BASE_RING_H
 

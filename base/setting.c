@@ -1,5 +1,5 @@
-/* In: one value as text, from the file or from a table's default.  Out: the field of a room's struct, in our own units and within its bounds, or why not.
- * No exponent, no sign, no locale: what a person writes, and nothing that reads differently elsewhere. */
+/* In: one value as text, from the file or from a table's default.  Out: the field of a room's struct, in our own units and within its
+ * bounds, or why not. No exponent, no sign, no locale: what a person writes, and nothing that reads differently elsewhere. */
 #include "base/setting.h"
 
 #include <assert.h>

@@ -23,8 +23,8 @@ struct connection {
 };
 
 /* Who receives.  open() returns the connection's session, or NULL: no interest, nothing more comes of this connection.  Spans are borrowed
- * for the call.  Bytes of one side come in sequence; across sides, no reply comes before the bytes its ACK says the replier had (unless lost:
- * then their gap comes first).  After end() the session is not used again. */
+ * for the call.  Bytes of one side come in sequence; across sides, no reply comes before the bytes its ACK says the replier had (unless
+ * lost: then their gap comes first).  After end() the session is not used again. */
 enum end { END_CLOSED, END_RESET, END_IDLE, END_EVICTED, END_OF_CAPTURE };
 struct capture_sink {
     void *(*open)(void *user, const struct connection *c);
@@ -34,7 +34,8 @@ struct capture_sink {
     /* Where the session stands, in words that only clear() reads (smtpdissect/clear.h). */
     uint32_t (*content_mark)(const void *session);
     /* Which parts of the bytes just given may be kept as evidence; *state is the connection's, 0 at first.  NULL: no evidence is kept. */
-    size_t (*clear)(uint8_t *state, enum side from, struct span bytes, uint32_t mark_before, uint32_t mark_after, struct span clear[], size_t most);
+    size_t (*clear)(uint8_t *state, enum side from, struct span bytes, uint32_t mark_before, uint32_t mark_after,
+        struct span clear[], size_t most);
     void (*tick)(void *user, int64_t now); /* each full second of packet time that has passed, before the packet that showed it */
     void *user;
 };
@@ -81,9 +82,9 @@ struct evidence_wish { /* a connection whose packets are wanted; at most one wis
     int64_t until;              /* ns; later packets are not wanted */
     struct span why;            /* comment on its first packet; may be empty */
 };
-/* Appends a pcapng section to `to`: the packets of these connections that are still in the ring, oldest first, bodies and passwords overwritten with a
- * filler.  Returns how many packets; what went wrong with `to` is in ferror(to).  The packet whose bytes are just being handled is not in the ring yet:
- * better from tick() than from bytes(). */
+/* Appends a pcapng section to `to`: the packets of these connections that are still in the ring, oldest first, bodies and passwords
+ * overwritten with a filler.  Returns how many packets; what went wrong with `to` is in ferror(to).  The packet whose bytes are just being
+ * handled is not in the ring yet: better from tick() than from bytes(). */
 size_t capture_evidence(const struct capture *c, const struct evidence_wish *wishes, size_t count, struct span comment, FILE *to);
 
 const struct capture_counters *capture_counters(const struct capture *c);

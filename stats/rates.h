@@ -1,4 +1,5 @@
-/* What is published once a second: how much went by in that second, and how things stand.  Flat, no pointers: crosses process borders as it is. */
+/* What is published once a second: how much went by in that second, and how things stand.  Flat, no pointers: crosses process borders as it
+ * is. */
 #ifndef SQUALL_STATS_RATES_H
 #define SQUALL_STATS_RATES_H
 

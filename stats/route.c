@@ -200,8 +200,9 @@ static void say_reinjection(struct storm *s, const struct verdict *v)
     const char *how = mailbox ? (one ? "takes this mail out of a mailbox and sends" : "take this mail out of a mailbox and send")
                               : (one ? "took this mail in for a few and sends" : "took this mail in for a few and send");
     char again[FIGURE_TEXT];
-    snprintf(s->why, sizeof s->why, "%s%s %s it again to people in its To: and Cc: (one host to %u of %llu; %s deliveries to people who had it): %s.", host,
-        others, how, v->reached, (unsigned long long)s->audience, figure_count(v->redeliveries, again), proof);
+    snprintf(s->why, sizeof s->why,
+        "%s%s %s it again to people in its To: and Cc: (one host to %u of %llu; %s deliveries to people who had it): %s.", host, others,
+        how, v->reached, (unsigned long long)s->audience, figure_count(v->redeliveries, again), proof);
 }
 
 static void say_loop(struct storm *s, const struct trail *l)

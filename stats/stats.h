@@ -1,5 +1,5 @@
-/* The stats room's door.  In: transactions and session records, and the time.  Out: counts, and storms as they are raised, updated, cleared.
- * Driven by packet time alone: the same input gives the same storms, live or from a file.  One thread writes. */
+/* The stats room's door.  In: transactions and session records, and the time.  Out: counts, and storms as they are raised, updated,
+ * cleared. Driven by packet time alone: the same input gives the same storms, live or from a file.  One thread writes. */
 #ifndef SQUALL_STATS_H
 #define SQUALL_STATS_H
 
@@ -47,14 +47,16 @@ struct amplifier_row { /* of the census: a host that has been seen routing mail 
     uint64_t mails;        /* it routed so */
     int64_t first, last;
 };
-size_t stats_census(const struct stats *s, struct amplifier_row *rows, size_t most); /* those with most mails; returns how many were written */
-/* Storms, oldest first, cleared ones too (bounded; the history has all).  The pointer is good until the next call that takes a non-const stats. */
+/* Those with most mails; returns how many were written. */
+size_t stats_census(const struct stats *s, struct amplifier_row *rows, size_t most);
+/* Storms, oldest first, cleared ones too (bounded; the history has all).  The pointer is good until the next call that takes a non-const
+ * stats. */
 size_t stats_storm_count(const struct stats *s);
 const struct storm *stats_storm(const struct stats *s, size_t i);
 bool stats_acknowledge(struct stats *s, const char *id, const char *who, int64_t now); /* false: no such open storm */
 
-/* At start, for each storm that was open when the sensor stopped: it goes on under its id when it is seen again, else it is cleared in time.
- * Copied.  False: it is not open, or there is no room. */
+/* At start, for each storm that was open when the sensor stopped: it goes on under its id when it is seen again, else it is cleared in
+ * time. Copied.  False: it is not open, or there is no room. */
 bool stats_resume(struct stats *s, const struct storm *earlier);
 
 /* Is this transaction a twin (the same one seen twice by the mirror)?  Answer of the last stats_transaction(). */

@@ -27,7 +27,8 @@ enum storm_kind {
         KIND_COUNT
 };
 
-#define STORM_SEVERITIES(X) X(NOTICE, "notice") X(WARNING, "warning") X(MINOR, "minor") X(MAJOR, "major") X(CRITICAL, "critical") /* X.733, rising */
+#define STORM_SEVERITIES(X)                                                                                                                \
+    X(NOTICE, "notice") X(WARNING, "warning") X(MINOR, "minor") X(MAJOR, "major") X(CRITICAL, "critical") /* X.733, rising */
 enum storm_severity {
 #define X(name, text) SEVERITY_##name,
     STORM_SEVERITIES(X)
@@ -83,7 +84,7 @@ struct storm_host {
     uint32_t evidence_count;
 };
 
-struct storm_edge { /* of the propagation tree: who gave the mail to whom; indexes into hosts, -1: mailboxes that are no host of this storm */
+struct storm_edge { /* of the propagation tree: who gave the mail to whom; indexes into hosts, -1: mailboxes that are no host of it */
     int32_t from, to;
     uint64_t copies, deliveries, redeliveries;
     bool on_wire;

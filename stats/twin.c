@@ -150,7 +150,8 @@ static struct seen *nat_twin_of(struct twins *w, const struct seen *one, uint64_
 {
     int64_t earliest = one->loss ? one->mail_time - TWIN_LATE : one->end - TWIN_SKEW;
     int walked = 0;
-    for (struct seen *s = seen_at(w, number); s && s->end >= earliest && walked++ < TWIN_WALK; s = seen_at(w, by_mail ? s->same_mail : s->same_envelope))
+    for (struct seen *s = seen_at(w, number); s && s->end >= earliest && walked++ < TWIN_WALK;
+         s = seen_at(w, by_mail ? s->same_mail : s->same_envelope))
         if (nat_twin(s, one))
             return s;
     return NULL;

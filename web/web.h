@@ -1,5 +1,5 @@
-/* The web room's door.  In: what the sensor publishes (rates, storms, status), the history, the health of the alert channels.  Out: HTTP: dashboard, JSON API, live
- * events, graphs, reports, /metrics.  Lives in the desk process; its threads never touch the path of a packet. */
+/* The web room's door.  In: what the sensor publishes (rates, storms, status), the history, the health of the alert channels.  Out: HTTP:
+ * dashboard, JSON API, live events, graphs, reports, /metrics.  Lives in the desk process; its threads never touch the path of a packet. */
 #ifndef SQUALL_WEB_H
 #define SQUALL_WEB_H
 
@@ -26,16 +26,19 @@ extern const size_t web_settings_count;
 
 struct web_desk { /* what the pages may ask of the desk; each returns false with *why */
     bool (*acknowledge)(void *user, const char *id, const char *who, struct reason *why);
-    json_t *(*trace)(void *user, const char *message_id, const char *address, struct reason *why); /* waits at most 2 s for the sensor; new reference */
+    json_t *(*trace)(
+        void *user, const char *message_id, const char *address, struct reason *why); /* waits at most 2 s for the sensor; new reference */
     int (*capsule)(void *user, const char *id, struct reason *why);  /* a descriptor with the pcapng, at its start; -1 */
     json_t *(*channels)(void *user);                                  /* health of the alert channels */
     void *user;
 };
 
-/* Opens the socket (status 69 when the address is taken, 78 when it must not be) before privileges go; then web_start() serves from its own thread. */
+/* Opens the socket (status 69 when the address is taken, 78 when it must not be) before privileges go; then web_start() serves from its own
+ * thread. */
 int web_listen(const struct web_settings *settings, struct reason *why, int *status); /* the descriptor; -1 */
 struct web;
-struct web *web_start(const struct web_settings *settings, int listener, const char *state_directory, const struct web_desk *desk, struct reason *why);
+struct web *web_start(
+    const struct web_settings *settings, int listener, const char *state_directory, const struct web_desk *desk, struct reason *why);
 void web_stop(struct web *w);
 /* What was published; each copies and returns at once. */
 void web_rates(struct web *w, const struct rates *r);

@@ -1,5 +1,5 @@
-/* Frames of any bytes into capture/decode.  The input is a list of frames, each behind its link type, length, bytes cut off, and seconds since
- * the last; fragments in it may find each other. */
+/* Frames of any bytes into capture/decode.  The input is a list of frames, each behind its link type, length, bytes cut off, and seconds
+ * since the last; fragments in it may find each other. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

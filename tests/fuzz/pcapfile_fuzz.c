@@ -1,4 +1,5 @@
-/* Any bytes as a capture file, or, when the first byte is odd, as two that are merged: pcap, pcapng, packed or not, and decode behind them. */
+/* Any bytes as a capture file, or, when the first byte is odd, as two that are merged: pcap, pcapng, packed or not, and decode behind them.
+ */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>

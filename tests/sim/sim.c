@@ -1,5 +1,5 @@
-/* Runs random mail worlds through stats/ and holds what it says against the truth: are the re-injectors named, all and only they; is the origin
- * left in peace; is the next round foretold.  Prints a table; the last line counts the rows that met their goal.
+/* Runs random mail worlds through stats/ and holds what it says against the truth: are the re-injectors named, all and only they; is the
+ * origin left in peace; is the next round foretold.  Prints a table; the last line counts the rows that met their goal.
  *
  *     sim [--seeds N] [--verbose] */
 #include <getopt.h>
@@ -135,8 +135,8 @@ static bool run_world(const struct world_plan *plan, const struct stats_settings
         judge(&w, s, t, verbose);
     }
     if (verbose && t->named - named_before != w.reinjector_count)
-        printf("    seed %llu: %u recipients, %u connectors: %u of %zu named\n", (unsigned long long)plan->seed, plan->recipients, plan->connectors, t->named - named_before,
-               w.reinjector_count);
+        printf("    seed %llu: %u recipients, %u connectors: %u of %zu named\n", (unsigned long long)plan->seed, plan->recipients,
+            plan->connectors, t->named - named_before, w.reinjector_count);
     t->guilty += (unsigned)w.reinjector_count;
     if (!storm && w.reinjector_count)
         t->no_storm++;
@@ -149,9 +149,9 @@ static bool run_world(const struct world_plan *plan, const struct stats_settings
         double error = fabs((double)watcher.last_before_third / (double)w.round_deliveries[3] - 1);
         t->thirds_right += error <= 0.2;
         if (verbose && error > 0.2)
-            printf("    seed %llu: %u recipients, %u connectors: rounds %llu %llu %llu, foretold %llu\n", (unsigned long long)plan->seed, plan->recipients,
-                   plan->connectors, (unsigned long long)w.round_deliveries[1], (unsigned long long)w.round_deliveries[2], (unsigned long long)w.round_deliveries[3],
-                   (unsigned long long)watcher.last_before_third);
+            printf("    seed %llu: %u recipients, %u connectors: rounds %llu %llu %llu, foretold %llu\n", (unsigned long long)plan->seed,
+                plan->recipients, plan->connectors, (unsigned long long)w.round_deliveries[1], (unsigned long long)w.round_deliveries[2],
+                (unsigned long long)w.round_deliveries[3], (unsigned long long)watcher.last_before_third);
     }
     if (watcher.raised != TIME_UNKNOWN) {
         t->alarms++;
@@ -183,7 +183,8 @@ int main(int argc, char **argv)
 {
     unsigned seeds = 200, good = 0;
     bool verbose = false;
-    static const struct option options[] = {{"seeds", required_argument, NULL, 's'}, {"verbose", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"seeds", required_argument, NULL, 's'}, {"verbose", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
     for (int o; (o = getopt_long(argc, argv, "s:v", options, NULL)) != -1;)
         if (o == 's')
             seeds = (unsigned)strtoul(optarg, NULL, 10);
@@ -194,8 +195,10 @@ int main(int argc, char **argv)
     static struct stats_settings settings;
     const struct setting_group group = {"", stats_settings_list, stats_settings_count, &settings, NULL, NULL};
     config_defaults(&group, 1);
-    printf("%-30s %6s %7s %9s %7s %7s %7s %8s %9s %8s %7s\n", "world", "worlds", "missed", "precision", "recall", "origin", "other", "before", "round 3", "seconds", "");
-    printf("%-30s %6s %7s %9s %7s %7s %7s %8s %9s %8s %7s\n", "", "", "storms", "", "", "accused", "alarms", "round 2", "in 20 %", "to alarm", "");
+    printf("%-30s %6s %7s %9s %7s %7s %7s %8s %9s %8s %7s\n", "world", "worlds", "missed", "precision", "recall", "origin", "other",
+        "before", "round 3", "seconds", "");
+    printf("%-30s %6s %7s %9s %7s %7s %7s %8s %9s %8s %7s\n", "", "", "storms", "", "", "accused", "alarms", "round 2", "in 20 %",
+        "to alarm", "");
     for (size_t r = 0; r < ROWS; r++) {
         struct tally t = {0};
         for (uint64_t seed = 1; seed <= seeds; seed++) {
@@ -208,10 +211,11 @@ int main(int argc, char **argv)
         }
         double precision = share(t.named, t.named + t.wrong), recall = share(t.named, t.guilty), before = share(t.foretold, t.growing);
         double third = share(t.thirds_right, t.thirds);
-        bool met = precision >= 1 && recall >= rows[r].recall_goal && !t.origin_accused && !t.false_alarms && before >= 0.95 && third >= 0.95;
+        bool met =
+            precision >= 1 && recall >= rows[r].recall_goal && !t.origin_accused && !t.false_alarms && before >= 0.95 && third >= 0.95;
         good += met;
-        printf("%-30s %6u %7u %9.4f %7.4f %7u %7u %7.1f%% %8.1f%% %8.2f %s\n", rows[r].name, t.worlds, t.no_storm, precision, recall, t.origin_accused, t.false_alarms,
-               100 * before, 100 * third, t.alarms ? t.seconds_sum / t.alarms : 0, met ? "ok" : "NOT MET");
+        printf("%-30s %6u %7u %9.4f %7.4f %7u %7u %7.1f%% %8.1f%% %8.2f %s\n", rows[r].name, t.worlds, t.no_storm, precision, recall,
+            t.origin_accused, t.false_alarms, 100 * before, 100 * third, t.alarms ? t.seconds_sum / t.alarms : 0, met ? "ok" : "NOT MET");
         fflush(stdout);
     }
     printf("%u passed, %zu failed\n", good, ROWS - good);

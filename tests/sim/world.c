@@ -1,6 +1,6 @@
 /* In: a plan and a seed.  Out: every transaction that a mirror in this world would have shown, in order, and the truth; to sim.c.
- * Connectors poll at one period, each with its own offset; a copy found at a poll goes out again to everybody in To: but the connector's own
- * people.  Received lines grow by four a generation, as they do with fetchmail, Dovecot and Postfix. */
+ * Connectors poll at one period, each with its own offset; a copy found at a poll goes out again to everybody in To: but the connector's
+ * own people.  Received lines grow by four a generation, as they do with fetchmail, Dovecot and Postfix. */
 #include "tests/sim/world.h"
 
 #include <stdarg.h>
@@ -134,8 +134,8 @@ static struct address host(unsigned a, unsigned b, unsigned c)
 
 /* ---- Received ---------------------------------------------------------------------------------------------------------------- */
 
-static struct chain chain_add(struct store *s, struct chain old, struct span from, struct address from_address, struct span by, const char *with, const char *note,
-                              int64_t date)
+static struct chain chain_add(struct store *s, struct chain old, struct span from, struct address from_address, struct span by,
+    const char *with, const char *note, int64_t date)
 {
     struct chain c = {get(s, (old.count + 1) * sizeof *c.hops), old.count + 1};
     if (s->failed)
@@ -144,8 +144,8 @@ static struct chain chain_add(struct store *s, struct chain old, struct span fro
         memcpy(c.hops, old.hops, old.count * sizeof *c.hops);
     struct span id = say(s, "%08X", (unsigned)next_random(s));
     char whole[512];
-    int n = snprintf(whole, sizeof whole, "from %.*s by %.*s with %s %s id %.*s; %lld", (int)from.n, (const char *)from.p, (int)by.n, (const char *)by.p, with, note,
-                     (int)id.n, (const char *)id.p, (long long)(date / NS_PER_SECOND));
+    int n = snprintf(whole, sizeof whole, "from %.*s by %.*s with %s %s id %.*s; %lld", (int)from.n, (const char *)from.p, (int)by.n,
+        (const char *)by.p, with, note, (int)id.n, (const char *)id.p, (long long)(date / NS_PER_SECOND));
     c.hops[old.count] = (struct hop){.from = from,
                                      .from_address = from_address,
                                      .by = by,
@@ -177,8 +177,8 @@ static struct transaction *transaction_add(struct store *s)
 }
 
 /* One transaction of mail `m`; the mirror may lose it.  Returns its end of data. */
-static int64_t transact(struct store *s, const struct mail *m, struct span id, struct chain chain, struct address client, struct span helo, struct address server,
-                        struct span greeting, const struct person *people, size_t n, int64_t start, bool visible)
+static int64_t transact(struct store *s, const struct mail *m, struct span id, struct chain chain, struct address client, struct span helo,
+    struct address server, struct span greeting, const struct person *people, size_t n, int64_t start, bool visible)
 {
     int64_t data_end = start + between(s, 8 * MS, 60 * MS) + (int64_t)n * MS, end = data_end + between(s, 2 * MS, 30 * MS);
     double fate = (double)below(s, 1000000) / 1e6;
@@ -248,10 +248,10 @@ static void count_round(struct store *s, uint32_t round, size_t deliveries, int6
     w->round_last[round] = end > w->round_last[round] ? end : w->round_last[round];
 }
 
-/* `sender` sends M to everybody of the audience but the people of `except`; each domain's server gets it in batches.  Copies for a connector's
- * domain land in its mailbox. */
-static void send_to_all(struct store *s, const struct mail *m, struct span id, struct chain chain, struct address client, struct span helo, uint32_t except,
-                        int64_t start, uint32_t round, bool visible)
+/* `sender` sends M to everybody of the audience but the people of `except`; each domain's server gets it in batches.  Copies for a
+ * connector's domain land in its mailbox. */
+static void send_to_all(struct store *s, const struct mail *m, struct span id, struct chain chain, struct address client, struct span helo,
+    uint32_t except, int64_t start, uint32_t round, bool visible)
 {
     int64_t now = start;
     for (size_t at = 0, n; at < m->person_count && !s->failed; at += n) {
@@ -296,7 +296,9 @@ static void reinject(struct store *s, const struct mail *m, const struct arrival
     const struct domain *d = &s->domains[c->domain];
     struct chain chain = chain_add(s, a->chain, d->server_name, d->server, c->name, "POP3", "fetchmail-6.4.37", now);
     chain = chain_add(s, chain, span_text("localhost"), address_v4((const uint8_t[4]){127, 0, 0, 1}), c->name, "SMTP", "", now);
-    struct span id = c->new_ids ? say(s, "%u.%llu@%.*s", (unsigned)c->domain, (unsigned long long)++s->serial, (int)c->name.n, (const char *)c->name.p) : m->id;
+    struct span id =
+        c->new_ids ? say(s, "%u.%llu@%.*s", (unsigned)c->domain, (unsigned long long)++s->serial, (int)c->name.n, (const char *)c->name.p)
+                   : m->id;
     if (!s->plan->smarthost) {
         note_reinjector(s, c->host);
         send_to_all(s, m, id, chain, c->host, c->name, c->domain, now, round, true);
@@ -340,7 +342,8 @@ static void run_storm(struct store *s, const struct mail *m)
 
 /* ---- what is in order -------------------------------------------------------------------------------------------------------- */
 
-static const struct mail *mail_make(struct store *s, const char *subject, const struct person *people, size_t n, bool in_header, int64_t date)
+static const struct mail *mail_make(
+    struct store *s, const char *subject, const struct person *people, size_t n, bool in_header, int64_t date)
 {
     struct mail *m = get(s, sizeof *m);
     if (s->failed)
@@ -376,8 +379,8 @@ static void office_mail(struct store *s, const struct person *people, size_t n, 
         unsigned office = 1 + below(s, 200);
         struct span helo = say(s, "mail.office%u.example", office);
         if (m)
-            send_to_all(s, m, m->id, chain_add(s, (struct chain){0}, span_text("desk"), host(50, 0, office), helo, "ESMTPSA", "", now), host(51, 0, office), helo,
-                        NO_DOMAIN, now, 0, true);
+            send_to_all(s, m, m->id, chain_add(s, (struct chain){0}, span_text("desk"), host(50, 0, office), helo, "ESMTPSA", "", now),
+                host(51, 0, office), helo, NO_DOMAIN, now, 0, true);
     }
 }
 
@@ -479,8 +482,10 @@ static void origin_sends(struct store *s, const struct mail *m, int64_t now)
     struct span name = span_text("mail.bank.example");
     struct chain c = {0};
     if (s->plan->forged) { /* lines that stood in the mail before the origin ever saw it */
-        c = chain_add(s, c, span_text("nowhere"), host(66, 6, 6), span_text("server.company0.example"), "POP3", "fetchmail-6.4.37", now - 60 * NS_PER_SECOND);
-        c = chain_add(s, c, span_text("mail.bank.example"), w->origin, span_text("innocent.example"), "ESMTP", "", now - 50 * NS_PER_SECOND);
+        c = chain_add(s, c, span_text("nowhere"), host(66, 6, 6), span_text("server.company0.example"), "POP3", "fetchmail-6.4.37",
+            now - 60 * NS_PER_SECOND);
+        c = chain_add(
+            s, c, span_text("mail.bank.example"), w->origin, span_text("innocent.example"), "ESMTP", "", now - 50 * NS_PER_SECOND);
     }
     c = chain_add(s, c, span_text("desk17"), host(1, 0, 77), name, "ESMTPSA", "", now);
     if (!s->plan->two_relays) {

@@ -1,6 +1,6 @@
 /* A random mail world: one mail to many, some of whose servers are POP connectors that re-inject it; around it lists, aliases, relays and
- * office mail that are in order.  Nothing here looks at stats/: the world runs by itself, the transactions a mirror would have shown are kept
- * with the truth about who re-injected. */
+ * office mail that are in order.  Nothing here looks at stats/: the world runs by itself, the transactions a mirror would have shown are
+ * kept with the truth about who re-injected. */
 #ifndef SQUALL_TESTS_SIM_WORLD_H
 #define SQUALL_TESTS_SIM_WORLD_H
 

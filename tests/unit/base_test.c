@@ -141,7 +141,11 @@ static void printable(void **state)
     (void)state;
     static const struct {
         const char *wire, *shown;
-    } texts[] = {{"caf\xc3\xa9", "caf\xc3\xa9"}, {"a\x1b[31mb\n", "a?[31mb?"}, {"\xc0\xaf", "??"}, {"\xed\xa0\x80", "???"}, {"\xe2\x80\xae" "evil", "???evil"}, {"\xc2\x85", "??"}, {"\xf0\x9f\x98", "???"}};
+    } texts[] = {{"caf\xc3\xa9", "caf\xc3\xa9"}, {"a\x1b[31mb\n", "a?[31mb?"}, {"\xc0\xaf", "??"}, {"\xed\xa0\x80", "???"},
+        {"\xe2\x80\xae"
+         "evil",
+            "???evil"},
+        {"\xc2\x85", "??"}, {"\xf0\x9f\x98", "???"}};
     char shown[64];
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         assert_string_equal(log_clean(span_text(texts[i].wire), shown, sizeof shown), texts[i].shown);
@@ -151,7 +155,8 @@ static void printable(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(spans),  cmocka_unit_test(addresses), cmocka_unit_test(times), cmocka_unit_test(mail_dates),
-                                       cmocka_unit_test(hashes), cmocka_unit_test(regions),   cmocka_unit_test(pools), cmocka_unit_test(printable)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(spans), cmocka_unit_test(addresses), cmocka_unit_test(times),
+        cmocka_unit_test(mail_dates), cmocka_unit_test(hashes), cmocka_unit_test(regions), cmocka_unit_test(pools),
+        cmocka_unit_test(printable)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,7 +176,7 @@ static void ring_keeps_order(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(frames_of_all_sizes), cmocka_unit_test(descriptor_travels), cmocka_unit_test(full_queue_refuses),
-                                       cmocka_unit_test(nonsense_closes), cmocka_unit_test(ring_keeps_order)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(frames_of_all_sizes), cmocka_unit_test(descriptor_travels),
+        cmocka_unit_test(full_queue_refuses), cmocka_unit_test(nonsense_closes), cmocka_unit_test(ring_keeps_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

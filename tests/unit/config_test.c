@@ -95,9 +95,10 @@ static void defaults(void **state)
 static void values(void **state)
 {
     (void)state;
-    assert_string_equal(try("loud = off\ncount=100\nsize = \"1 GiB\"\ntime = 90\nratio = 1\ntext = \"caf\xc3\xa9\" # why not\nports = {1, 65535}\n"
-                            "deep { inner = 9 words = {\"a b\", c} }\ncard \"a\" { buffer = 5 }\ncard \"b\" { }\n"),
-                        "");
+    assert_string_equal(
+        try("loud = off\ncount=100\nsize = \"1 GiB\"\ntime = 90\nratio = 1\ntext = \"caf\xc3\xa9\" # why not\nports = {1, 65535}\n"
+            "deep { inner = 9 words = {\"a b\", c} }\ncard \"a\" { buffer = 5 }\ncard \"b\" { }\n"),
+        "");
     assert_false(v.loud);
     assert_int_equal(v.count, 100);
     assert_int_equal(v.size, 1 << 30);
@@ -141,6 +142,7 @@ static void missing_file(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults), cmocka_unit_test(values), cmocka_unit_test(mistakes), cmocka_unit_test(missing_file)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults), cmocka_unit_test(values), cmocka_unit_test(mistakes), cmocka_unit_test(missing_file)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
