@@ -30,8 +30,7 @@ uint64_t hash_nocase(struct span s)
     uint64_t sum = 0;
     do {
         size_t n = s.n < sizeof folded ? s.n : sizeof folded;
-        for (size_t i = 0; i < n; i++)
-            folded[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (uint8_t)(s.p[i] | 0x20) : s.p[i];
+        span_lower_all(span_head(s, n), folded);
         uint64_t piece = XXH3_64bits_withSeed(folded, n, the_seed);
         sum = sum ? hash_pair(sum, piece) : piece;
         s = span_from(s, n);

@@ -1,35 +1,50 @@
 /* Comparing and trimming of wire text; ASCII only, as SMTP and mail headers are. */
 #include "base/span.h"
 
-static uint8_t fold(uint8_t c)
+/* Eight bytes at once: those between 'A' and 'Z' get bit 5 (Warren, "Hacker's Delight", 2nd edition, 6-1: no carry leaves its byte). */
+static uint64_t lower_word(uint64_t x)
 {
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t low = x & each * 0x7f, past_a = low + each * (0x80 - 'A'), past_z = low + each * (0x7f - 'Z');
+    return x | (past_a & ~past_z & ~x & each * 0x80) >> 2;
 }
 
-static bool same_folded(const uint8_t *a, const uint8_t *b, size_t n)
+static uint64_t word_at(const uint8_t *p)
 {
-    for (size_t i = 0; i < n; i++)
-        if (fold(a[i]) != fold(b[i]))
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+void span_lower_all(struct span s, uint8_t *to)
+{
+    size_t i = 0;
+    for (; i + 8 <= s.n; i += 8) {
+        uint64_t x = lower_word(word_at(s.p + i));
+        memcpy(to + i, &x, sizeof x);
+    }
+    for (; i < s.n; i++)
+        to[i] = span_lower(s.p[i]);
+}
+
+bool span_same_nocase(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        if (lower_word(word_at(a + i)) != lower_word(word_at(b + i)))
+            return false;
+    for (; i < n; i++)
+        if (span_lower(a[i]) != span_lower(b[i]))
             return false;
     return true;
-}
-
-bool span_equal_nocase(struct span a, struct span b)
-{
-    return a.n == b.n && same_folded(a.p, b.p, a.n);
-}
-
-bool span_starts_nocase(struct span s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return s.n >= n && same_folded(s.p, (const uint8_t *)prefix, n);
 }
 
 bool span_contains_nocase(struct span s, const char *needle)
 {
     size_t n = strlen(needle);
+    uint8_t first = span_lower((uint8_t)needle[0]);
     for (size_t i = 0; i + n <= s.n; i++)
-        if (same_folded(s.p + i, (const uint8_t *)needle, n))
+        if (n == 0 || (span_lower(s.p[i]) == first && span_same_nocase(s.p + i, (const uint8_t *)needle, n)))
             return true;
     return n == 0;
 }

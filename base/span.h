@@ -39,9 +39,28 @@ static inline bool span_equal(struct span a, struct span b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-bool span_equal_nocase(struct span a, struct span b);         /* ASCII case folded */
-bool span_starts_nocase(struct span s, const char *prefix);   /* ASCII case folded */
-bool span_contains_nocase(struct span s, const char *needle); /* ASCII case folded; the empty needle is in every span */
+static inline uint8_t span_lower(uint8_t c) /* an ASCII letter lowered, any other byte as it is */
+{
+    return (uint8_t)(c - 'A') < 26 ? (uint8_t)(c | 0x20) : c;
+}
+
+void span_lower_all(struct span s, uint8_t *to);                     /* to[] has room for s.n bytes */
+bool span_same_nocase(const uint8_t *a, const uint8_t *b, size_t n); /* n bytes, ASCII case folded, as in all that follow */
+
+static inline bool span_equal_nocase(struct span a, struct span b)
+{
+    return a.n == b.n && span_same_nocase(a.p, b.p, a.n);
+}
+
+static inline bool span_starts_nocase(struct span s, const char *prefix)
+{
+    if (s.n == 0 || span_lower(s.p[0]) != span_lower((uint8_t)prefix[0])) /* most often this decides */
+        return prefix[0] == '\0';
+    size_t n = strlen(prefix);
+    return s.n >= n && span_same_nocase(s.p, (const uint8_t *)prefix, n);
+}
+
+bool span_contains_nocase(struct span s, const char *needle); /* the empty needle is in every span */
 struct span span_trim(struct span s);                         /* without SP, HTAB, CR, LF at either end */
 
 /* Copies at most size-1 bytes and a NUL into `to`; returns `to`.  For text that people read, never for comparing. */

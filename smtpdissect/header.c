@@ -38,9 +38,16 @@ static struct span unfold(struct arena *a, struct span value)
         return value;
     uint8_t *to = arena_get(a, value.n);
     size_t n = 0;
-    for (size_t i = 0; to && i < value.n; i++)
-        if (value.p[i] != '\r' && value.p[i] != '\n')
-            to[n++] = value.p[i];
+    while (to && value.n) {
+        const uint8_t *lf = memchr(value.p, '\n', value.n);
+        size_t run = lf ? (size_t)(lf - value.p) : value.n;
+        const uint8_t *cr = memchr(value.p, '\r', run);
+        if (cr)
+            run = (size_t)(cr - value.p);
+        memcpy(to + n, value.p, run);
+        n += run;
+        value = span_from(value, run + 1);
+    }
     return span_of(to, n);
 }
 

@@ -7,6 +7,7 @@
 #include "smtpdissect/session.h"
 
 #define FAILED_MOST 256
+#define SAID_WITHIN 4096 /* bytes: a bounce's own text stands first */
 
 struct reading {
     struct span rest; /* of the body */
@@ -211,7 +212,7 @@ void report_parse(struct arena *a, struct span body, const struct header *top, s
                 break; /* the rest is the other mail's text */
             continue;
         }
-        said |= says_bounce(line);
+        said = said || (body.n - r.rest.n <= SAID_WITHIN && says_bounce(line));
         host_said(&r, line);
         if (said && !typed)
             plain_recipient(&r, line);
