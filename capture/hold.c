@@ -67,6 +67,8 @@ void hold_drop_first(struct hold_store *s, struct hold *h, enum side side)
     if (!l->first)
         l->last = NULL;
     h->pieces--;
+    if (p->captured)
+        explicit_bzero(p->bytes, p->n); /* it may have been a password */
     pool_put(s->pieces, p);
 }
 

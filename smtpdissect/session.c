@@ -159,7 +159,7 @@ void session_content_begin(struct smtp *s, int64_t now)
         s->content = content_new(s, s->envelope ? s->envelope->null_reverse_path : s->bounce);
     if (held.n)
         session_push_client(s, text_span(&held), now);
-    text_clear(s->d->stock, &held);
+    text_wipe(s->d->stock, &held);
 }
 
 /* Chunks of a message that the client will not finish. */
@@ -176,7 +176,7 @@ static void content_done(struct smtp *s, int64_t now)
     struct content *c = s->content;
     s->content = NULL;
     s->candidate = false;
-    text_clear(s->d->stock, &s->held);
+    text_wipe(s->d->stock, &s->held);
     session_lines_begin(s);
     if (c)
         c->end = now;
@@ -211,7 +211,7 @@ static struct span push_content(struct smtp *s, struct span bytes, int64_t now)
         content_take(s, s->content, span_head(bytes, n));
     if (s->candidate && text_add(s->d->stock, &s->held, span_head(bytes, n), HELD_MOST) < n) {
         s->candidate = false; /* so much more content: it was no end */
-        text_clear(s->d->stock, &s->held);
+        text_wipe(s->d->stock, &s->held);
     }
     if (end == CONTENT_END)
         content_done(s, now);
@@ -429,7 +429,7 @@ static void client_gap(struct smtp *s, uint64_t n, int64_t now)
         content_gap(s->content, n);
     s->scan = SCAN_MID_LINE;
     s->candidate = false;
-    text_clear(s->d->stock, &s->held);
+    text_wipe(s->d->stock, &s->held);
 }
 
 void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now)
