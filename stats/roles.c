@@ -48,6 +48,11 @@ bool members_add(struct members *m, uint64_t address)
     return true;
 }
 
+bool members_have(const struct members *m, uint64_t address)
+{
+    return m->room && *member_slot(m->slot, m->room, address ? address : 1);
+}
+
 /* ---- parties ---- */
 
 void roles_free(struct roles *r)

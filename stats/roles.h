@@ -64,6 +64,7 @@ void roles_free(struct roles *r);
 struct party *roles_party(struct roles *r, struct address address, struct span name, bool on_wire);
 struct party *roles_find(const struct roles *r, struct address address); /* NULL: none */
 bool members_add(struct members *m, uint64_t address);                   /* false: it was there, or there is no room */
+bool members_have(const struct members *m, uint64_t address);
 void party_feeder(struct party *p, struct address address, struct span name);
 
 struct verdict {               /* of the conservation law on one mail */

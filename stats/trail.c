@@ -327,14 +327,12 @@ static void fed_by(const struct message *m, struct party *by, const struct work 
     party_feeder(by, address, box->name);
 }
 
+/* Of the audience members it sent to; one walk over the audience, however many a copy went to. */
 static void count_domains(struct party *by, const struct passage *p)
 {
-    for (uint32_t i = 0; i < p->made_count && by->domains.count < ROLES_DOMAINS; i++)
-        for (size_t k = 0; k < p->header->audience_count && p->made[i].in_audience; k++)
-            if (p->header->audience[k].address == p->made[i].recipient) {
-                members_add(&by->domains, p->header->audience[k].domain);
-                break;
-            }
+    for (size_t i = 0; i < p->header->audience_count && by->domains.count < ROLES_DOMAINS; i++)
+        if (members_have(&by->sent, p->header->audience[i].address))
+            members_add(&by->domains, p->header->audience[i].domain);
 }
 
 static void lay(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct work *w,

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -356,6 +357,45 @@ static void the_nhs_storm(void **state)
     stats_free(s);
 }
 
+/* A fetched mail to all of an enormous audience at one domain, sent on by three hosts: each copy takes milliseconds, where comparing
+ * each recipient with each address took seconds. */
+static void an_enormous_audience(void **state)
+{
+    (void)state;
+    enum { PEOPLE = 24000, AUDIENCE = 250000 };
+    struct recipient *to = calloc(PEOPLE, sizeof *to);
+    struct audience_address *audience = calloc(AUDIENCE, sizeof *audience);
+    struct stats *s = stats_new(&settings, NULL);
+    assert_true(to && audience && s);
+    for (uint32_t i = 0; i < PEOPLE; i++)
+        to[i] = (struct recipient){.hash = hash_pair(i, 5), .code = 250, .final_code = 250};
+    for (uint32_t i = 0; i < AUDIENCE; i++) /* the people stand last */
+        audience[i] = (struct audience_address){i < AUDIENCE - PEOPLE ? to[0].hash : to[i - (AUDIENCE - PEOPLE)].hash, 7};
+    clock_t began = clock();
+    for (uint32_t host = 1; host <= 3; host++) {
+        post_begin(&p, "all@x.example", host, 9, host);
+        p.t.helo = span_text("connector.example");
+        post_hop(&p, 1, 8);
+        post_hop(&p, 1 + host, 7);
+        p.hop[0].by = span_text("pop.example");
+        p.hop[0].with = span_text("LMTP");
+        p.hop[1].by = span_text("connector.example");
+        p.hop[1].with = span_text("POP3");
+        p.hop[1].with_note = span_text("fetchmail-6.4.37");
+        p.t.recipients = to;
+        p.t.recipient_count = PEOPLE;
+        p.t.header.audience = audience;
+        p.t.header.audience_count = AUDIENCE;
+        stats_transaction(s, &p.t);
+    }
+    assert_true((double)(clock() - began) / CLOCKS_PER_SEC < 3);
+    assert_int_equal(stats_counters(s)->recipients, 3 * PEOPLE);
+    assert_true(stats_counters(s)->redeliveries > 0);
+    stats_free(s);
+    free(audience);
+    free(to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup(the_table_of_messages, defaults),
         cmocka_unit_test_setup(a_doubling_mirror_changes_nothing, defaults),
         cmocka_unit_test_setup(the_nhs_storm, defaults),
+        cmocka_unit_test_setup(an_enormous_audience, defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
