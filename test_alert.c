@@ -6,10 +6,11 @@
 #include "alert/alert.h"
 #include "squall.h"
 
-static const char help[] = "Usage: squall test-alert [-c FILE]\n\n"
-                           "Sends one test notice on every channel of FILE and says which receivers confirmed it (inform answered, 2xx, connection took it)\n"
-                           "and which can only be hoped for (traps, UDP).\n"
-                           "Exit status: 0 done; 64 usage; 69 a channel failed, or there is none; 78 configuration.\n";
+static const char help[] =
+    "Usage: squall test-alert [-c FILE]\n\n"
+    "Sends one test notice on every channel of FILE and says which receivers confirmed it (inform answered, 2xx, connection took it)\n"
+    "and which can only be hoped for (traps, UDP).\n"
+    "Exit status: 0 done; 64 usage; 69 a channel failed, or there is none; 78 configuration.\n";
 
 int command_test_alert(int argc, char **argv)
 {
@@ -19,16 +20,10 @@ int command_test_alert(int argc, char **argv)
     opterr = 0;
     for (int o; (o = getopt_long(argc, argv, ":c:h", options, NULL)) != -1;)
         switch (o) {
-        case 'c':
-            config = optarg;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return 0;
-        case ':':
-            return usage_error("test-alert", "%s wants a value", argv[optind - 1]);
-        default:
-            return usage_error("test-alert", "unknown option \"%s\"", argv[optind - 1]);
+        case 'c': config = optarg; break;
+        case 'h': fputs(help, stdout); return 0;
+        case ':': return usage_error("test-alert", "%s wants a value", argv[optind - 1]);
+        default: return usage_error("test-alert", "unknown option \"%s\"", argv[optind - 1]);
         }
     if (optind < argc)
         return usage_error("test-alert", "unexpected \"%s\"", argv[optind]);

@@ -1,5 +1,6 @@
-/* In: the active alarms, the counters and the mail servers seen, from the desk.  Out: the same to snmpd over AgentX.  All tables are one sorted list of leaves
- * (name, type, value), made anew when something changed and asked for: GET is a search in it, GETNEXT the place after. */
+/* In: the active alarms, the counters and the mail servers seen, from the desk.  Out: the same to snmpd over AgentX.  All tables are one
+ * sorted list of leaves (name, type, value), made anew when something changed and asked for: GET is a search in it, GETNEXT the place
+ * after. */
 #include "alert/agentx.h"
 
 #include <net-snmp/agent/net-snmp-agent-includes.h>
@@ -36,7 +37,7 @@ static struct {
     bool changed;
     struct address *known; /* row i + 1 is that address's */
     size_t known_count;
-} told = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} told = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = true};
 
 static struct { /* the engine's thread's own */
     struct leaf *list;
@@ -232,7 +233,7 @@ static int leaf_compare(const void *a, const void *b)
 
 static void *copy_of(const void *list, size_t size)
 {
-    void *copy = malloc(size ? size : 1);
+    void *copy = calloc(1, size ? size : 1);
     if (copy && size)
         memcpy(copy, list, size);
     return copy;
@@ -282,7 +283,7 @@ static void tree_make(void)
         l->size = sizeof l->value.number;
         l->value.number = (long)alarms;
     }
-    if (tree.count)
+    if (tree.list)
         qsort(tree.list, tree.count, sizeof *tree.list, leaf_compare);
 }
 
@@ -309,7 +310,8 @@ static void answer(netsnmp_variable_list *var, const struct leaf *l)
     snmp_set_var_typed_value(var, l->type, value, l->size);
 }
 
-static int on_request(netsnmp_mib_handler *handler, netsnmp_handler_registration *where, netsnmp_agent_request_info *asked, netsnmp_request_info *requests)
+static int on_request(
+    netsnmp_mib_handler *handler, netsnmp_handler_registration *where, netsnmp_agent_request_info *asked, netsnmp_request_info *requests)
 {
     (void)handler;
     tree_make();
@@ -320,7 +322,8 @@ static int on_request(netsnmp_mib_handler *handler, netsnmp_handler_registration
         bool next = asked->mode == MODE_GETNEXT;
         size_t at = leaf_from(var->name, var->name_length, next && !r->inclusive);
         const struct leaf *l = at < tree.count ? &tree.list[at] : NULL;
-        bool within = l && l->length >= where->rootoid_len && snmp_oid_compare(l->name, where->rootoid_len, where->rootoid, where->rootoid_len) == 0;
+        bool within =
+            l && l->length >= where->rootoid_len && snmp_oid_compare(l->name, where->rootoid_len, where->rootoid, where->rootoid_len) == 0;
         if (next && within) {
             snmp_set_var_objid(var, l->name, l->length);
             answer(var, l);
@@ -359,7 +362,6 @@ void agentx_start(const struct engine_spec *spec)
     objects[tree.module_length] = MIB_OBJECTS;
     serve("squallObjects", objects, tree.module_length + 1);
     serve("mtaGroupTable", mta_group, OID_LENGTH(mta_group));
-    told.changed = true;
     init_snmp("squall");
 }
 

@@ -8,9 +8,9 @@
 
 #include "alert/engine.h"
 
-#define AGENTX_HOSTS 1000
+#define AGENTX_HOSTS    1000
 #define AGENTX_COUNTERS 256
-#define AGENTX_ALARMS 256
+#define AGENTX_ALARMS   256
 
 void agentx_start(const struct engine_spec *spec); /* in the engine's thread, once in a process */
 void agentx_turn(netsnmp_large_fd_set *ready);     /* in the engine's thread; NULL: nothing to read */

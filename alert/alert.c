@@ -1,17 +1,16 @@
-/* In: storm changes, and the second's tick.  Out: notices, each to those channels that are to be told, by way of the store; the channels' threads do the rest.
- * What is built here is built once for all channels, and only when one of them is told. */
+/* In: storm changes, and the second's tick.  Out: notices, each to those channels that are to be told, by way of the store; the channels'
+ * threads do the rest. What is built here is built once for all channels, and only when one of them is told. */
 #include "alert/alert.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "alert/agentx.h"
-#include "alert/told.h"
 #include "alert/maintenance.h"
+#include "alert/told.h"
 
 #define TROUBLE_PAUSE (300 * NS_PER_SECOND) /* a channel that comes and goes is told of once in five minutes */
-#define HELD_AGAIN (60 * NS_PER_SECOND)     /* how old a raise held back may be */
+#define HELD_AGAIN    (60 * NS_PER_SECOND)  /* how old a raise held back may be */
 
 struct trouble { /* beside each channel */
     bool told;
@@ -84,7 +83,8 @@ static void hold(struct alert *a, struct told_incident *i, const struct storm *s
 /* One kind of verdict: its notice, to all channels that got it. */
 static void tell(struct alert *a, struct told_incident *i, const struct storm *s, enum verdict v, const enum verdict verdicts[])
 {
-    static const enum notice_type types[] = {[VERDICT_RAISED] = NOTICE_RAISED, [VERDICT_UPDATED] = NOTICE_UPDATED, [VERDICT_CLEARED] = NOTICE_CLEARED};
+    static const enum notice_type types[] = {
+        [VERDICT_RAISED] = NOTICE_RAISED, [VERDICT_UPDATED] = NOTICE_UPDATED, [VERDICT_CLEARED] = NOTICE_CLEARED};
     size_t to[ALERT_CHANNELS], count = 0;
     for (size_t c = 0; c < a->count; c++)
         if (verdicts[c] == v) {
@@ -127,7 +127,7 @@ static void storm_changed(struct alert *a, const struct storm *s, enum notice_ty
     i->seen = clock_now();
     const struct told_rules rules = {a->settings->budget, a->settings->interval};
     bool maintenance = in_maintenance(a, change_time(s)), held = false;
-    enum verdict verdicts[ALERT_CHANNELS];
+    enum verdict verdicts[ALERT_CHANNELS] = {VERDICT_NOTHING};
     for (size_t c = 0; c < a->count; c++) {
         verdicts[c] = told_verdict(&i->told[c], &rules, a->specs[c].route, s, change, maintenance);
         held = held || verdicts[c] == VERDICT_HELD;
@@ -146,7 +146,9 @@ static void storm_changed(struct alert *a, const struct storm *s, enum notice_ty
 
 void alert_storm(struct alert *a, const struct storm *s, const char *change)
 {
-    enum notice_type type = strcmp(change, "raised") == 0 ? NOTICE_RAISED : strcmp(change, "cleared") == 0 ? NOTICE_CLEARED : NOTICE_UPDATED;
+    enum notice_type type = strcmp(change, "raised") == 0    ? NOTICE_RAISED
+                            : strcmp(change, "cleared") == 0 ? NOTICE_CLEARED
+                                                             : NOTICE_UPDATED;
     pthread_mutex_lock(&a->lock);
     storm_changed(a, s, type);
     if (a->active)
@@ -251,7 +253,8 @@ void alert_tick(struct alert *a, int64_t now)
     pthread_mutex_unlock(&a->lock);
 }
 
-void alert_agent_update(struct alert *a, const struct alert_counter *counters, size_t counter_count, const struct alert_host *hosts, size_t host_count)
+void alert_agent_update(
+    struct alert *a, const struct alert_counter *counters, size_t counter_count, const struct alert_host *hosts, size_t host_count)
 {
     if (a->settings->agentx)
         agentx_numbers(counters, counter_count, hosts, host_count);
@@ -292,13 +295,6 @@ bool alert_engine_start(const struct alert_settings *s, struct store *store, boo
     return engine_start(&spec, why);
 }
 
-static void name_sensor(struct alert *a)
-{
-    char host[256] = "";
-    gethostname(host, sizeof host - 1);
-    span_copy(span_text(a->settings->sensor ? a->settings->sensor : host), a->sensor, sizeof a->sensor);
-}
-
 static bool start_channels(struct alert *a, struct reason *why)
 {
     for (size_t c = 0; c < a->count; c++) {
@@ -309,7 +305,8 @@ static bool start_channels(struct alert *a, struct reason *why)
     return true;
 }
 
-struct alert *alert_new(const struct alert_settings *settings, const char *state_directory, const char *report_base, const struct alert_sink *sink, struct reason *why)
+struct alert *alert_new(const struct alert_settings *settings, const char *state_directory, const char *report_base,
+    const struct alert_sink *sink, struct reason *why)
 {
     if (!alert_settings_check(settings, why))
         return NULL;
@@ -321,7 +318,7 @@ struct alert *alert_new(const struct alert_settings *settings, const char *state
     if (sink)
         a->sink = *sink;
     snprintf(a->report_base, sizeof a->report_base, "%s", report_base ? report_base : "");
-    name_sensor(a);
+    alert_sensor_name(settings, a->sensor, sizeof a->sensor);
     for (size_t i = 0; i < settings->maintenance.count; i++)
         maintenance_parse(settings->maintenance.text[i], &a->windows[a->window_count++]);
     a->count = courier_specs(settings, a->specs);

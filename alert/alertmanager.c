@@ -1,5 +1,5 @@
-/* In: notices of one alertmanager section.  Out: alerts to Alertmanager's v2 API.  An alert ends by itself when it is not told again: so those of open storms
- * are told again every `refresh`, with an end four times as far off, and a clear tells the end itself. */
+/* In: notices of one alertmanager section.  Out: alerts to Alertmanager's v2 API.  An alert ends by itself when it is not told again: so
+ * those of open storms are told again every `refresh`, with an end four times as far off, and a clear tells the end itself. */
 #include "alert/webpost.h"
 
 #include <jansson.h>
@@ -7,8 +7,8 @@
 
 #define OPEN_MOST 256
 
-struct alert_open { /* a storm that lasts */
-    char id[STORM_ID_SIZE];
+struct alert_open { /* a storm, or a trouble, that lasts */
+    char id[NOTICE_PART_SIZE];
     json_t *alert; /* without its end */
 };
 
@@ -54,21 +54,30 @@ static json_t *moment(int64_t t)
 
 static const char *alert_name(const struct notice *n)
 {
-    return n->type == NOTICE_HEARTBEAT ? "SquallHeartbeat" : n->type == NOTICE_TEST ? "SquallTest" : n->type == NOTICE_TROUBLE ? "SquallSensorTrouble" : "SquallStorm";
+    return n->type == NOTICE_HEARTBEAT ? "SquallHeartbeat"
+           : n->type == NOTICE_TEST    ? "SquallTest"
+           : n->type == NOTICE_TROUBLE ? "SquallSensorTrouble"
+                                       : "SquallStorm";
 }
 
-/* Labels name the alert and never change while it lasts, so severity, which does, is an annotation; the routing label is the one of the raise. */
+static const char *key_of(const struct notice *n)
+{
+    return notice_of_storm(n->type) ? n->id : n->part;
+}
+
+/* Labels name the alert: when the severity changes, which routes go by, the alert of the old one ends. */
 static json_t *alert_of(const struct notice *n)
 {
     bool storm = notice_of_storm(n->type);
     char counts[128];
-    json_t *labels = json_pack("{s:s, s:s, s:s, s:s}", "alertname", alert_name(n), "sensor", n->sensor, storm ? "alarm" : "part", storm ? n->id : n->part,
-        "kind", storm ? storm_kind_text(n->kind) : notice_type_text(n->type));
-    snprintf(counts, sizeof counts, "%llu copies, %llu deliveries, %llu again", (unsigned long long)n->copies, (unsigned long long)n->deliveries,
-        (unsigned long long)n->redeliveries);
-    json_t *annotations = json_pack("{s:s, s:s, s:s, s:s, s:s}", "summary", n->why, "severity", storm_severity_text(n->severity), "counts",
-        storm ? counts : "", "message_id", n->message_id, "report", n->url);
-    int64_t start = storm && n->raised != TIME_UNKNOWN ? n->raised : n->time;
+    json_t *labels = json_pack("{s:s, s:s, s:s, s:s, s:s}", "alertname", alert_name(n), "severity", storm_severity_text(n->severity),
+        "sensor", n->sensor, storm ? "alarm" : "part", key_of(n), "kind", storm ? storm_kind_text(n->kind) : notice_type_text(n->type));
+    snprintf(counts, sizeof counts, "%llu copies, %llu deliveries, %llu again", (unsigned long long)n->copies,
+        (unsigned long long)n->deliveries, (unsigned long long)n->redeliveries);
+    json_t *annotations =
+        json_pack("{s:s, s:s, s:s, s:s}", "summary", n->why, "counts", storm ? counts : "", "message_id", n->message_id, "report", n->url);
+    int64_t start = storm && n->raised != TIME_UNKNOWN ? n->raised : n->time, now = clock_now();
+    start = start < now ? start : now; /* a start after its end would be refused */
     json_t *o = json_pack("{s:o, s:o, s:o}", "labels", labels, "annotations", annotations, "startsAt", moment(start));
     if (o && n->url[0])
         json_object_set_new(o, "generatorURL", json_string(n->url));
@@ -120,6 +129,13 @@ static enum delivery post(struct alertmanager *a, json_t *alerts, const atomic_b
     return d;
 }
 
+static void append_ending(json_t *list, json_t *alert, int64_t end)
+{
+    json_object_set_new(alert, "endsAt", moment(end));
+    json_array_append(list, alert);
+}
+
+/* Of a storm, or of a part in trouble: what lasts is told again; what ends is told with the labels under which it began. */
 static enum delivery alertmanager_send(void *receiver, const struct notice *n, const atomic_bool *stop, struct reason *why)
 {
     struct alertmanager *a = receiver;
@@ -130,17 +146,21 @@ static enum delivery alertmanager_send(void *receiver, const struct notice *n, c
         reason_say(why, "out of memory");
         return DELIVERY_FAILED;
     }
-    int64_t now = clock_now(), lasts = 4 * a->settings->refresh;
-    bool over = n->type == NOTICE_CLEARED || (n->type == NOTICE_TROUBLE && !n->failing);
-    /* an end before the start is no alert: a storm of a capture read again may have cleared in an hour of its own */
-    json_object_set_new(alert, "endsAt", moment(over ? now : now + lasts));
-    json_array_append(list, alert);
+    const char *key = key_of(n);
+    size_t at = find(a, key);
+    int64_t now = clock_now();
+    bool over = n->type == NOTICE_CLEARED || (n->type == NOTICE_TROUBLE && !n->failing), known = at < a->open_count;
+    bool same = known && json_equal(json_object_get(a->open[at].alert, "labels"), json_object_get(alert, "labels"));
+    if (known && (over || !same))
+        append_ending(list, a->open[at].alert, now);
+    if (!over || !known)
+        append_ending(list, alert, over ? now : now + 4 * a->settings->refresh);
     enum delivery d = post(a, list, stop, why);
     json_decref(list);
-    if (d == DELIVERY_CONFIRMED && (n->type == NOTICE_RAISED || n->type == NOTICE_UPDATED))
-        keep(a, n->id, json_incref(alert));
-    else if (d == DELIVERY_CONFIRMED && n->type == NOTICE_CLEARED && find(a, n->id) < a->open_count)
-        forget(a, find(a, n->id));
+    if (d == DELIVERY_CONFIRMED && over && known)
+        forget(a, at);
+    else if (d == DELIVERY_CONFIRMED && !over && (notice_of_storm(n->type) || n->type == NOTICE_TROUBLE))
+        keep(a, key, json_incref(alert));
     json_decref(alert);
     return d;
 }
@@ -150,7 +170,7 @@ static enum delivery alertmanager_refresh(void *receiver, int64_t now, const ato
     struct alertmanager *a = receiver;
     if (a->open_count == 0 || now - a->refreshed < a->settings->refresh)
         return DELIVERY_HOPED;
-    a->refreshed = now;
+    a->refreshed = now; /* also when it fails: the next notice is not kept waiting by it */
     json_t *list = json_array();
     for (size_t i = 0; list && i < a->open_count; i++) {
         json_object_set_new(a->open[i].alert, "endsAt", moment(now + 4 * a->settings->refresh));
@@ -167,5 +187,5 @@ static bool alertmanager_confirms(const void *section)
     return true;
 }
 
-const struct courier_kind alertmanager_kind = {"alertmanager", alertmanager_open, alertmanager_close, alertmanager_send, alertmanager_confirms, alertmanager_know,
-    alertmanager_refresh};
+const struct courier_kind alertmanager_kind = {"alertmanager", alertmanager_open, alertmanager_close, alertmanager_send,
+    alertmanager_confirms, alertmanager_know, alertmanager_refresh};

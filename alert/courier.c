@@ -1,27 +1,28 @@
-/* In: notices from the store.  Out: attempts to deliver them, through the channel's kind; what became of them to the store, to alert_health(), and when a
- * channel begins to fail or works again, to env->trouble. */
+/* In: notices from the store.  Out: attempts to deliver them, through the channel's kind; what became of them to the store, to
+ * alert_health(), and when a channel begins to fail or works again, to env->trouble. */
 #include "alert/courier.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define FIRST_PAUSE NS_PER_SECOND
+#define FIRST_PAUSE   NS_PER_SECOND
 #define FAILING_AFTER 2 /* attempts in a row: one lost datagram is no trouble */
-#define PARTING (2 * NS_PER_SECOND)
+#define PARTING       (2 * NS_PER_SECOND)
 
 struct courier {
     const struct courier_kind *kind;
     const struct route *route;
+    const void *section;
     const struct courier_env *env;
-    void *receiver;
+    void *receiver; /* NULL: could not be opened yet */
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
-    bool awake, stopping;
-    int64_t part_by;       /* monotonic: stopping and nothing is begun after it */
-    atomic_bool stop;      /* an attempt under way is to end */
-    uint32_t failures;     /* in a row */
+    bool awake, stopping, ended;
+    int64_t part_by;   /* monotonic: stopping and nothing is begun after it */
+    atomic_bool stop;  /* an attempt under way is to end */
+    uint32_t failures; /* in a row */
     struct alert_health health;
 };
 
@@ -95,26 +96,36 @@ static bool parting(struct courier *c)
     return yes;
 }
 
-/* One notice until it is delivered or given up; false: the thread is to end. */
+static void know_one(void *user, const struct notice *n)
+{
+    struct courier *c = user;
+    c->kind->know(c->receiver, n);
+}
+
+/* A missing certificate or command may come later: it fails this channel, not the others. */
+static bool opened(struct courier *c, struct reason *why)
+{
+    if (c->receiver)
+        return true;
+    c->receiver = c->kind->open(c->section, why);
+    if (c->receiver && c->kind->know)
+        store_open_incidents(c->env->store, c->route->name, know_one, c);
+    return c->receiver != NULL;
+}
+
+/* One attempt, and the pause after a failed one; false: the thread is to end. */
 static bool deliver(struct courier *c, const struct notice *n)
 {
-    for (;;) {
-        struct reason why = {""};
-        enum delivery d = c->kind->send(c->receiver, n, &c->stop, &why);
-        if (d == DELIVERY_FAILED && atomic_load(&c->stop))
-            return false;
-        if (d != DELIVERY_FAILED)
-            store_done(c->env->store, c->route->name, n->number);
-        note_delivery(c, d, &why, true);
-        if (d == DELIVERY_REFUSED)
-            courier_count(c, 0, 1);
-        if (d != DELIVERY_FAILED)
-            return true;
-        if (!rest(c, pause_after(c, c->failures), false))
-            return false;
-        if (n->time < clock_now() - c->env->keep || n->type == NOTICE_HEARTBEAT)
-            return true; /* store_next() drops it when it is too old; a newer heartbeat may stand there */
-    }
+    struct reason why = {""};
+    enum delivery d = opened(c, &why) ? c->kind->send(c->receiver, n, &c->stop, &why) : DELIVERY_FAILED;
+    if (d == DELIVERY_FAILED && atomic_load(&c->stop))
+        return false;
+    if (d != DELIVERY_FAILED)
+        store_done(c->env->store, c->route->name, n->number);
+    note_delivery(c, d, &why, true);
+    if (d == DELIVERY_REFUSED)
+        courier_count(c, 0, 1);
+    return d != DELIVERY_FAILED || rest(c, pause_after(c, c->failures), false);
 }
 
 static void refresh(struct courier *c)
@@ -122,7 +133,7 @@ static void refresh(struct courier *c)
     struct reason why = {""};
     if (!c->kind->refresh)
         return;
-    enum delivery d = c->kind->refresh(c->receiver, clock_now(), &c->stop, &why);
+    enum delivery d = opened(c, &why) ? c->kind->refresh(c->receiver, clock_now(), &c->stop, &why) : DELIVERY_FAILED;
     if (d != DELIVERY_HOPED) /* HOPED: there was nothing to do */
         note_delivery(c, d, &why, false);
 }
@@ -143,13 +154,11 @@ static void *courier_run(void *arg)
         }
         notice_free(n);
     }
+    pthread_mutex_lock(&c->lock);
+    c->ended = true;
+    pthread_cond_signal(&c->changed);
+    pthread_mutex_unlock(&c->lock);
     return NULL;
-}
-
-static void know_one(void *user, const struct notice *n)
-{
-    struct courier *c = user;
-    c->kind->know(c->receiver, n);
 }
 
 struct courier *courier_start(const struct courier_spec *spec, const struct courier_env *env, struct reason *why)
@@ -161,27 +170,20 @@ struct courier *courier_start(const struct courier_spec *spec, const struct cour
     }
     c->kind = spec->kind;
     c->route = spec->route;
+    c->section = spec->section;
     c->env = env;
     c->health.confirmed = spec->kind->confirms(spec->section);
     c->health.last_ok = TIME_UNKNOWN;
     span_copy(span_text(spec->route->name), c->health.name, sizeof c->health.name);
-    c->receiver = spec->kind->open(spec->section, why);
-    if (!c->receiver) {
-        free(c);
-        return NULL;
-    }
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&c->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (c->kind->know)
-        store_open_incidents(env->store, c->route->name, know_one, c);
     if (pthread_create(&c->thread, NULL, courier_run, c) == 0)
         return c;
     reason_say(why, "%s: no thread to be had", spec->route->name);
-    c->kind->close(c->receiver);
     free(c);
     return NULL;
 }
@@ -218,11 +220,14 @@ void courier_free(struct courier *c)
         return;
     courier_stop(c);
     struct timespec until = real_in(c->part_by - clock_monotonic());
-    if (pthread_clockjoin_np(c->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
-        atomic_store(&c->stop, true);
-        pthread_join(c->thread, NULL);
-    }
-    c->kind->close(c->receiver);
+    pthread_mutex_lock(&c->lock);
+    for (int timed_out = 0; !c->ended && !timed_out;)
+        timed_out = pthread_cond_timedwait(&c->changed, &c->lock, &until);
+    pthread_mutex_unlock(&c->lock);
+    atomic_store(&c->stop, true);
+    pthread_join(c->thread, NULL);
+    if (c->receiver)
+        c->kind->close(c->receiver);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
     free(c);
@@ -245,9 +250,9 @@ void courier_health(struct courier *c, struct alert_health *h)
 size_t courier_specs(const struct alert_settings *s, struct courier_spec specs[ALERT_CHANNELS])
 {
     size_t n = 0;
-#define SPECS(of)                                     \
-    for (size_t i = 0; i < s->of##_count; i++)        \
-        if (s->of[i].route.enabled)                   \
+#define SPECS(of)                                                                                                                          \
+    for (size_t i = 0; i < s->of##_count; i++)                                                                                             \
+        if (s->of[i].route.enabled)                                                                                                        \
             specs[n++] = (struct courier_spec){&of##_kind, &s->of[i].route, &s->of[i]};
     SPECS(snmp)
     SPECS(syslog)
@@ -256,6 +261,7 @@ size_t courier_specs(const struct alert_settings *s, struct courier_spec specs[A
     SPECS(exec)
     SPECS(mail)
 #undef SPECS
-    _Static_assert(SNMP_MOST + SYSLOG_MOST + WEBHOOK_MOST + ALERTMANAGER_MOST + EXEC_MOST + MAIL_MOST <= ALERT_CHANNELS, "more sections than channels");
+    _Static_assert(SNMP_MOST + SYSLOG_MOST + WEBHOOK_MOST + ALERTMANAGER_MOST + EXEC_MOST + MAIL_MOST <= ALERT_CHANNELS,
+        "more sections than channels");
     return n;
 }

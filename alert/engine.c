@@ -1,5 +1,5 @@
-/* In: notices, from the snmp channels' threads.  Out: traps and informs, the answers' verdicts back to who waits, and the subagent's work.  Sessions are single
- * ones (snmp_sess_*), names numeric, no MIB is read and no file of Net-SNMP's own written. */
+/* In: notices, from the snmp channels' threads.  Out: traps and informs, the answers' verdicts back to who waits, and the subagent's work.
+ * Sessions are single ones (snmp_sess_*), names numeric, no MIB is read and no file of Net-SNMP's own written. */
 #include "alert/varbinds.h"
 
 #include <assert.h>
@@ -21,7 +21,7 @@ struct engine_receiver {
     const atomic_bool *stop;
     enum delivery result;
     struct reason *why;
-    bool waiting;  /* a channel's thread waits for the verdict */
+    bool waiting; /* a channel's thread waits for the verdict */
     int64_t deadline;
 };
 
@@ -30,8 +30,9 @@ static struct {
     pthread_t thread;
     pthread_mutex_t lock; /* of receivers' `waiting`, and of what follows */
     pthread_cond_t done;
-    struct engine_receiver *list[SNMP_MOST + 1];
-    struct engine_receiver *parting; /* its session is to be closed */
+    struct engine_receiver *list[SNMP_MOST];
+    struct engine_receiver *parting;         /* its session is to be closed, and it leaves the list */
+    struct engine_receiver *here[SNMP_MOST]; /* the list, as the engine's thread goes through it without the lock */
     int wake;
     bool running, stopping, library;
 } engine = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER, .wake = -1};
@@ -70,18 +71,12 @@ static void finish(struct engine_receiver *r, enum delivery result, const char *
 static const char *report_text(int type)
 {
     switch (type) {
-    case SNMPERR_UNKNOWN_USER_NAME:
-        return "the receiver knows no such user; compare user with its createUser";
-    case SNMPERR_AUTHENTICATION_FAILURE:
-        return "the receiver finds the signature wrong; compare auth and auth_password";
-    case SNMPERR_UNSUPPORTED_SEC_LEVEL:
-        return "the receiver does not take this level for the user; compare auth and priv";
-    case SNMPERR_NOT_IN_TIME_WINDOW:
-        return "the receiver says that our clock of its engine is wrong";
-    case SNMPERR_DECRYPTION_ERR:
-        return "the receiver cannot decrypt it; compare priv and priv_password";
-    default:
-        return "the receiver reports an error";
+    case SNMPERR_UNKNOWN_USER_NAME: return "the receiver knows no such user; compare user with its createUser";
+    case SNMPERR_AUTHENTICATION_FAILURE: return "the receiver finds the signature wrong; compare auth and auth_password";
+    case SNMPERR_UNSUPPORTED_SEC_LEVEL: return "the receiver does not take this level for the user; compare auth and priv";
+    case SNMPERR_NOT_IN_TIME_WINDOW: return "the receiver says that our clock of its engine is wrong";
+    case SNMPERR_DECRYPTION_ERR: return "the receiver cannot decrypt it; compare priv and priv_password";
+    default: return "the receiver reports an error";
     }
 }
 
@@ -97,7 +92,8 @@ static int on_answer(int operation, netsnmp_session *session, int request, netsn
             else
                 finish(r, DELIVERY_FAILED, snmp_errstring((int)pdu->errstat));
         } else if (pdu->command == SNMP_MSG_REPORT && snmpv3_get_report_type(pdu) != SNMPERR_NOT_IN_TIME_WINDOW)
-            finish(r, DELIVERY_FAILED, report_text(snmpv3_get_report_type(pdu))); /* out of the window: the library asks once more by itself */
+            finish(
+                r, DELIVERY_FAILED, report_text(snmpv3_get_report_type(pdu))); /* out of the window: the library asks once more by itself */
     } else if (operation == NETSNMP_CALLBACK_OP_SEC_ERROR && r->stage == STAGE_SENT)
         finish(r, DELIVERY_FAILED, pdu ? report_text(snmpv3_get_report_type(pdu)) : "security error");
     else if (operation == NETSNMP_CALLBACK_OP_TIMED_OUT && (r->stage == STAGE_SENT || r->stage == STAGE_DISCOVERING))
@@ -126,12 +122,14 @@ static bool set_version3(netsnmp_session *s, const struct snmp_settings *o)
     if (!auth)
         return true;
     s->securityAuthProto = sc_get_auth_oid(usm_lookup_auth_type(o->auth), &s->securityAuthProtoLen);
-    if (!s->securityAuthProto || !key_of(s->securityAuthProto, s->securityAuthProtoLen, o->auth_password, s->securityAuthKey, &s->securityAuthKeyLen))
+    if (!s->securityAuthProto ||
+        !key_of(s->securityAuthProto, s->securityAuthProtoLen, o->auth_password, s->securityAuthKey, &s->securityAuthKeyLen))
         return false;
     if (!priv)
         return true;
     s->securityPrivProto = sc_get_priv_oid(usm_lookup_priv_type(o->priv), &s->securityPrivProtoLen);
-    return s->securityPrivProto && key_of(s->securityAuthProto, s->securityAuthProtoLen, o->priv_password, s->securityPrivKey, &s->securityPrivKeyLen);
+    return s->securityPrivProto &&
+           key_of(s->securityAuthProto, s->securityAuthProtoLen, o->priv_password, s->securityPrivKey, &s->securityPrivKeyLen);
 }
 
 static bool open_session(struct engine_receiver *r)
@@ -278,8 +276,8 @@ static void turn(int64_t most)
     NETSNMP_LARGE_FD_ZERO(&fds);
     NETSNMP_LARGE_FD_SET(engine.wake, &fds);
     for (size_t i = 0; i < SNMP_MOST; i++)
-        if (engine.list[i] && engine.list[i]->session)
-            snmp_sess_select_info2(engine.list[i]->session, &top, &fds, &wait, &block);
+        if (engine.here[i] && engine.here[i]->session)
+            snmp_sess_select_info2(engine.here[i]->session, &top, &fds, &wait, &block);
     if (engine.spec.agentx_socket)
         snmp_select_info2(&top, &fds, &wait, &block);
     int ready = netsnmp_large_fd_set_select(top, &fds, NULL, NULL, &wait);
@@ -287,7 +285,7 @@ static void turn(int64_t most)
     if (ready > 0 && NETSNMP_LARGE_FD_ISSET(engine.wake, &fds) && read(engine.wake, &count, sizeof count) < 0)
         ready = 0;
     for (size_t i = 0; i < SNMP_MOST; i++) {
-        struct engine_receiver *r = engine.list[i];
+        struct engine_receiver *r = engine.here[i];
         if (!r || !r->session)
             continue;
         if (ready > 0)
@@ -314,6 +312,18 @@ static void library_start(void)
     engine.library = true;
 }
 
+static void let_part(void)
+{
+    if (!engine.parting)
+        return;
+    for (size_t i = 0; i < SNMP_MOST; i++)
+        if (engine.list[i] == engine.parting)
+            engine.list[i] = NULL;
+    close_session(engine.parting);
+    engine.parting = NULL;
+    pthread_cond_broadcast(&engine.done);
+}
+
 static void *engine_run(void *arg)
 {
     (void)arg;
@@ -324,11 +334,8 @@ static void *engine_run(void *arg)
         pthread_mutex_unlock(&engine.lock);
         turn(NS_PER_SECOND / 5);
         pthread_mutex_lock(&engine.lock);
-        if (engine.parting) {
-            close_session(engine.parting);
-            engine.parting = NULL;
-            pthread_cond_broadcast(&engine.done);
-        }
+        let_part();
+        memcpy(engine.here, engine.list, sizeof engine.here);
         for (size_t i = 0; i < SNMP_MOST; i++) {
             struct engine_receiver *r = engine.list[i];
             if (!r || !r->waiting)
@@ -351,7 +358,8 @@ bool engine_start(const struct engine_spec *spec, struct reason *why)
     engine.spec = *spec;
     engine.stopping = false;
     engine.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    setenv("MIBS", "", 1); /* no MIB file is looked for */
+    if (!engine.library)
+        setenv("MIBS", "", 1); /* no MIB file is looked for; once, before there are threads that read the environment */
     if (engine.wake >= 0 && pthread_create(&engine.thread, NULL, engine_run, NULL) == 0) {
         engine.running = true;
         return true;
@@ -382,7 +390,7 @@ struct engine_receiver *engine_receiver_new(const struct snmp_settings *s)
     r->settings = s;
     pthread_mutex_lock(&engine.lock);
     size_t i = 0;
-    while (engine.list[i])
+    while (i < SNMP_MOST && engine.list[i])
         i++;
     assert(i < SNMP_MOST);
     engine.list[i] = r;
@@ -399,9 +407,6 @@ void engine_receiver_free(struct engine_receiver *r)
     wake();
     while (engine.parting == r)
         pthread_cond_wait(&engine.done, &engine.lock);
-    for (size_t i = 0; i < SNMP_MOST; i++)
-        if (engine.list[i] == r)
-            engine.list[i] = NULL;
     pthread_mutex_unlock(&engine.lock);
     free(r);
 }

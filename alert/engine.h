@@ -1,5 +1,5 @@
-/* The one thread in which all Net-SNMP work of the process is done: the library is not thread-safe (its README.thread).  Channels hand it a notice and wait;
- * the engine waits for no receiver, so a dead one delays no other. */
+/* The one thread in which all Net-SNMP work of the process is done: the library is not thread-safe (its README.thread).  Channels hand it a
+ * notice and wait; the engine waits for no receiver, so a dead one delays no other. */
 #ifndef SQUALL_ALERT_ENGINE_H
 #define SQUALL_ALERT_ENGINE_H
 
@@ -8,11 +8,11 @@
 struct engine_spec {
     unsigned long arc[ARC_MOST]; /* SQUALL-MIB's enterprise */
     size_t arc_length;
-    uint8_t id[32];              /* snmpEngineID, of our v3 traps */
+    uint8_t id[32]; /* snmpEngineID, of our v3 traps */
     size_t id_length;
     uint32_t boots;
-    int64_t began;               /* of these boots, seconds since the epoch */
-    const char *agentx_socket;   /* NULL: no subagent */
+    int64_t began;             /* of these boots, seconds since the epoch */
+    const char *agentx_socket; /* NULL: no subagent */
 };
 
 /* Net-SNMP is of the process, so the engine is: started before the first channel, stopped after the last. */

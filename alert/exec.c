@@ -1,7 +1,8 @@
-/* In: notices of one exec section.  Out: the command run for each, no shell, the notice as JSON on its standard input.  Status 0 confirms.  The command is a
- * process group of its own, killed when its time is over; nothing of ours is open in it. */
+/* In: notices of one exec section.  Out: the command run for each, no shell, the notice as JSON on its standard input.  Status 0 confirms.
+ * The command is a process group of its own, killed when its time is over; nothing of ours is open in it. */
 #include "alert/courier.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -30,13 +31,13 @@ static void exec_close(void *receiver)
 static bool start(const struct exec_settings *o, int *input, pid_t *pid, struct reason *why)
 {
     extern char **environ;
-    char *argv[33];
+    char *argv[33] = {NULL};
     int pipe_ends[2];
     for (size_t i = 0; i < o->command.count; i++)
         argv[i] = o->command.text[i];
-    argv[o->command.count] = NULL;
     if (pipe2(pipe_ends, O_CLOEXEC) != 0)
         return reason_say(why, "no pipe: %s", strerror(errno));
+    assert(argv[0]); /* alert_settings_check() */
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t pipes, none;
@@ -95,7 +96,7 @@ static enum delivery exec_send(void *receiver, const struct notice *n, const ato
 {
     const struct exec_settings *o = receiver;
     int input = -1, status = 0;
-    pid_t pid;
+    pid_t pid = -1;
     if (!start(o, &input, &pid, why))
         return DELIVERY_FAILED;
     int process = pidfd_open(pid, 0);

@@ -1,5 +1,5 @@
-/* In: notices of one mail section.  Out: a mail of a few lines to its smarthost, by libcurl's SMTP.  A mail about a storm must not feed it: when the smarthost,
- * or the mail server of someone to be told, is itself part of the storm, the notice is refused and says why. */
+/* In: notices of one mail section.  Out: a mail of a few lines to its smarthost, by libcurl's SMTP.  A mail about a storm must not feed it:
+ * when the smarthost, or the mail server of someone to be told, is itself part of the storm, the notice is refused and says why. */
 #include "alert/webpost.h"
 #include "stats/storm_json.h"
 
@@ -137,7 +137,8 @@ static void put_date(FILE *to, int64_t time)
     time_t seconds = (time_t)(time / NS_PER_SECOND);
     struct tm t;
     gmtime_r(&seconds, &t);
-    fprintf(to, "Date: %s, %d %s %d %02d:%02d:%02d +0000\r\n", days[t.tm_wday], t.tm_mday, months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    fprintf(to, "Date: %s, %d %s %d %02d:%02d:%02d +0000\r\n", days[t.tm_wday], t.tm_mday, months[t.tm_mon], t.tm_year + 1900, t.tm_hour,
+        t.tm_min, t.tm_sec);
 }
 
 static void put_storm(FILE *to, const struct notice *n)
@@ -150,8 +151,8 @@ static void put_storm(FILE *to, const struct notice *n)
         fprintf(to, "Subject: %s\r\n", n->subject);
     if (address_known(n->reinjector) || n->reinjector_name[0])
         fprintf(to, "Re-sent by: %s %s\r\n", n->reinjector_name, address_text(n->reinjector, address));
-    fprintf(to, "Copies: %llu, deliveries: %llu, to people who had it: %llu\r\n", (unsigned long long)n->copies, (unsigned long long)n->deliveries,
-        (unsigned long long)n->redeliveries);
+    fprintf(to, "Copies: %llu, deliveries: %llu, to people who had it: %llu\r\n", (unsigned long long)n->copies,
+        (unsigned long long)n->deliveries, (unsigned long long)n->redeliveries);
     if (n->url[0])
         fprintf(to, "%s\r\n", n->url);
 }
@@ -166,8 +167,8 @@ static bool write_letter(const struct mail *m, const struct notice *n, struct le
     const char *about = notice_of_storm(n->type) ? storm_kind_text(n->kind) : n->part;
     snprintf(subject, sizeof subject, "[squall] %s %s %s: %s", storm_severity_text(n->severity), about, notice_type_text(n->type), n->why);
     put_date(to, clock_now());
-    fprintf(to, "From: Squall <%s>\r\nTo: undisclosed-recipients:;\r\nMessage-ID: <notice-%llu.%lld@%s>\r\n", m->settings->from, (unsigned long long)n->number,
-        (long long)(n->time / NS_PER_SECOND), host);
+    fprintf(to, "From: Squall <%s>\r\nTo: undisclosed-recipients:;\r\nMessage-ID: <notice-%llu.%lld@%s>\r\n", m->settings->from,
+        (unsigned long long)n->number, (long long)(n->time / NS_PER_SECOND), host);
     put_subject(to, subject);
     fputs("Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\nPrecedence: bulk\r\nMIME-Version: 1.0\r\n"
           "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",

@@ -1,5 +1,6 @@
-/* In: a storm and how it changed, or something to tell about ourselves.  Out: a notice, to the store and from there to each channel.  The body is the alarm
- * object of `read --json` with "change", "notice", "sensor" and "report_url" added; the store keeps the body alone, the rest is read from it. */
+/* In: a storm and how it changed, or something to tell about ourselves.  Out: a notice, to the store and from there to each channel.  The
+ * body is the alarm object of `read --json` with "change", "notice", "sensor" and "report_url" added; the store keeps the body alone, the
+ * rest is read from it. */
 #include "alert/notice.h"
 
 #include <math.h>
@@ -81,8 +82,9 @@ static json_t *text_or_null(const char *s)
 static bool notice_body(struct notice *n, json_t *o)
 {
     bool good = o && json_object_set_new(o, "change", json_string(notice_type_text(n->type))) == 0 &&
-        json_object_set_new(o, "notice", json_integer((json_int_t)n->number)) == 0 &&
-        json_object_set_new(o, "sensor", text_or_null(n->sensor)) == 0 && json_object_set_new(o, "report_url", text_or_null(n->url)) == 0;
+                json_object_set_new(o, "notice", json_integer((json_int_t)n->number)) == 0 &&
+                json_object_set_new(o, "sensor", text_or_null(n->sensor)) == 0 &&
+                json_object_set_new(o, "report_url", text_or_null(n->url)) == 0;
     n->body = good ? json_dumps(o, JSON_COMPACT | STORM_JSON_FLAGS) : NULL;
     n->body_size = n->body ? strlen(n->body) : 0;
     json_decref(o);
@@ -114,8 +116,8 @@ struct notice *notice_new_storm(enum notice_type t, uint64_t number, const struc
     return NULL;
 }
 
-struct notice *notice_new_own(enum notice_type t, uint64_t number, int64_t time, const char *sensor, enum storm_severity severity, const char *part,
-    bool failing, const char *why)
+struct notice *notice_new_own(enum notice_type t, uint64_t number, int64_t time, const char *sensor, enum storm_severity severity,
+    const char *part, bool failing, const char *why)
 {
     struct notice *n = notice_new(t, number, sensor);
     char when[TIME_TEXT];
@@ -156,7 +158,8 @@ static bool own_parse(struct notice *n, const json_t *o)
     clean(string_of(o, "part"), n->part, sizeof n->part);
     clean(string_of(o, "why"), n->why, sizeof n->why);
     n->failing = json_is_true(json_object_get(o, "failing"));
-    return clock_parse(span_text(string_of(o, "time")), &n->time) && storm_severity_parse(span_text(string_of(o, "severity")), &n->severity);
+    return clock_parse(span_text(string_of(o, "time")), &n->time) &&
+           storm_severity_parse(span_text(string_of(o, "severity")), &n->severity);
 }
 
 static bool storm_parse(struct notice *n, const json_t *o, struct reason *why)

@@ -5,12 +5,12 @@
 #include "base/log.h"
 #include "stats/storm.h"
 
-#define NOTICE_TYPES(X)                                                     \
-    X(RAISED, "raised", "stormRaised")                                      \
-    X(UPDATED, "updated", "stormUpdated")                                   \
-    X(CLEARED, "cleared", "stormCleared")                                   \
-    X(TROUBLE, "sensor-trouble", "sensorTrouble")                           \
-    X(HEARTBEAT, "heartbeat", "heartbeat")                                  \
+#define NOTICE_TYPES(X)                                                                                                                    \
+    X(RAISED, "raised", "stormRaised")                                                                                                     \
+    X(UPDATED, "updated", "stormUpdated")                                                                                                  \
+    X(CLEARED, "cleared", "stormCleared")                                                                                                  \
+    X(TROUBLE, "sensor-trouble", "sensorTrouble")                                                                                          \
+    X(HEARTBEAT, "heartbeat", "heartbeat")                                                                                                 \
     X(TEST, "test", "testNotice")
 enum notice_type { /* the order of the notifications in SQUALL-MIB */
 #define X(name, text, mib) NOTICE_##name,
@@ -19,28 +19,28 @@ enum notice_type { /* the order of the notifications in SQUALL-MIB */
         NOTICE_TYPE_COUNT
 };
 
-#define NOTICE_URL_SIZE 256
+#define NOTICE_URL_SIZE  256
 #define NOTICE_PART_SIZE 80
 
 struct notice {
-    uint64_t number;            /* rises; the same for every channel and every attempt, so that a receiver can tell a repetition */
+    uint64_t number; /* rises; the same for every channel and every attempt, so that a receiver can tell a repetition */
     enum notice_type type;
     int64_t time;
     char sensor[64];
-    char id[STORM_ID_SIZE];     /* of the storm; "": a notice about ourselves */
-    enum storm_kind kind;       /* of a storm */
+    char id[STORM_ID_SIZE]; /* of the storm; "": a notice about ourselves */
+    enum storm_kind kind;   /* of a storm */
     enum storm_severity severity;
     int64_t raised;
     char message_id[STORM_TEXT_SIZE], subject[STORM_TEXT_SIZE], from[STORM_TEXT_SIZE], victim[STORM_TEXT_SIZE];
     char why[2 * STORM_TEXT_SIZE];
-    struct address reinjector;  /* all zero: none, or known by name only */
+    struct address reinjector; /* all zero: none, or known by name only */
     char reinjector_name[STORM_TEXT_SIZE];
     uint64_t copies, deliveries, redeliveries, recipients;
-    double reproduction;        /* NAN: unknown */
-    char url[NOTICE_URL_SIZE];  /* of the report; "": no dashboard */
+    double reproduction;         /* NAN: unknown */
+    char url[NOTICE_URL_SIZE];   /* of the report; "": no dashboard */
     char part[NOTICE_PART_SIZE]; /* sensorTrouble: what is in trouble, "snmp noc" */
-    bool failing;               /* sensorTrouble: false: it works again */
-    char *body;                 /* JSON, one object; the notice's own */
+    bool failing;                /* sensorTrouble: false: it works again */
+    char *body;                  /* JSON, one object; the notice's own */
     size_t body_size;
 };
 

@@ -1,21 +1,29 @@
 /* In: squall.conf.  Out: the alert sections' settings, checked as a whole (alert_settings_check), to alert.c and the channels' kinds. */
 #include "alert/settings.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "alert/maintenance.h"
 
 #define COUNT_OF(list) (sizeof(list) / sizeof *(list))
-#define ROUTE(type, least, beat)                                                                                                     \
-    {NULL, "enabled", SETTING_BOOL, offsetof(type, route.enabled), "true", 0, 0, "Use this channel."},                               \
-    {NULL, "severity", SETTING_TEXT, offsetof(type, route.severity), least, 0, 0,                                                    \
-        "Least severity it is told of: notice, warning, minor, major, critical."},                                                   \
-    {NULL, "kinds", SETTING_TEXTS, offsetof(type, route.kinds), "", 0, 0, "Kinds of storm it is told of; empty: all."},              \
-    {NULL, "heartbeat", SETTING_BOOL, offsetof(type, route.heartbeat), beat, 0, 0, "Send it the heartbeat of section alerts too."}
-#define TEXT(type, field, fallback, doc) {NULL, #field, SETTING_TEXT, offsetof(type, field), fallback, 0, 0, doc}
-#define TIMEOUT(type, fallback) \
-    {NULL, "timeout", SETTING_SECONDS, offsetof(type, timeout), fallback, 0.1, 300, "Longest wait for the receiver, seconds."}
+#define ROUTE(type, least, beat)                                                                                                           \
+    {NULL, "enabled", SETTING_BOOL, offsetof(type, route.enabled), "true", 0, 0, "Use this channel."},                                     \
+        {NULL, "severity", SETTING_TEXT, offsetof(type, route.severity), least, 0, 0,                                                      \
+            "Least severity it is told of: notice, warning, minor, major, critical."},                                                     \
+        {NULL, "kinds", SETTING_TEXTS, offsetof(type, route.kinds), "", 0, 0, "Kinds of storm it is told of; empty: all."},                \
+    {                                                                                                                                      \
+        NULL, "heartbeat", SETTING_BOOL, offsetof(type, route.heartbeat), beat, 0, 0, "Send it the heartbeat of section alerts too."       \
+    }
+#define TEXT(type, field, fallback, doc)                                                                                                   \
+    {                                                                                                                                      \
+        NULL, #field, SETTING_TEXT, offsetof(type, field), fallback, 0, 0, doc                                                             \
+    }
+#define TIMEOUT(type, fallback)                                                                                                            \
+    {                                                                                                                                      \
+        NULL, "timeout", SETTING_SECONDS, offsetof(type, timeout), fallback, 0.1, 300, "Longest wait for the receiver, seconds."           \
+    }
 #define CA(type) TEXT(type, ca, "", "File of certificates to trust; empty: the system's.")
 
 static const struct setting common_list[] = {
@@ -109,12 +117,12 @@ static void *section_add(struct route *next, size_t *count, size_t most, const c
 }
 
 /* One add() a kind: the config reader hands on nothing but the settings and the title. */
-#define ADD(kind)                                                                                                                      \
-    static void *kind##_add(void *values, const char *title)                                                                           \
-    {                                                                                                                                  \
-        struct alert_settings *s = values;                                                                                             \
-        size_t most = COUNT_OF(s->kind), at = s->kind##_count < most ? s->kind##_count : 0;                                            \
-        return section_add(&s->kind[at].route, &s->kind##_count, most, #kind, title);                                                  \
+#define ADD(kind)                                                                                                                          \
+    static void *kind##_add(void *values, const char *title)                                                                               \
+    {                                                                                                                                      \
+        struct alert_settings *s = values;                                                                                                 \
+        size_t most = COUNT_OF(s->kind), at = s->kind##_count < most ? s->kind##_count : 0;                                                \
+        return section_add(&s->kind[at].route, &s->kind##_count, most, #kind, title);                                                      \
     }
 ADD(snmp)
 ADD(syslog)
@@ -125,7 +133,10 @@ ADD(mail)
 
 size_t alert_setting_groups(struct alert_settings *s, struct setting_group *groups)
 {
-#define GROUP(kind, about) {about, kind##_list, COUNT_OF(kind##_list), s, #kind, kind##_add}
+#define GROUP(kind, about)                                                                                                                 \
+    {                                                                                                                                      \
+        about, kind##_list, COUNT_OF(kind##_list), s, #kind, kind##_add                                                                    \
+    }
     const struct setting_group all[] = {
         {"Alerts: what holds for every channel", common_list, COUNT_OF(common_list), s, NULL, NULL},
         {"SNMP subagent", agentx_list, COUNT_OF(agentx_list), s, NULL, NULL},
@@ -173,8 +184,8 @@ void alert_settings_free(struct alert_settings *s)
         return;
     values_free(common_list, COUNT_OF(common_list), s);
     values_free(agentx_list, COUNT_OF(agentx_list), s);
-#define FREE(kind)                                \
-    for (size_t i = 0; i < s->kind##_count; i++) \
+#define FREE(kind)                                                                                                                         \
+    for (size_t i = 0; i < s->kind##_count; i++)                                                                                           \
         values_free(kind##_list, COUNT_OF(kind##_list), &s->kind[i]);
     FREE(snmp)
     FREE(syslog)
@@ -184,6 +195,13 @@ void alert_settings_free(struct alert_settings *s)
     FREE(mail)
 #undef FREE
     free(s);
+}
+
+void alert_sensor_name(const struct alert_settings *s, char *to, size_t size)
+{
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    span_copy(span_text(s->sensor ? s->sensor : host), to, size);
 }
 
 bool alert_address_split(const char *text, const char *fallback_port, char host[256], char port[8])
@@ -222,11 +240,10 @@ size_t alert_engine_id_parse(const char *text, uint8_t id[32])
     if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
         text += 2;
     for (; *text; n++) {
-        unsigned value;
-        int used = 0;
-        if (n == 32 || sscanf(text, "%2x%n", &value, &used) != 1 || used != 2)
+        char digits[3] = {text[0], text[1], '\0'};
+        if (n == 32 || !isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]))
             return 0;
-        id[n] = (uint8_t)value;
+        id[n] = (uint8_t)strtoul(digits, NULL, 16);
         text += 2;
         text += *text == ':';
     }
@@ -338,14 +355,15 @@ static bool snmp_check(const struct alert_settings *s, size_t at, struct reason 
 static bool url_check(const struct route *r, const char *url, struct reason *why)
 {
     return (url && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0)) ||
-        wrong(why, r, "url: no http:// or https:// URL", "write the whole URL");
+           wrong(why, r, "url: no http:// or https:// URL", "write the whole URL");
 }
 
 static bool syslog_check(const struct syslog_settings *o, struct reason *why)
 {
     char host[256], port[8];
     const char *a = o->address ? o->address : "";
-    if ((strncmp(a, "tls:", 4) != 0 && strncmp(a, "tcp:", 4) != 0 && strncmp(a, "udp:", 4) != 0) || !alert_address_split(a + 4, "514", host, port))
+    if ((strncmp(a, "tls:", 4) != 0 && strncmp(a, "tcp:", 4) != 0 && strncmp(a, "udp:", 4) != 0) ||
+        !alert_address_split(a + 4, "514", host, port))
         return wrong(why, &o->route, "address: no tls:HOST:PORT, tcp:HOST:PORT or udp:HOST:PORT", "write it as \"tls:loghost:6514\"");
     return !o->certificate == !o->key || wrong(why, &o->route, "only one of certificate and key is set", "set both or none");
 }
@@ -379,7 +397,8 @@ static bool common_check(const struct alert_settings *s, struct reason *why)
         return reason_say(why, "alerts: engine_id: \"%s\" is none; write 5 to 32 octets in hex", s->engine_id);
     for (size_t i = 0; i < s->maintenance.count; i++)
         if (!maintenance_parse(s->maintenance.text[i], &(struct maintenance){.days = 0}))
-            return reason_say(why, "alerts: maintenance: \"%s\" is no window; write \"Sun 02:00-04:00\", \"daily 03:00-03:30\" or FROM/UNTIL",
+            return reason_say(why,
+                "alerts: maintenance: \"%s\" is no window; write \"Sun 02:00-04:00\", \"daily 03:00-03:30\" or FROM/UNTIL",
                 s->maintenance.text[i]);
     return true;
 }
@@ -395,14 +414,16 @@ bool alert_settings_check(const struct alert_settings *s, struct reason *why)
         if (s->syslog[i].route.enabled && (!route_check(&s->syslog[i].route, why) || !syslog_check(&s->syslog[i], why)))
             return false;
     for (size_t i = 0; i < s->webhook_count; i++)
-        if (s->webhook[i].route.enabled && (!route_check(&s->webhook[i].route, why) || !url_check(&s->webhook[i].route, s->webhook[i].url, why)))
+        if (s->webhook[i].route.enabled &&
+            (!route_check(&s->webhook[i].route, why) || !url_check(&s->webhook[i].route, s->webhook[i].url, why)))
             return false;
     for (size_t i = 0; i < s->alertmanager_count; i++)
         if (s->alertmanager[i].route.enabled &&
             (!route_check(&s->alertmanager[i].route, why) || !url_check(&s->alertmanager[i].route, s->alertmanager[i].url, why)))
             return false;
     for (size_t i = 0; i < s->exec_count; i++)
-        if (s->exec[i].route.enabled && (!route_check(&s->exec[i].route, why) ||
+        if (s->exec[i].route.enabled &&
+            (!route_check(&s->exec[i].route, why) ||
                 (s->exec[i].command.count == 0 && !wrong(why, &s->exec[i].route, "command is empty", "name a program"))))
             return false;
     for (size_t i = 0; i < s->mail_count; i++)

@@ -4,17 +4,17 @@
 
 #include "alert/alert.h"
 
-#define SNMP_MOST 8 /* sections of a kind; together ALERT_CHANNELS */
-#define SYSLOG_MOST 5
-#define WEBHOOK_MOST 5
+#define SNMP_MOST         8 /* sections of a kind; together ALERT_CHANNELS */
+#define SYSLOG_MOST       5
+#define WEBHOOK_MOST      5
 #define ALERTMANAGER_MOST 4
-#define EXEC_MOST 5
-#define MAIL_MOST 5
+#define EXEC_MOST         5
+#define MAIL_MOST         5
 
-struct route { /* first in every section's struct: who is told what */
+struct route {     /* first in every section's struct: who is told what */
     char name[80]; /* "snmp noc" */
     bool enabled, heartbeat;
-    char *severity; /* the least */
+    char *severity;         /* the least */
     struct text_list kinds; /* empty: all */
 };
 
@@ -72,6 +72,8 @@ struct alert_settings {
     size_t snmp_count, syslog_count, webhook_count, alertmanager_count, exec_count, mail_count;
 };
 
+/* This sensor's name: the setting, or the host's. */
+void alert_sensor_name(const struct alert_settings *s, char *to, size_t size);
 /* "host:port", "[::1]:port"; `port` NULL in text: the fallback.  False: no such thing. */
 bool alert_address_split(const char *text, const char *fallback_port, char host[256], char port[8]);
 /* Hex, with or without colons; returns the octets, 0: it is no engine id (RFC 3411: 5 to 32 octets). */

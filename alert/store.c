@@ -1,5 +1,5 @@
-/* In: notices to be delivered, and what became of them.  Out: the same to the channels' threads, in order, also after a restart.  One SQLite file in the
- * state directory, WAL: a commit survives our own death, and at most the last moments are lost with the machine's power. */
+/* In: notices to be delivered, and what became of them.  Out: the same to the channels' threads, in order, also after a restart.  One
+ * SQLite file in the state directory, WAL: a commit survives our own death; with the machine's power at most the last moments go. */
 #include "alert/store.h"
 
 #include <errno.h>
@@ -20,9 +20,11 @@ struct store {
 
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS notice(number INTEGER PRIMARY KEY, type TEXT NOT NULL, time INTEGER NOT NULL, body TEXT NOT NULL) STRICT;"
-    "CREATE TABLE IF NOT EXISTS pending(channel TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY(channel, number)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS pending(channel TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY(channel, number)) STRICT, WITHOUT "
+    "ROWID;"
     "CREATE INDEX IF NOT EXISTS pending_number ON pending(number);"
-    "CREATE TABLE IF NOT EXISTS told(id TEXT NOT NULL, channel TEXT NOT NULL, open INTEGER NOT NULL, count INTEGER NOT NULL, severity INTEGER NOT NULL,"
+    "CREATE TABLE IF NOT EXISTS told(id TEXT NOT NULL, channel TEXT NOT NULL, open INTEGER NOT NULL, count INTEGER NOT NULL, severity "
+    "INTEGER NOT NULL,"
     " last INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY(id, channel)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS told_number ON told(number);"
     "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
@@ -85,7 +87,10 @@ static bool open_file(struct store *s, const char *path)
 {
     if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, NULL) == SQLITE_OK) {
         sqlite3_busy_timeout(s->db, 2000); /* `test-alert` beside a running sensor */
-        if (sqlite3_exec(s->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304;", NULL, NULL, NULL) == SQLITE_OK &&
+        if (sqlite3_exec(s->db,
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304;"
+                " PRAGMA max_page_count=16384;",
+                NULL, NULL, NULL) == SQLITE_OK &&
             sqlite3_exec(s->db, schema, NULL, NULL, NULL) == SQLITE_OK)
             return true;
     }
@@ -180,7 +185,8 @@ void store_engine(struct store *s, bool start, int64_t now, uint32_t *boots, int
 {
     pthread_mutex_lock(&s->lock);
     int64_t seconds = now / NS_PER_SECOND;
-    int64_t b = meta_get(s, "engine_boots", s->on_disk ? 0 : seconds - INT64_C(1767225600)); /* without a disk the clock rises for us, from 2026 */
+    int64_t b =
+        meta_get(s, "engine_boots", s->on_disk ? 0 : seconds - INT64_C(1767225600)); /* without a disk the clock rises for us, from 2026 */
     *began = meta_get(s, "engine_began", seconds);
     if (start || b < 1) {
         b = b < 0 ? 1 : b < INT32_MAX ? b + 1 : INT32_MAX; /* RFC 3414 2.2.2: at the end it stays there */
@@ -213,8 +219,8 @@ static int64_t waiting(struct store *s, const char *channel)
 static bool drop_unused(struct store *s)
 {
     return sqlite3_exec(s->db,
-               "DELETE FROM notice WHERE number NOT IN (SELECT number FROM pending) AND number NOT IN (SELECT number FROM told)", NULL, NULL,
-               NULL) == SQLITE_OK;
+               "DELETE FROM notice WHERE number NOT IN (SELECT number FROM pending) AND number NOT IN (SELECT number FROM told)", NULL,
+               NULL, NULL) == SQLITE_OK;
 }
 
 /* A full queue loses its oldest update; only when none is in it, its oldest notice. */
@@ -238,30 +244,45 @@ static bool add_entry(struct store *s, const struct notice *n, const struct stor
     const struct told *t = e->told;
     int64_t number = (int64_t)n->number;
     if (n->type == NOTICE_HEARTBEAT && /* a heart beats now or not at all */
-        !run(prepare(s, "DELETE FROM pending WHERE channel = ? AND number IN (SELECT number FROM notice WHERE type = 'heartbeat')", "t", e->channel)))
+        !run(prepare(s, "DELETE FROM pending WHERE channel = ? AND number IN (SELECT number FROM notice WHERE type = 'heartbeat')", "t",
+            e->channel)))
         return false;
     return make_room(s, e->channel, dropped) && run(prepare(s, "INSERT INTO pending VALUES(?, ?)", "ti", e->channel, number)) &&
-        (!t ||
-            run(prepare(s, "INSERT OR REPLACE INTO told VALUES(?, ?, ?, ?, ?, ?, ?)", "ttiiiii", n->id, e->channel, (int64_t)t->open,
-                (int64_t)t->count, (int64_t)t->severity, t->last, number)));
+           (!t || run(prepare(s, "INSERT OR REPLACE INTO told VALUES(?, ?, ?, ?, ?, ?, ?)", "ttiiiii", n->id, e->channel, (int64_t)t->open,
+                      (int64_t)t->count, (int64_t)t->severity, t->last, number)));
 }
 
 static bool add(struct store *s, const struct notice *n, const struct store_entry *entries, size_t count, uint64_t dropped[])
 {
     if (!begin(s))
         return false;
-    bool good = meta_set(s, "number", (int64_t)n->number + 1) &&
-        run(prepare(s, "INSERT INTO notice VALUES(?, ?, ?, ?)", "itib", (int64_t)n->number, notice_type_text(n->type), n->time, n->body, n->body_size));
+    bool good =
+        meta_set(s, "number", (int64_t)n->number + 1) && run(prepare(s, "INSERT INTO notice VALUES(?, ?, ?, ?)", "itib", (int64_t)n->number,
+                                                             notice_type_text(n->type), clock_now(), n->body, n->body_size));
     for (size_t i = 0; good && i < count; i++)
         good = add_entry(s, n, &entries[i], &dropped[i]);
     return commit(s, good && drop_unused(s));
+}
+
+/* The file has its bound (64 MiB): the oldest notice that waits goes, for all its channels.  False: there is none. */
+static bool drop_oldest(struct store *s, const struct store_entry *entries, size_t count, uint64_t dropped[])
+{
+    int64_t number = number_of(prepare(s, "SELECT min(number) FROM pending", ""), 0);
+    for (size_t i = 0; i < count; i++)
+        dropped[i] += (uint64_t)number_of(
+            prepare(s, "SELECT count(*) FROM pending WHERE channel = ? AND number = ?", "ti", entries[i].channel, number), 0);
+    return number > 0 && run(prepare(s, "DELETE FROM pending WHERE number = ?", "i", number)) &&
+           run(prepare(s, "UPDATE told SET number = 0 WHERE number = ?", "i", number)) && drop_unused(s);
 }
 
 void store_add(struct store *s, const struct notice *n, const struct store_entry *entries, size_t count, uint64_t dropped[])
 {
     pthread_mutex_lock(&s->lock);
     memset(dropped, 0, count * sizeof *dropped);
-    if (!add(s, n, entries, count, dropped) && (!to_memory(s) || !add(s, n, entries, count, dropped)))
+    bool good = add(s, n, entries, count, dropped);
+    while (!good && sqlite3_errcode(s->db) == SQLITE_FULL && drop_oldest(s, entries, count, dropped))
+        good = add(s, n, entries, count, dropped);
+    if (!good && (!to_memory(s) || !add(s, n, entries, count, dropped)))
         for (size_t i = 0; i < count; i++)
             dropped[i]++;
     pthread_mutex_unlock(&s->lock);
@@ -279,7 +300,8 @@ struct notice *store_next(struct store *s, const char *channel, int64_t oldest, 
     pthread_mutex_lock(&s->lock);
     while (more && !n) {
         sqlite3_stmt *st = prepare(s,
-            "SELECT n.number, n.time, n.body FROM pending p JOIN notice n USING(number) WHERE p.channel = ? ORDER BY p.number LIMIT 1", "t", channel);
+            "SELECT n.number, n.time, n.body FROM pending p JOIN notice n USING(number) WHERE p.channel = ? ORDER BY p.number LIMIT 1", "t",
+            channel);
         more = st && sqlite3_step(st) == SQLITE_ROW;
         int64_t number = more ? sqlite3_column_int64(st, 0) : 0;
         if (more && sqlite3_column_int64(st, 1) >= oldest) {

@@ -1,5 +1,5 @@
-/* What must survive us: notices not yet delivered, what each channel has been told of each incident, and the SNMP engine's boots.  Called from every
- * thread of the room.  When the disk fails the store goes on in memory, and says so once. */
+/* What must survive us: notices not yet delivered, what each channel has been told of each incident, and the SNMP engine's boots.  Called
+ * from every thread of the room.  When the disk fails the store goes on in memory, and says so once. */
 #ifndef SQUALL_ALERT_STORE_H
 #define SQUALL_ALERT_STORE_H
 
@@ -7,11 +7,11 @@
 
 #define STORE_QUEUE 512 /* notices that wait for one channel; then the oldest update goes, or the oldest of all */
 
-struct told { /* what a channel knows of an incident */
-    bool open;                 /* raised and not cleared */
-    uint32_t count;            /* notices */
+struct told {                     /* what a channel knows of an incident */
+    bool open;                    /* raised and not cleared */
+    uint32_t count;               /* notices */
     enum storm_severity severity; /* the highest told */
-    int64_t last;              /* time of the last one; TIME_UNKNOWN: none yet */
+    int64_t last;                 /* time of the last one; TIME_UNKNOWN: none yet */
 };
 
 struct store;
@@ -25,8 +25,8 @@ uint64_t store_number(struct store *s); /* of the next notice: rises, also over 
 void store_engine(struct store *s, bool start, int64_t now, uint32_t *boots, int64_t *began);
 uint64_t store_engine_mark(struct store *s); /* random, made once: the end of our engine id */
 
-/* Queues one notice for some channels and notes what they then know (told NULL: nothing to note), all or nothing; returns how many waiting ones were
- * dropped for it, by channel in dropped[]. */
+/* Queues one notice for some channels and notes what they then know (told NULL: nothing to note), all or nothing; returns how many waiting
+ * ones were dropped for it, by channel in dropped[]. */
 struct store_entry {
     const char *channel;
     const struct told *told;

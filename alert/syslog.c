@@ -1,5 +1,6 @@
-/* In: notices of one syslog section.  Out: RFC 5424 messages with the alarm's structured data (RFC 5674): octet-counted over TCP (RFC 6587) and TLS (RFC
- * 5425), one a datagram over UDP (RFC 5426).  Syslog has no answer; over a connection it is as good as confirmed when the receiver's TCP has it all. */
+/* In: notices of one syslog section.  Out: RFC 5424 messages with the alarm's structured data (RFC 5674): octet-counted over TCP (RFC 6587)
+ * and TLS (RFC 5425), one a datagram over UDP (RFC 5426).  Syslog has no answer; over a connection it is as good as confirmed when the
+ * receiver's TCP has it all. */
 #include "alert/wire.h"
 
 #include <stdlib.h>
@@ -60,8 +61,11 @@ static int syslog_severity(const struct notice *n, const char **perceived)
     static const struct {
         int severity;
         const char *word;
-    } table[] = {[SEVERITY_NOTICE] = {5, "indeterminate"}, [SEVERITY_WARNING] = {4, "warning"}, [SEVERITY_MINOR] = {3, "minor"},
-        [SEVERITY_MAJOR] = {2, "major"}, [SEVERITY_CRITICAL] = {1, "critical"}};
+    } table[] = {[SEVERITY_NOTICE] = {5, "indeterminate"},
+        [SEVERITY_WARNING] = {4, "warning"},
+        [SEVERITY_MINOR] = {3, "minor"},
+        [SEVERITY_MAJOR] = {2, "major"},
+        [SEVERITY_CRITICAL] = {1, "critical"}};
     bool cleared = n->type == NOTICE_CLEARED || (n->type == NOTICE_TROUBLE && !n->failing);
     *perceived = cleared ? "cleared" : table[n->severity].word;
     return cleared ? 5 : n->type == NOTICE_HEARTBEAT ? 6 : table[n->severity].severity;
@@ -116,8 +120,8 @@ static char *message(const struct syslog *l, const struct notice *n, size_t *siz
     clock_text(n->time, when);
     if (strlen(when) > 27) /* nanoseconds; RFC 5424 wants at most six digits */
         strcpy(when + 26, "Z");
-    fprintf(to, "<%lld>1 %s %s squall %ld %s ", (long long)(l->settings->facility * 8 + severity), when[0] ? when : "-", l->host, (long)getpid(),
-        notice_type_mib(n->type));
+    fprintf(to, "<%lld>1 %s %s squall %ld %s ", (long long)l->settings->facility * 8 + severity, when[0] ? when : "-", l->host,
+        (long)getpid(), notice_type_mib(n->type));
     put_alarm(to, n, perceived);
     put_squall(to, n);
     fprintf(to, " \xef\xbb\xbf%s %s", notice_type_text(n->type), n->why);

@@ -1,4 +1,5 @@
-/* In: the settings.  Out: one test notice on each channel, at once and past the queues, and a line on each: confirmed, to be hoped for, or failed and why. */
+/* In: the settings.  Out: one test notice on each channel, at once and past the queues, and a line on each: confirmed, to be hoped for, or
+ * failed and why. */
 #include <stdlib.h>
 
 #include "alert/alert.h"
@@ -6,7 +7,9 @@
 
 static bool test_one(const struct courier_spec *spec, const struct notice *n, FILE *to)
 {
-    static const char *const words[] = {[DELIVERY_CONFIRMED] = "confirmed", [DELIVERY_HOPED] = "sent, to be hoped for", [DELIVERY_FAILED] = "FAILED",
+    static const char *const words[] = {[DELIVERY_CONFIRMED] = "confirmed",
+        [DELIVERY_HOPED] = "sent, to be hoped for",
+        [DELIVERY_FAILED] = "FAILED",
         [DELIVERY_REFUSED] = "FAILED"};
     struct reason why = {""};
     atomic_bool stop = false;
@@ -44,8 +47,10 @@ bool alert_test(const struct alert_settings *settings, const char *state_directo
     if (why.text[0])
         fprintf(to, "warning: %s\n", why.text);
     bool good = true;
-    struct notice *n = notice_new_own(NOTICE_TEST, store_number(store), clock_now(), settings->sensor ? settings->sensor : "", SEVERITY_NOTICE, "", false,
-        "this is a test: no storm");
+    char sensor[64];
+    alert_sensor_name(settings, sensor, sizeof sensor);
+    struct notice *n =
+        notice_new_own(NOTICE_TEST, store_number(store), clock_now(), sensor, SEVERITY_NOTICE, "", false, "this is a test: no storm");
     for (size_t i = 0; n && i < count; i++)
         good = test_one(&specs[i], n, to) && good;
     const struct engine_spec *engine = engine_spec();

@@ -1,5 +1,6 @@
-/* In: a change of a storm, and what a channel knows of it.  Out: whether that channel is told, and as a raise, an update or the clear.  The rules: one raise and
- * one clear, whatever happens between; at most `budget` notices in all, but a rise in severity is always told; updates further and further apart. */
+/* In: a change of a storm, and what a channel knows of it.  Out: whether that channel is told, and as a raise, an update or the clear.  The
+ * rules: one raise and one clear, whatever happens between; at most `budget` notices in all, but a rise in severity is always told; updates
+ * further and further apart. */
 #include "alert/told.h"
 
 #include <stdlib.h>

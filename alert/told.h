@@ -4,14 +4,14 @@
 
 #include "alert/courier.h"
 
-#define TOLD_MOST 1024
+#define TOLD_MOST       1024
 #define TOLD_REMEMBERED (86400 * NS_PER_SECOND) /* after its end: so that it is not told again */
 
 struct told_incident {
     char id[STORM_ID_SIZE];
     struct told told[ALERT_CHANNELS]; /* by channel */
-    struct notice *held;  /* its raise, while a maintenance window is open; the incident's own */
-    int64_t seen;         /* when it last changed, our clock */
+    struct notice *held;              /* its raise, while a maintenance window is open; the incident's own */
+    int64_t seen;                     /* when it last changed, our clock */
 };
 
 struct told_table {

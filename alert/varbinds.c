@@ -1,15 +1,16 @@
-/* In: a notice.  Out: the variables of its trap or inform, at most about 1,300 bytes in all, so that it stays in one datagram on any path. */
+/* In: a notice.  Out: the variables of its trap or inform, at most about 1,300 bytes in all: one datagram on any path. */
 #include "alert/varbinds.h"
 
 #include <math.h>
 #include <time.h>
 
-#define LONG_TEXT 255
+#define LONG_TEXT  255
 #define SHORT_TEXT 128
 
 int varbind_severity(const struct notice *n)
 {
-    static const int itu[] = {[SEVERITY_NOTICE] = 2, [SEVERITY_WARNING] = 6, [SEVERITY_MINOR] = 5, [SEVERITY_MAJOR] = 4, [SEVERITY_CRITICAL] = 3};
+    static const int itu[] = {
+        [SEVERITY_NOTICE] = 2, [SEVERITY_WARNING] = 6, [SEVERITY_MINOR] = 5, [SEVERITY_MAJOR] = 4, [SEVERITY_CRITICAL] = 3};
     bool cleared = n->type == NOTICE_CLEARED || (n->type == NOTICE_TROUBLE && !n->failing);
     return cleared ? 1 : itu[n->severity];
 }
@@ -63,8 +64,8 @@ static void add_time(struct writer *w, unsigned field, int64_t time)
     struct tm t;
     gmtime_r(&seconds, &t);
     unsigned year = (unsigned)t.tm_year + 1900;
-    uint8_t octets[11] = {(uint8_t)(year >> 8), (uint8_t)year, (uint8_t)(t.tm_mon + 1), (uint8_t)t.tm_mday, (uint8_t)t.tm_hour, (uint8_t)t.tm_min,
-        (uint8_t)t.tm_sec, (uint8_t)(time % NS_PER_SECOND / 100000000), '+', 0, 0};
+    uint8_t octets[11] = {(uint8_t)(year >> 8), (uint8_t)year, (uint8_t)(t.tm_mon + 1), (uint8_t)t.tm_mday, (uint8_t)t.tm_hour,
+        (uint8_t)t.tm_min, (uint8_t)t.tm_sec, (uint8_t)(time % NS_PER_SECOND / 100000000), '+', 0, 0};
     add(w, field, ASN_OCTET_STR, octets, sizeof octets);
 }
 
@@ -98,7 +99,7 @@ bool varbinds_add(netsnmp_pdu *pdu, const struct engine_spec *spec, const struct
     trap[w.length + 1] = (oid)n->type + 1;
     unsigned long uptime = (unsigned long)(clock_monotonic() / (NS_PER_SECOND / 100)) & 0xffffffff;
     w.good = snmp_pdu_add_variable(pdu, uptime_name, OID_LENGTH(uptime_name), ASN_TIMETICKS, &uptime, sizeof uptime) &&
-        snmp_pdu_add_variable(pdu, trap_name, OID_LENGTH(trap_name), ASN_OBJECT_ID, trap, (w.length + 2) * sizeof(oid));
+             snmp_pdu_add_variable(pdu, trap_name, OID_LENGTH(trap_name), ASN_OBJECT_ID, trap, (w.length + 2) * sizeof(oid));
     w.name[w.length++] = MIB_OBJECTS;
     w.name[w.length++] = MIB_NOTICE;
     add_number(&w, 1, ASN_UNSIGNED, (long)(n->number & 0xffffffff));

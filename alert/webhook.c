@@ -1,4 +1,5 @@
-/* In: notices of one webhook section.  Out: each POSTed as JSON, signed when there is a secret: X-Squall-Signature: sha256=HEX, the HMAC of the body. */
+/* In: notices of one webhook section.  Out: each POSTed as JSON, signed when there is a secret: X-Squall-Signature: sha256=HEX, the HMAC of
+ * the body. */
 #include "alert/webpost.h"
 
 #include <openssl/evp.h>

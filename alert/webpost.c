@@ -46,8 +46,8 @@ void webpost_bounds(CURL *curl, int64_t timeout, const char *ca, const atomic_bo
         curl_easy_setopt(curl, CURLOPT_CAINFO, ca);
 }
 
-enum delivery webpost_send(CURL *curl, const char *url, const char *ca, int64_t timeout, const struct curl_slist *headers, const char *body, size_t size,
-    const atomic_bool *stop, struct reason *why)
+enum delivery webpost_send(CURL *curl, const char *url, const char *ca, int64_t timeout, const struct curl_slist *headers, const char *body,
+    size_t size, const atomic_bool *stop, struct reason *why)
 {
     curl_off_t seen = 0;
     long status = 0;

@@ -1,5 +1,5 @@
-/* In: syslog messages.  Out: on the wire, and whether the receiver's TCP has acknowledged them.  A connection that the receiver has closed is noticed before
- * the next message is given to it, so none is written into the void. */
+/* In: syslog messages.  Out: on the wire, and whether the receiver's TCP has acknowledged them.  A connection that the receiver has closed
+ * is noticed before the next message is given to it, so none is written into the void. */
 #include "alert/wire.h"
 
 #include <errno.h>
@@ -50,8 +50,8 @@ static bool context_new(struct wire *s, struct reason *why)
     SSL_CTX_set_mode(s->context, SSL_MODE_AUTO_RETRY);
     if (o->ca ? SSL_CTX_load_verify_file(s->context, o->ca) != 1 : SSL_CTX_set_default_verify_paths(s->context) != 1)
         return reason_say(why, "%s: ca: %s: %s", o->route.name, o->ca ? o->ca : "the system's", tls_error(text));
-    if (o->certificate &&
-        (SSL_CTX_use_certificate_chain_file(s->context, o->certificate) != 1 || SSL_CTX_use_PrivateKey_file(s->context, o->key, SSL_FILETYPE_PEM) != 1))
+    if (o->certificate && (SSL_CTX_use_certificate_chain_file(s->context, o->certificate) != 1 ||
+                              SSL_CTX_use_PrivateKey_file(s->context, o->key, SSL_FILETYPE_PEM) != 1))
         return reason_say(why, "%s: certificate or key: %s", o->route.name, tls_error(text));
     return true;
 }
@@ -128,12 +128,9 @@ static bool connect_one(struct wire *s, const struct addrinfo *a, int64_t deadli
 static bool tls_wait(struct wire *s, int result, int64_t deadline, const atomic_bool *stop)
 {
     switch (SSL_get_error(s->ssl, result)) {
-    case SSL_ERROR_WANT_READ:
-        return ready(s, POLLIN, deadline, stop);
-    case SSL_ERROR_WANT_WRITE:
-        return ready(s, POLLOUT, deadline, stop);
-    default:
-        return false;
+    case SSL_ERROR_WANT_READ: return ready(s, POLLIN, deadline, stop);
+    case SSL_ERROR_WANT_WRITE: return ready(s, POLLOUT, deadline, stop);
+    default: return false;
     }
 }
 
@@ -155,7 +152,8 @@ static bool handshake(struct wire *s, int64_t deadline, const atomic_bool *stop,
     for (int result; (result = SSL_connect(s->ssl)) != 1;)
         if (!tls_wait(s, result, deadline, stop)) {
             long verdict = SSL_get_verify_result(s->ssl);
-            return reason_say(why, "%s: TLS: %s", s->settings->address, verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : tls_error(text));
+            return reason_say(
+                why, "%s: TLS: %s", s->settings->address, verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : tls_error(text));
         }
     return true;
 }

@@ -1,19 +1,17 @@
-/* driver CONFIG STATE_DIRECTORY: feeds storms into the alert room as a script on standard input says, one command a line, and answers "done" (or what was asked)
- * after each.  The receivers are the tests' own; this program asserts nothing.
- *   raise|update|clear ID SEVERITY [REDELIVERIES]   a storm's change; its time is the clock's, plus what `pass` added
- *   copies ID SEVERITY N      N updates of one storm, ten milliseconds of its time apart
- *   host ADDRESS NAME         from now on the storms' re-injector
- *   pass SECONDS              storm time goes on
+/* driver CONFIG STATE_DIRECTORY: feeds storms into the alert room as a script on standard input says, one command a line, and answers
+ * "done" (or what was asked) after each.  The receivers are the tests' own; this program asserts nothing. raise|update|clear ID SEVERITY
+ * [REDELIVERIES]   a storm's change; its time is the clock's, plus what `pass` added copies ID SEVERITY N      N updates of one storm, ten
+ * milliseconds of its time apart host ADDRESS NAME         from now on the storms' re-injector pass SECONDS              storm time goes on
  *   sleep SECONDS             wall time goes on, ticking
  *   drain SECONDS             until nothing waits, at most so long; answers "drained" or "waiting N"
  *   agent NAME VALUE          a counter for the subagent, and the host as a mail server with VALUE loops
  *   health                    a line for each channel, then "done"
  *   restart                   ends the room and starts it again, as the desk does
  *   crash                     dies without a word */
-#include <stdio.h>
-#include <stdlib.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "alert/alert.h"
@@ -45,8 +43,14 @@ static void start(void)
 
 static struct storm storm_of(const char *id, const char *severity, uint64_t redeliveries)
 {
-    struct storm s = {.kind = KIND_REINJECTION, .state = STATE_RAISED, .cleared = TIME_UNKNOWN, .reproduction = 1.5, .generation = (double)NAN,
-        .peak_rate = (double)NAN, .forecast_at = TIME_UNKNOWN, .generations_left = -1};
+    struct storm s = {.kind = KIND_REINJECTION,
+        .state = STATE_RAISED,
+        .cleared = TIME_UNKNOWN,
+        .reproduction = 1.5,
+        .generation = (double)NAN,
+        .peak_rate = (double)NAN,
+        .forecast_at = TIME_UNKNOWN,
+        .generations_left = -1};
     int64_t now = clock_now() + driver.passed;
     snprintf(s.id, sizeof s.id, "%s", id);
     storm_severity_parse(span_text(severity), &s.severity);
@@ -104,7 +108,12 @@ static bool tick_until(double seconds, bool drained)
 static void agent(const char *name, uint64_t value)
 {
     struct alert_counter c = {.value = value};
-    struct alert_host h[2] = {{.address = driver.host.address, .received = 7, .transmitted = 8, .received_recipients = 9, .transmitted_recipients = 10, .loops = value},
+    struct alert_host h[2] = {{.address = driver.host.address,
+                                  .received = 7,
+                                  .transmitted = 8,
+                                  .received_recipients = 9,
+                                  .transmitted_recipients = 10,
+                                  .loops = value},
         {.address = address_v4((const uint8_t[]){10, 9, 9, 9}), .received = 1}};
     span_copy(span_text(name), c.name, sizeof c.name);
     snprintf(h[0].name, sizeof h[0].name, "%s", driver.host.name);
@@ -116,16 +125,18 @@ static void health(void)
     struct alert_health h[ALERT_CHANNELS];
     size_t count = alert_health(driver.alert, h, ALERT_CHANNELS);
     for (size_t i = 0; i < count; i++)
-        printf("%s\tconfirmed=%d failing=%d sent=%llu delivered=%llu failed=%llu suppressed=%llu dropped=%llu queued=%u\t%s\n", h[i].name, h[i].confirmed,
-            h[i].failing, (unsigned long long)h[i].sent, (unsigned long long)h[i].delivered, (unsigned long long)h[i].failed,
-            (unsigned long long)h[i].suppressed, (unsigned long long)h[i].dropped, h[i].queued, h[i].error);
+        printf("%s\tconfirmed=%d failing=%d sent=%llu delivered=%llu failed=%llu suppressed=%llu dropped=%llu queued=%u\t%s\n", h[i].name,
+            h[i].confirmed, h[i].failing, (unsigned long long)h[i].sent, (unsigned long long)h[i].delivered,
+            (unsigned long long)h[i].failed, (unsigned long long)h[i].suppressed, (unsigned long long)h[i].dropped, h[i].queued,
+            h[i].error);
 }
 
 static void obey(char *line)
 {
     char word[16] = "", a[64] = "", b[256] = "";
-    unsigned long long n = 0;
-    sscanf(line, "%15s %63s %255s %llu", word, a, b, &n);
+    char number[24] = "";
+    sscanf(line, "%15s %63s %255s %23s", word, a, b, number);
+    uint64_t n = strtoull(number, NULL, 10);
     if (strcmp(word, "raise") == 0 || strcmp(word, "update") == 0 || strcmp(word, "clear") == 0)
         change(*word == 'r' ? "raised" : *word == 'u' ? "updated" : "cleared", a, b, n);
     else if (strcmp(word, "copies") == 0)
@@ -134,11 +145,11 @@ static void obey(char *line)
         address_parse(span_text(a), &driver.host.address);
         snprintf(driver.host.name, sizeof driver.host.name, "%s", b);
     } else if (strcmp(word, "pass") == 0)
-        driver.passed += (int64_t)(atof(a) * 1e9);
+        driver.passed += (int64_t)(strtod(a, NULL) * 1e9);
     else if (strcmp(word, "sleep") == 0)
-        tick_until(atof(a), false);
+        tick_until(strtod(a, NULL), false);
     else if (strcmp(word, "drain") == 0) {
-        if (tick_until(atof(a), true))
+        if (tick_until(strtod(a, NULL), true))
             puts("drained");
         else
             printf("waiting %zu\n", waiting());

@@ -33,16 +33,18 @@ static void everything(void **state)
 {
     struct reason why;
     (void)state;
-    struct alert_settings *s = read_text("alerts { budget = 3  heartbeat = \"10 min\"  maintenance = {\"Sun 02:00-04:00\"}  enterprise = \"1.3.6.1.4.1.99999\" }\n"
-                                         "snmp \"noc\" { address = \"127.0.0.1:162\"  version = \"2c\"  community = \"public\"  inform = true }\n"
-                                         "snmp \"noc3\" { address = \"[::1]\"  version = \"3\"  user = \"squall\"  auth_password = \"12345678\"  priv_password = \"12345678\" }\n"
-                                         "syslog \"central\" { address = \"tls:loghost:6514\"  kinds = {\"reinjection\", \"bounce-storm\"} }\n"
-                                         "webhook \"ops\" { url = \"https://ops.test/x\"  secret = \"k\"  timeout = 5  severity = \"minor\" }\n"
-                                         "alertmanager \"am\" { url = \"http://127.0.0.1:9093\" }\n"
-                                         "exec \"page\" { command = {\"/bin/true\", \"--storm\"} }\n"
-                                         "mail \"postmaster\" { smarthost = \"192.0.2.25:25\"  from = \"squall@example.org\"  to = {\"noc@example.org\"} }\n"
-                                         "agentx { enabled = true }\n",
-        &why);
+    struct alert_settings *s =
+        read_text("alerts { budget = 3  heartbeat = \"10 min\"  maintenance = {\"Sun 02:00-04:00\"}  enterprise = \"1.3.6.1.4.1.99999\" }\n"
+                  "snmp \"noc\" { address = \"127.0.0.1:162\"  version = \"2c\"  community = \"public\"  inform = true }\n"
+                  "snmp \"noc3\" { address = \"[::1]\"  version = \"3\"  user = \"squall\"  auth_password = \"12345678\"  priv_password = "
+                  "\"12345678\" }\n"
+                  "syslog \"central\" { address = \"tls:loghost:6514\"  kinds = {\"reinjection\", \"bounce-storm\"} }\n"
+                  "webhook \"ops\" { url = \"https://ops.test/x\"  secret = \"k\"  timeout = 5  severity = \"minor\" }\n"
+                  "alertmanager \"am\" { url = \"http://127.0.0.1:9093\" }\n"
+                  "exec \"page\" { command = {\"/bin/true\", \"--storm\"} }\n"
+                  "mail \"postmaster\" { smarthost = \"192.0.2.25:25\"  from = \"squall@example.org\"  to = {\"noc@example.org\"} }\n"
+                  "agentx { enabled = true }\n",
+            &why);
     assert_string_equal(why.text, "");
     assert_int_equal(s->budget, 3);
     assert_int_equal(s->snmp_count, 2);
@@ -67,7 +69,8 @@ static void mistakes(void **state)
         {"snmp \"x\" { address = \"h\"  version = \"3\" }", "user is empty"},
         {"snmp \"x\" { address = \"h\"  version = \"3\"  user = \"u\"  auth_password = \"short\" }", "8 characters"},
         {"snmp \"x\" { address = \"h\"  version = \"3\"  user = \"u\"  auth = \"MD5\" }", "no such algorithm"},
-        {"snmp \"x\" { address = \"h\"  version = \"3\"  user = \"u\"  auth = \"none\"  priv_password = \"12345678\" }", "priv without auth"},
+        {"snmp \"x\" { address = \"h\"  version = \"3\"  user = \"u\"  auth = \"none\"  priv_password = \"12345678\" }",
+            "priv without auth"},
         {"snmp \"x\" { address = \"h\"  version = \"3\"  user = \"u\"  auth_password = \"12345678\"  priv = \"none\" }\n"
          "snmp \"y\" { address = \"i\"  version = \"3\"  user = \"u\"  auth_password = \"12345679\"  priv = \"none\" }",
             "snmp \"y\": the user has other passwords"},
@@ -154,7 +157,8 @@ static void numbers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(everything), cmocka_unit_test(mistakes), cmocka_unit_test(a_section_that_is_off_may_be_wrong),
-        cmocka_unit_test(too_many), cmocka_unit_test(addresses), cmocka_unit_test(numbers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(everything), cmocka_unit_test(mistakes),
+        cmocka_unit_test(a_section_that_is_off_may_be_wrong), cmocka_unit_test(too_many), cmocka_unit_test(addresses),
+        cmocka_unit_test(numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

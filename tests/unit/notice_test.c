@@ -62,7 +62,8 @@ static void hostile_texts_leave_clean(void **state)
 
 static void broken_bodies(void **state)
 {
-    static const char *const wrong[] = {"", "{", "[]", "{}", "{\"change\":\"raised\"}", "{\"change\":\"heartbeat\",\"sensor\":\"s\"}", "{\"change\":7}", "null"};
+    static const char *const wrong[] = {
+        "", "{", "[]", "{}", "{\"change\":\"raised\"}", "{\"change\":\"heartbeat\",\"sensor\":\"s\"}", "{\"change\":7}", "null"};
     struct reason why;
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
@@ -259,8 +260,9 @@ static void what_was_told(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_body_keeps_all), cmocka_unit_test(hostile_texts_leave_clean), cmocka_unit_test(broken_bodies),
-        cmocka_unit_test(a_restart_loses_nothing), cmocka_unit_test(boots_grow), cmocka_unit_test(a_full_queue), cmocka_unit_test(only_the_youngest_heartbeat),
-        cmocka_unit_test(too_old_is_dropped), cmocka_unit_test(what_was_told)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_body_keeps_all), cmocka_unit_test(hostile_texts_leave_clean),
+        cmocka_unit_test(broken_bodies), cmocka_unit_test(a_restart_loses_nothing), cmocka_unit_test(boots_grow),
+        cmocka_unit_test(a_full_queue), cmocka_unit_test(only_the_youngest_heartbeat), cmocka_unit_test(too_old_is_dropped),
+        cmocka_unit_test(what_was_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,11 +13,13 @@ static char warning[] = "warning", major[] = "major", bounce[] = "bounce-storm";
 
 static struct storm storm_at(int64_t seconds, enum storm_severity severity)
 {
-    return (struct storm){.kind = KIND_REINJECTION, .state = STATE_RAISED, .severity = severity, .updated = seconds * NS_PER_SECOND, .cleared = TIME_UNKNOWN};
+    return (struct storm){
+        .kind = KIND_REINJECTION, .state = STATE_RAISED, .severity = severity, .updated = seconds * NS_PER_SECOND, .cleared = TIME_UNKNOWN};
 }
 
 /* Asks, and notes what was told, as alert.c does. */
-static enum verdict ask(struct told *t, const struct route *r, enum notice_type change, int64_t seconds, enum storm_severity severity, bool maintenance)
+static enum verdict ask(
+    struct told *t, const struct route *r, enum notice_type change, int64_t seconds, enum storm_severity severity, bool maintenance)
 {
     struct storm s = storm_at(seconds, severity);
     enum verdict v = told_verdict(t, &rules, r, &s, change, maintenance);
@@ -33,7 +35,8 @@ static void one_raise_one_clear(void **state)
     struct told t = {.last = TIME_UNKNOWN};
     (void)state;
     assert_int_equal(ask(&t, &all, NOTICE_CLEARED, 0, SEVERITY_MAJOR, false), VERDICT_NOTHING); /* never raised */
-    assert_int_equal(ask(&t, &all, NOTICE_UPDATED, 1, SEVERITY_MAJOR, false), VERDICT_RAISED);  /* its first word is a raise, whatever the change */
+    assert_int_equal(
+        ask(&t, &all, NOTICE_UPDATED, 1, SEVERITY_MAJOR, false), VERDICT_RAISED); /* its first word is a raise, whatever the change */
     assert_int_equal(ask(&t, &all, NOTICE_RAISED, 2, SEVERITY_MAJOR, false), VERDICT_SUPPRESSED);
     assert_int_equal(ask(&t, &all, NOTICE_CLEARED, 3, SEVERITY_MAJOR, false), VERDICT_CLEARED);
     assert_int_equal(ask(&t, &all, NOTICE_CLEARED, 4, SEVERITY_MAJOR, false), VERDICT_NOTHING);
@@ -138,8 +141,8 @@ static void a_full_table(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(one_raise_one_clear), cmocka_unit_test(a_budget), cmocka_unit_test(updates_further_apart),
-        cmocka_unit_test(severity_is_told), cmocka_unit_test(kinds), cmocka_unit_test(maintenance), cmocka_unit_test(acknowledged),
-        cmocka_unit_test(a_full_table)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_raise_one_clear), cmocka_unit_test(a_budget),
+        cmocka_unit_test(updates_further_apart), cmocka_unit_test(severity_is_told), cmocka_unit_test(kinds), cmocka_unit_test(maintenance),
+        cmocka_unit_test(acknowledged), cmocka_unit_test(a_full_table)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
