@@ -11,11 +11,20 @@
 
 #include "base/hash.h"
 
-#define LONG_RETURN 2 /* so many turns past the threshold a chain alone proves the loop */
+#define LONG_RETURN  2   /* so many turns past the threshold a chain alone proves the loop */
+#define ADDRESS_MOST 255 /* bytes; RFC 5321 allows 254 */
+#define DOTS_MOST    8   /* of a List-Id taken for its @ */
+#define MARKS_MOST   (3 * (1 + DOTS_MOST))
 
 /* ---- lists ---- */
 
-static bool is_address(struct span text, uint64_t recipient)
+/* The addresses that a copy's marks may stand for, hashed once: one mail can go to tens of thousands. */
+struct marks {
+    uint64_t address[MARKS_MOST];
+    uint32_t count;
+};
+
+static void mark_add(struct marks *marks, struct span text)
 {
     const uint8_t *open = text.n ? memchr(text.p, '<', text.n) : NULL;
     if (open) {
@@ -25,43 +34,48 @@ static bool is_address(struct span text, uint64_t recipient)
             text.n = (size_t)(close - text.p);
     }
     text = span_trim(text);
-    if (hash_nocase(text) == recipient)
-        return true;
+    char at[ADDRESS_MOST];
+    if (text.n == 0 || text.n > sizeof at)
+        return;
+    marks->address[marks->count++] = hash_nocase(text);
+    memcpy(at, text.p, text.n);
     /* a List-Id is the list's address with a dot for the @ (RFC 2919) */
-    char at[256];
-    if (text.n == 0 || text.n >= sizeof at)
-        return false;
-    for (size_t i = 1; i + 1 < text.n; i++)
-        if (text.p[i] == '.') {
-            memcpy(at, text.p, text.n);
+    for (size_t i = 1, dots = 0; i + 1 < text.n && dots < DOTS_MOST; i++)
+        if (at[i] == '.') {
             at[i] = '@';
-            if (hash_nocase(span_of(at, text.n)) == recipient)
-                return true;
+            marks->address[marks->count++] = hash_nocase(span_of(at, text.n));
+            at[i] = '.';
+            dots++;
         }
+}
+
+static void marks_read(struct marks *marks, const struct header *h)
+{
+    marks->count = 0;
+    if (!h)
+        return;
+    mark_add(marks, h->x_been_there);
+    mark_add(marks, h->x_loop);
+    mark_add(marks, h->list_id);
+}
+
+static bool marks_name(const struct marks *marks, uint64_t recipient)
+{
+    for (uint32_t i = 0; i < marks->count; i++)
+        if (marks->address[i] == recipient)
+            return true;
     return false;
 }
 
-static bool bears_mark(const struct header *h, uint64_t recipient)
-{
-    return is_address(h->x_been_there, recipient) || is_address(h->x_loop, recipient) || is_address(h->list_id, recipient);
-}
-
 /* The list whose marks the copy bears is one of the client's: it took the mail in for that address, or the list's domain is its own. */
-static bool runs_list(const struct message *m, const struct passage *p)
+static bool runs_list(const struct message *m, const struct passage *p, const struct marks *marks)
 {
-    const struct header *h = p->header;
-    if (!h || (h->list_id.n == 0 && h->x_been_there.n == 0 && h->x_loop.n == 0))
+    for (uint32_t i = 0; i < marks->count; i++)
+        if (message_copies_at(m, marks->address[i], p->client))
+            return true;
+    if (marks->count == 0)
         return false;
-    for (uint32_t i = 0; i < m->copy_count; i++) {
-        const struct copy *k = &m->copy_list[i];
-        if (!address_equal(k->server, p->client))
-            continue;
-        for (uint32_t j = 0; j < k->recipients_kept; j++)
-            if (bears_mark(h, m->recipients[k->recipients_at + j]))
-                return true;
-        break; /* the first one in is enough */
-    }
-    struct span id = h->list_id;
+    struct span id = p->header->list_id;
     const uint8_t *open = id.n ? memrchr(id.p, '<', id.n) : NULL;
     if (open)
         id = span_from(id, (size_t)(open + 1 - id.p));
@@ -163,14 +177,16 @@ static struct pass went_out(const struct chain *c, struct party *sender, bool ag
 void loop_follow(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, struct party *sender,
     const struct stats_settings *settings)
 {
-    sender->list |= !sender->list && runs_list(m, p);
+    struct marks marks;
+    marks_read(&marks, p->header);
+    sender->list |= !sender->list && runs_list(m, p, &marks);
     bool again = false;
     for (uint32_t i = 0; i < p->made_count; i++)
         again |= p->made[i].had_it;
     struct pass in = came_in(l, p, c, again), out = went_out(c, sender, again);
     if (in.returns && in.host) {
-        for (uint32_t i = 0; p->header && i < p->made_count && !in.host->list; i++)
-            in.host->list = bears_mark(p->header, p->made[i].recipient);
+        for (uint32_t i = 0; i < p->made_count && !in.host->list; i++)
+            in.host->list = marks_name(&marks, p->made[i].recipient);
         note_pass(l, m, p, c, &in, settings);
         if (in.host->on_cycle && in.by_chain)
             on_cycle(sender, p, "sent the mail to a server that it had passed", &c->hops[c->hop_count - 1]);

@@ -396,6 +396,38 @@ static void an_enormous_audience(void **state)
     free(to);
 }
 
+/* A host took a mail in for thousands and sends copies on that bear a list's marks, long ones with many dots: is it one of the thousands?
+ * Each small copy takes microseconds, where it took a third of a second. */
+static void marks_against_thousands(void **state)
+{
+    (void)state;
+    enum { PEOPLE = 12000, COPIES = 200 };
+    struct recipient *to = calloc(PEOPLE, sizeof *to);
+    struct stats *s = stats_new(&settings, NULL);
+    char mark[250];
+    assert_true(to && s);
+    for (uint32_t i = 0; i < PEOPLE; i++)
+        to[i] = (struct recipient){.hash = hash_pair(i, 5), .code = 250, .final_code = 250};
+    for (size_t i = 0; i < sizeof mark; i++)
+        mark[i] = i % 2 ? '.' : 'a';
+    clock_t began = clock();
+    for (uint32_t copy = 0; copy <= COPIES; copy++) {
+        post_begin(&p, "list@x.example", copy ? 2 : 1, copy ? 3 : 2, copy);
+        p.t.header.list_id = p.t.header.x_loop = p.t.header.x_been_there = span_of(mark, sizeof mark);
+        post_hop(&p, copy, 1);
+        post_to(&p, 0, 1);
+        if (copy == 0) {
+            p.t.recipients = to;
+            p.t.recipient_count = PEOPLE;
+        }
+        stats_transaction(s, &p.t);
+    }
+    assert_true((double)(clock() - began) / CLOCKS_PER_SEC < 3);
+    assert_int_equal(stats_counters(s)->redeliveries, COPIES - 1);
+    stats_free(s);
+    free(to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +437,7 @@ int main(void)
         cmocka_unit_test_setup(a_doubling_mirror_changes_nothing, defaults),
         cmocka_unit_test_setup(the_nhs_storm, defaults),
         cmocka_unit_test_setup(an_enormous_audience, defaults),
+        cmocka_unit_test_setup(marks_against_thousands, defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
