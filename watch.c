@@ -122,7 +122,8 @@ static void pace(struct watching *w, int64_t now)
         w->replay_began = clock_monotonic();
         w->replay_first = now;
     }
-    int64_t due = w->replay_began + (int64_t)((double)(now - w->replay_first) / w->speed);
+    double wait = (double)(now - w->replay_first) / w->speed;
+    int64_t due = w->replay_began + (int64_t)(wait > 1e18 ? 1e18 : wait < 0 ? 0 : wait); /* a clock set back does not wait */
     while (!stopping && clock_monotonic() < due) {
         int64_t left = due - clock_monotonic();
         if (left > NS_PER_SECOND / 10)

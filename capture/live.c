@@ -34,7 +34,7 @@ static bool activation_failed(const struct live *l, int result, struct reason *w
         *status = EX_NOPERM;
         return reason_say(why, "%s: cannot capture: CAP_NET_RAW is missing; start as root, or give the program that capability", l->name);
     case PCAP_ERROR_NO_SUCH_DEVICE:
-        *status = EX_NOINPUT;
+        *status = EX_UNAVAILABLE;
         return reason_say(why, "%s: cannot capture: there is no such interface; `ip link` lists them", l->name);
     case PCAP_ERROR_IFACE_NOT_UP:
         *status = EX_UNAVAILABLE;
