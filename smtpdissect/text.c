@@ -18,7 +18,7 @@ struct vacant {
 struct stock {
     struct pool *small[SMALL_SIZES];
     struct vacant *vacant[LARGE_SIZES];
-    size_t most, used; /* bytes */
+    size_t most, used, idle; /* bytes: the bound, in texts, in vacant[] */
 };
 
 struct stock *stock_new(size_t most)
@@ -63,15 +63,38 @@ static struct vacant **vacant_of(struct stock *stock, uint32_t size)
     return &stock->vacant[__builtin_ctz(size) - __builtin_ctz(SMALL_MOST) - 1];
 }
 
+/* The first of the vacant texts of a size; NULL: none. */
+static struct vacant *take_vacant(struct stock *stock, uint32_t size)
+{
+    struct vacant **list = vacant_of(stock, size), *v = *list;
+    if (v) {
+        *list = v->next;
+        stock->idle -= size;
+    }
+    return v;
+}
+
+/* Gives vacant texts back to the system until there is room for `size` more within the bound, the largest first. */
+static void make_room(struct stock *stock, uint32_t size)
+{
+    for (uint32_t one = LARGE_MOST; one > SMALL_MOST; one /= 2)
+        while (stock->used + stock->idle + size > stock->most) {
+            struct vacant *v = take_vacant(stock, one);
+            if (!v)
+                break;
+            free(v);
+        }
+}
+
 static uint8_t *take(struct stock *stock, uint32_t size)
 {
     if (size <= SMALL_MOST)
         return pool_get(stock->small[size / STEP - 1]);
-    struct vacant **list = size <= LARGE_MOST ? vacant_of(stock, size) : NULL, *v;
-    if (!list || !(v = *list))
-        return malloc(size);
-    *list = v->next;
-    return (uint8_t *)v;
+    struct vacant *v = size <= LARGE_MOST ? take_vacant(stock, size) : NULL;
+    if (v)
+        return (uint8_t *)v;
+    make_room(stock, size);
+    return malloc(size);
 }
 
 static void give(struct stock *stock, uint8_t *p, uint32_t size)
@@ -87,6 +110,7 @@ static void give(struct stock *stock, uint8_t *p, uint32_t size)
         struct vacant *v = (struct vacant *)(void *)p, **list = vacant_of(stock, size);
         v->next = *list;
         *list = v;
+        stock->idle += size;
     }
 }
 
