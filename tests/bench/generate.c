@@ -287,9 +287,7 @@ int main(int argc, char **argv)
         return 64;
     }
     for (size_t i = 0; i < LINES; i++)
-        filler[i] = i % 78 == 76 ? '\r' : i % 78 == 77 ? '\n' : (uint8_t)("etaoin shrdlu. "[random_below(15)]);
-    for (size_t i = 0; i < LINES; i += 78) /* no line of the filler begins with a dot */
-        filler[i] = 'x';
+        filler[i] = i % 78 == 76 ? '\r' : i % 78 == 77 ? '\n' : (uint8_t)("etaoin shrdlu, "[random_below(15)]); /* no dots: a piece may begin a line */
     struct connection *c = malloc(kind.connections * sizeof *c);
     if (!c)
         return 70;
