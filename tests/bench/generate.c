@@ -286,8 +286,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: generate mixed|small|background|state BYTES OUT.pcap\n");
         return 64;
     }
-    for (size_t i = 0; i < LINES; i++)
-        filler[i] = i % 78 == 76 ? '\r' : i % 78 == 77 ? '\n' : (uint8_t)("etaoin shrdlu, "[random_below(15)]); /* no dots: a piece may begin a line */
+    for (size_t i = 0; i < LINES; i++) /* without dots: a piece of it may begin a line */
+        filler[i] = i % 78 == 76 ? '\r' : i % 78 == 77 ? '\n' : (uint8_t)("etaoin shrdlu, "[random_below(15)]);
     struct connection *c = malloc(kind.connections * sizeof *c);
     if (!c)
         return 70;
