@@ -18,6 +18,7 @@
 
 #define PIECE_BYTES 1480u       /* what an Ethernet frame carries of an IPv4 datagram */
 #define PIECES_A_DATAGRAM 8     /* on average, before the oldest datagram has to go */
+#define PIECES_MOST 1366u       /* of one: 48 bytes each, the least that RFC 791 asks a network to carry; more are an attack on the time it takes to walk them */
 #define DATAGRAM_MOST 65535u    /* bytes */
 #define GIVE_UP (30 * NS_PER_SECOND)
 #define COPY_WITHIN NS_PER_SECOND
@@ -44,6 +45,7 @@ struct datagram {
     struct piece *pieces;
     int64_t begun, finished;         /* ns */
     uint32_t have, total;            /* bytes; total 0: the last fragment has not come */
+    uint32_t count;                  /* of pieces */
     enum state state;
     uint8_t protocol;
 };
@@ -98,7 +100,7 @@ static void free_pieces(struct fragments *f, struct datagram *d)
         d->pieces = p->next;
         pool_put(f->pieces, p);
     }
-    d->have = d->total = 0;
+    d->have = d->total = d->count = 0;
 }
 
 static void unlink_age(struct fragments *f, struct datagram *d)
@@ -143,7 +145,7 @@ static void begin(struct fragments *f, struct datagram *d, int64_t now)
 {
     d->begun = now;
     d->state = GATHERING;
-    d->have = d->total = 0;
+    d->have = d->total = d->count = 0;
     d->protocol = (uint8_t)d->key.protocol;
     link_newest(f, d);
 }
@@ -185,16 +187,19 @@ static struct datagram *find(struct fragments *f, const struct fragment *x)
     return d;
 }
 
-/* A piece for this datagram, from the oldest other when there is none left; NULL: this one alone has them all. */
-static struct piece *new_piece(struct fragments *f, const struct datagram *d)
+/* A piece for this datagram, from the oldest other when there is none left; NULL: it has as many as it may, or all there are. */
+static struct piece *new_piece(struct fragments *f, struct datagram *d)
 {
     struct piece *p;
+    if (d->count == PIECES_MOST)
+        return NULL;
     while (!(p = pool_get(f->pieces))) {
         struct datagram *victim = f->oldest == d ? d->newer : f->oldest;
         if (!victim)
             return NULL;
         forget(f, victim);
     }
+    d->count++;
     return p;
 }
 

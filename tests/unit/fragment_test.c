@@ -263,6 +263,21 @@ static void impossible(void **state)
     assert_int_equal(t->counters.bad_ip, 4);
 }
 
+/* As many as the smallest network makes of the largest datagram are put together; smaller ones only cost time. */
+static void smallest_pieces(void **state)
+{
+    struct bench *t = *state;
+    static const char bytes[65536];
+    fragments_free(t->fragments);
+    t->fragments = fragments_new(1024, &t->counters);
+    for (uint32_t size = 48; size >= 24; size -= 24) {
+        uint32_t at = 0;
+        for (; at + size < 65515; at += size)
+            assert_false(add(t, size, false, bytes, at, size, true));
+        assert_int_equal(add(t, size, false, bytes, at, 65515 - at, false), size == 48);
+    }
+}
+
 /* A fragment cut by the snap length: the datagram can never be whole. */
 static void cut_short(void **state)
 {
@@ -289,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bounded_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(largest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(impossible, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(smallest_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cut_short, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("fragment", tests, NULL, NULL);
