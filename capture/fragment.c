@@ -18,7 +18,7 @@
 
 #define PIECE_BYTES 1480u       /* what an Ethernet frame carries of an IPv4 datagram */
 #define PIECES_A_DATAGRAM 8     /* on average, before the oldest datagram has to go */
-#define PIECES_MOST 1366u       /* of one: 48 bytes each, the least that RFC 791 asks a network to carry; more are an attack on the time it takes to walk them */
+#define PIECES_MOST 1366u       /* of one: 48 bytes each, the least that RFC 791 asks a network to carry; more cost the time to walk them */
 #define DATAGRAM_MOST 65535u    /* bytes */
 #define GIVE_UP (30 * NS_PER_SECOND)
 #define COPY_WITHIN NS_PER_SECOND
