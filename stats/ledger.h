@@ -133,7 +133,6 @@ const char *message_text(const struct message *m, uint32_t text);     /* "" for 
 uint64_t message_recipients(const struct message *m);                 /* distinct; exact to LEDGER_PEOPLE, the rest with HLL_ERROR */
 bool message_recipients_exact(const struct message *m);
 bool message_in_audience(const struct message *m, uint64_t recipient);
-bool message_reached(const struct message *m, uint64_t recipient);    /* somebody delivered to it, anywhere */
 uint32_t message_copies_at(const struct message *m, uint64_t recipient, struct address server); /* deliveries to it there */
 struct message_host *message_host(const struct message *m, struct address host); /* NULL: not seen on the wire with this message */
 /* The node of `copy`'s line number `depth` (1: oldest); 0: it has no such line. */

@@ -195,11 +195,6 @@ bool message_in_audience(const struct message *m, uint64_t recipient)
     return person_is(m->own, recipient) & IN_AUDIENCE;
 }
 
-bool message_reached(const struct message *m, uint64_t recipient)
-{
-    return person_is(m->own, recipient) & REACHED;
-}
-
 uint64_t message_recipients(const struct message *m)
 {
     return m->own->recipients_known + (m->own->beyond ? hll_count(m->own->beyond) : 0);
