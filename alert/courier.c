@@ -233,11 +233,6 @@ void courier_free(struct courier *c)
     free(c);
 }
 
-const char *courier_name(const struct courier *c)
-{
-    return c->route->name;
-}
-
 void courier_health(struct courier *c, struct alert_health *h)
 {
     size_t queued = store_waiting(c->env->store, c->route->name);

@@ -51,7 +51,6 @@ void courier_wake(struct courier *c); /* something waits in the store */
 void courier_count(struct courier *c, uint64_t suppressed, uint64_t dropped);
 void courier_stop(struct courier *c); /* no new attempt after two seconds; does not wait */
 void courier_free(struct courier *c); /* stops it and waits for the thread */
-const char *courier_name(const struct courier *c);
 void courier_health(struct courier *c, struct alert_health *h);
 
 #endif
