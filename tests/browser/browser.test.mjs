@@ -87,12 +87,18 @@ test('now, in a storm', () => with_page(in_storm, async (page, sensor) => {
 }));
 
 test('nothing moves when answers come in', () => with_page({...in_storm}, async (page) => {
-  const before = await page.evaluate(() => new Promise((done) => {
-    let sum = 0;
-    new PerformanceObserver((list) => { for (const e of list.getEntries()) sum += e.hadRecentInput ? 0 : e.value; }).observe({type: 'layout-shift', buffered: true});
-    setTimeout(() => done(sum), 1500);
+  const [sum, what] = await page.evaluate(() => new Promise((done) => {
+    const moved = [];
+    let shift = 0;
+    new PerformanceObserver((list) => {
+      for (const e of list.getEntries()) {
+        shift += e.hadRecentInput ? 0 : e.value;
+        moved.push(...e.sources.map((s) => `${s.node?.id || s.node?.nodeName} ${s.previousRect.y} to ${s.currentRect.y}`));
+      }
+    }).observe({type: 'layout-shift', buffered: true});
+    setTimeout(() => done([shift, moved]), 1500);
   }));
-  assert.ok(before < 0.1, `layout shift ${before}`);
+  assert.ok(sum < 0.1, `layout shift ${sum}: ${what.join(', ')}`);
 }));
 
 test('the storm page names who does it and who does not', () => with_page({...in_storm, path}, async (page) => {

@@ -89,9 +89,9 @@ export class Chart {
     this.drawn = performance.now();
     if (typeof Dygraph === 'undefined' || !this.rows.length)
       return;
-    this.describe();
+    const most = this.describe(), scale = {valueRange: most < 10 ? [0, 10.5] : null}; /* a few mails are no mountain */
     if (this.graph) {
-      this.graph.updateOptions({file: this.rows, ...(this.graph.isZoomed('x') || this.zoomed ? {} : {dateWindow: this.window()})});
+      this.graph.updateOptions({file: this.rows, ...scale, ...(this.graph.isZoomed('x') || this.zoomed ? {} : {dateWindow: this.window()})});
       return;
     }
     Dygraph.Plugins.RangeSelector.prototype.createZoomHandles_ = handles;
@@ -99,7 +99,7 @@ export class Chart {
     const wide = this.place.clientWidth > 560;
     this.zoomed = false;
     this.graph = new Dygraph(this.place, this.rows, {
-      labels: ['time', 'again', 'first'], colors: [ink('--storm'), ink('--info')], legend: 'never', stackedGraph: true, fillAlpha: 0.62,
+      labels: ['time', 'again', 'first'], colors: [ink('--storm'), ink('--info')], legend: 'never', stackedGraph: true, ...scale, fillAlpha: 0.62,
       strokeWidth: 1.2, includeZero: true, gridLineColor: ink('--hair'), axisLineColor: ink('--line'), axisLabelFontSize: 12,
       highlightCircleSize: 3, dateWindow: this.window(), showRangeSelector: wide, rangeSelectorHeight: 26, rightGap: 8,
       rangeSelectorPlotFillColor: ink('--info'), rangeSelectorPlotFillGradientColor: '', rangeSelectorPlotStrokeColor: ink('--info'),
@@ -141,5 +141,6 @@ export class Chart {
     const seen = this.rows.filter((r) => r[2] !== null), most = Math.max(0, ...seen.map((r) => r[1] + r[2]));
     this.place.setAttribute('aria-label', t('chart.label', {
       from: clock(this.window()[0]), to: clock(this.window()[1]), most: number(most), again: number(Math.max(0, ...seen.map((r) => r[1])))}));
+    return most;
   }
 }

@@ -5,10 +5,10 @@ import {follow, get, list} from './api.js';
 import {Chart, RANGES} from './chart.js';
 import {copy} from './copy.js';
 import {byId, html, Rows, say} from './dom.js';
-import {bytes, clock, millis, number, speak, t} from './i18n.js';
+import {bytes, clock, duration, millis, number, speak, t} from './i18n.js';
 import * as words from './words.js';
 
-const NO_MAIL_AFTER = 600, ALARMS_SHOWN = 12, HOSTS_SHOWN = 8, MESSAGES_SHOWN = 8;
+const NO_MAIL_AFTER = 600, ALARMS_SHOWN = 12, HOSTS_SHOWN = 6, MESSAGES_SHOWN = 7;
 
 const known = {alarms: new Map(), status: null, messages: null, link: 'wait', rates: null, rates_at: 0, mail_at: null, sort: 'redeliveries', cured: null};
 let chart, alarm_rows, host_rows, message_rows;
@@ -91,6 +91,7 @@ function banner() {
       : is === 'quiet' ? t('say.quiet_check') : is === 'lost' ? known.status.sensor.why ?? '' : '');
   }
   actions(worst);
+  say(byId('state-lasts'), worst && now() > millis(worst.first_seen) ? t('facts.lasts', {time: duration((now() - millis(worst.first_seen)) / 1000)}) : '');
 }
 
 /* ---- the lists ---- */
@@ -107,13 +108,13 @@ function alarm_row(a) {
 }
 
 function host_row(h) {
-  return [html('td', {class: 'wide'}, html('b', {}, words.hostName(h)), html('span', {class: 'soft mono line'}, [h.name ? h.address : null, h.runs].filter(Boolean).join(' · '))),
+  return [html('td', {class: 'wide'}, html('b', {}, words.hostName(h)), html('span', {class: 'soft line', title: h.runs}, [h.name ? h.address : null, h.runs].filter(Boolean).join(' · '))),
     cell(number(h.deliveries)), cell(number(h.redeliveries), h.redeliveries > 0)];
 }
 
 function message_row(m) {
   const subject = m.subject || t('mail.no_subject');
-  return [html('td', {class: 'wide'}, m.alarm ? html('a', {href: `/alarms/${encodeURIComponent(m.alarm)}`}, subject) : html('span', {}, subject), html('span', {class: 'soft line'}, m.from ?? '')),
+  return [html('td', {class: 'wide'}, m.alarm ? html('a', {href: `/alarms/${encodeURIComponent(m.alarm)}`}, subject) : html('span', {}, subject), html('span', {class: 'soft line', title: m.from}, m.from ?? '')),
     cell(number(m.copies)), cell(number(m.recipients)), cell(number(m.redeliveries), m.redeliveries > 0)];
 }
 

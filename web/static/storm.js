@@ -62,7 +62,7 @@ function figures() {
     add('most', number(b.most_copies_a_recipient));
   if (typeof a.reproduction === 'number')
     add('reproduction', number(a.reproduction, 1), a.reproduction >= 1);
-  if (typeof b.peak_rate === 'number')
+  if (b.peak_rate > 0)
     add('peak', number(b.peak_rate, b.peak_rate < 10 ? 1 : 0));
   if (b.bytes)
     add('bytes', bytes(b.bytes));
@@ -136,7 +136,7 @@ function rounds() {
   const lines = [];
   if (known_r)
     lines.push(html('p', {}, html('b', {class: a.reproduction >= 1 ? 'storm-ink' : ''}, `R = ${number(a.reproduction, 1)}`), ' ', t(a.reproduction >= 1 ? 'round.grows' : 'round.dies', {r: number(a.reproduction, 1)}),
-      a.generation_seconds ? ` ${t('round.each', {every: duration(a.generation_seconds)})}` : ''));
+      a.generation_seconds ? ` ${t('round.each', {every: a.generation_seconds < 10 ? `${number(a.generation_seconds, 1)} ${t('unit.s')}` : duration(a.generation_seconds)})}` : ''));
   else
     lines.push(html('p', {class: 'soft'}, t('round.unknown')));
   if (a.forecast && words.active(a))
@@ -170,7 +170,7 @@ function proof_row(h) {
     html('td', {class: 'when'}, clock(h.first, now())), html('td', {class: 'n'}, number(h.copies)), html('td', {class: h.redeliveries ? 'n storm-ink' : 'n'}, number(h.redeliveries)),
     html('td', {class: 'why'}, h.evidence?.length ? html('ul', {}, evidence(h.evidence[0])) : html('span', {class: 'soft'}, clean ? t('tree.once', {n: h.deliveries}) : t('proof.took', {n: h.recipients_in ?? 0})),
       more.length > 0 && html('details', {}, html('summary', {}, t('proof.more', {n: more.length})), html('ul', {}, more.map(evidence))),
-      h.software && html('p', {class: 'advice'}, html('b', {}, t('proof.runs')), ' ', english(h.software)))];
+      h.software && html('p', {class: 'advice'}, html('b', {}, t('proof.runs')), ' ', english(h.told ? words.runs(h) : h.software)))];
 }
 
 function details() {
@@ -178,11 +178,12 @@ function details() {
   for (const h of hosts)
     roles[h.role] = (roles[h.role] ?? 0) + 1;
   say(byId('proof-count'), [...Object.entries(roles).map(([role, n]) => t(`roles.${role}`, {n})), a.hosts_more && t('tree.more', {n: a.hosts_more})].filter(Boolean).join(', '));
-  proof.show(hosts);
+  const told = new Set(); /* the same advice stands once */
+  proof.show(hosts.map((h) => ({...h, told: told.has(h.software) || !told.add(h.software)})));
   say(byId('why'), a.why ?? '');
   byId('timeline').replaceChildren(...(a.timeline ?? []).map((e) => html('li', {}, html('time', {datetime: e.time}, clock(e.time, now())), english(e.what ?? ''))));
   const facts = [['subject', a.subject], ['from', a.from], ['message_id', a.message_id], ['thread', a.thread], ['victim', a.victim],
-    ['audience', a.blast_radius?.audience ? t('mail.audience_of', {n: a.blast_radius.audience, domains: number(a.blast_radius.audience_domains)}) : null], ['kind', known(`kind.${a.kind}`) ? t(`kind.${a.kind}`) : a.kind], ['alarm', a.id], ['first', a.first_seen], ['raised', a.raised], ['updated', a.updated]];
+    ['audience', a.blast_radius?.audience ? t(a.blast_radius.audience_domains ? 'mail.audience_of' : 'mail.audience_only', {n: a.blast_radius.audience, domains: number(a.blast_radius.audience_domains)}) : null], ['kind', known(`kind.${a.kind}`) ? t(`kind.${a.kind}`) : a.kind], ['alarm', a.id], ['first', a.first_seen], ['raised', a.raised], ['updated', a.updated]];
   byId('mail').replaceChildren(...facts.filter(([, v]) => v).flatMap(([k, v]) => [html('dt', {}, t(`mail.${k}`)), html('dd', {}, v)]));
 }
 

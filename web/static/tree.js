@@ -73,24 +73,27 @@ function kind(host) {
 }
 
 function under(host) {
-  const address = host.name ? host.address : null;
+  const address = host.name && host.role !== 'origin' ? host.address : null;
   const what = badge(host) ? t(`role.${host.role}.does`)
     : host.role === 'origin' ? (host.redeliveries ? t('role.origin') : t('tree.once', {n: host.deliveries}))
       : host.recipients_in ? t('tree.took', {n: host.recipients_in}) : t(`role.${host.role}`);
   return [address, what].filter(Boolean).join(' · ');
 }
 
+const whole = (host) => [hostName(host), host.address, under(host)].filter(Boolean).join('\n');
+
 function clip(text, width, per) {
   const most = Math.floor(width / per);
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
-function box(x, y, width, title, small, classes, whole) {
-  return svg('g', {class: 'host'}, svg('title', {}, whole ?? `${title}\n${small}`),
+function box(x, y, width, title, small, classes, all) {
+  const centre = x + width / 2 + (classes.includes('guilty') ? 9 : 0);
+  return svg('g', {class: 'host'}, svg('title', {}, all ?? `${title}\n${small}`),
     svg('rect', {class: `node ${classes}`, x, y: y - BOX / 2, width, height: BOX, rx: 8}),
     classes.includes('guilty') && svg('path', {class: 'flag', d: `M${x + 10} ${y - 8}a6 6 0 1 1 -1.5 5.6M${x + 10} ${y - 13}v5h5`}),
-    svg('text', {class: 'lbl', x: x + width / 2, y: y - 3, 'text-anchor': 'middle'}, clip(title, width - (classes.includes('guilty') ? 40 : 12), 7.9)),
-    svg('text', {class: 'sub', x: x + width / 2, y: y + 14, 'text-anchor': 'middle'}, clip(small, width - 8, 6.3)));
+    svg('text', {class: 'lbl', x: centre, y: y - 3, 'text-anchor': 'middle'}, clip(title, width - (classes.includes('guilty') ? 34 : 10), 7.9)),
+    svg('text', {class: 'sub', x: centre, y: y + 14, 'text-anchor': 'middle'}, clip(small, width - 8, 6.3)));
 }
 
 const thick = (again, most) => (again ? 2.5 + 6 * Math.sqrt(again / Math.max(1, most)) : 2);
@@ -114,7 +117,7 @@ function wide(m, width) {
     const n = column.length + (rest[c] ? 1 : 0), x = 4 + c * step;
     column.forEach((i, k) => {
       at.set(i, {x, y: middle(n, k)});
-      boxes.push(box(x, middle(n, k), box_width, hostName(m.hosts[i]), under(m.hosts[i]), kind(m.hosts[i])));
+      boxes.push(box(x, middle(n, k), box_width, hostName(m.hosts[i]), under(m.hosts[i]), kind(m.hosts[i]), whole(m.hosts[i])));
     });
     if (rest[c])
       boxes.push(box(x, middle(n, n - 1), box_width, t('tree.more', {n: rest[c]}), t('tree.more_below'), 'more'));
@@ -183,7 +186,7 @@ function outline(m, width) {
       drawn.unshift(svg('path', {class: `edge ${edge && !edge.on_wire ? 'word' : ''}`, 'stroke-width': 2, d: `M${parent.x + 9} ${parent.y + BOX / 2}V${here - 8}q0 8 8 8H${x}`}));
     }
     const small = badge(host) ? `${t(`role.${host.role}.does`)} · ${t('tree.again', {n: host.redeliveries})}` : under(host);
-    drawn.push(box(x, y, width - x - 4, hostName(host), small, kind(host), `${hostName(host)}\n${under(host)}`));
+    drawn.push(box(x, y, width - x - 4, hostName(host), small, kind(host), whole(host)));
     y += ROW - 10;
     for (const k of children(i).slice(0, SHOWN))
       put(k, level + 1, {i, x, y: here});
