@@ -20,6 +20,7 @@ function handles() {
   this.rightZoomHandle_ = make();
 }
 
+const few = (n) => number(n, n !== null && n < 10 && n % 1 ? 1 : 0);
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /* Rows of an answer of /api/v1/rates: objects with a time each, or columns from a time on. */
@@ -39,6 +40,11 @@ function point(r) {
   return Number.isNaN(time) ? null : row(time, r.deliveries, r.redeliveries);
 }
 
+/* Seconds of which nothing is known are left out of an answer: the line must not cross them. */
+function broken(rows, most) {
+  return rows.flatMap((r, i) => (i && r[0] - rows[i - 1][0] > most ? [[new Date(rows[i - 1][0].getTime() + 1), null, null], r] : [r]));
+}
+
 export class Chart {
   constructor(place, readout) {
     Object.assign(this, {place, readout, rows: [], marks: [], range: 'quarter', graph: null, drawn: 0});
@@ -49,7 +55,7 @@ export class Chart {
   /* Takes a whole answer for a range. */
   load(range, answer) {
     this.range = range;
-    this.rows = points(answer);
+    this.rows = broken(points(answer), RANGES[range][1] * 3000);
     this.graph?.destroy();
     this.graph = null;
     this.draw();
@@ -104,11 +110,11 @@ export class Chart {
       highlightCircleSize: 3, dateWindow: this.window(), showRangeSelector: wide, rangeSelectorHeight: 26, rightGap: 8,
       rangeSelectorPlotFillColor: ink('--info'), rangeSelectorPlotFillGradientColor: '', rangeSelectorPlotStrokeColor: ink('--info'),
       rangeSelectorBackgroundStrokeColor: ink('--line'), rangeSelectorForegroundStrokeColor: ink('--soft'), rangeSelectorAlpha: 0.5,
-      axes: {y: {axisLabelWidth: 40, axisLabelFormatter: (v) => number(v, v < 10 && v % 1 ? 1 : 0)}, x: {pixelsPerLabel: wide ? 90 : 70}},
+      axes: {y: {axisLabelWidth: 40, axisLabelFormatter: few}, x: {pixelsPerLabel: wide ? 90 : 70}},
       underlayCallback: (canvas, area, graph) => this.underlay(canvas, area, graph),
       highlightCallback: (event, x, at) => {
         const of = (name) => this.rows[at[0].row]?.[name === 'again' ? 1 : 2];
-        this.readout.textContent = t('chart.at', {time: clock(x), first: number(of('first')), again: number(of('again'))});
+        this.readout.textContent = t('chart.at', {time: clock(x), first: few(of('first')), again: few(of('again'))});
       },
       unhighlightCallback: () => { this.readout.textContent = ''; },
       zoomCallback: () => { this.zoomed = this.graph?.isZoomed('x') ?? false; },
