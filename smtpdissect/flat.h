@@ -8,7 +8,7 @@
 size_t transaction_flat_size(const struct transaction *t); /* bytes */
 /* `to` holds transaction_flat_size(t) bytes, aligned to 8; the copy begins there and stays good as long as that memory. */
 const struct transaction *transaction_flatten(const struct transaction *t, void *to);
-size_t session_flat_size(const struct session_record *r);
-const struct session_record *session_flatten(const struct session_record *r, void *to);
+size_t session_flat_size(const struct session_record *s);
+const struct session_record *session_flatten(const struct session_record *s, void *to);
 
 #endif
