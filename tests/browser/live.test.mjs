@@ -39,6 +39,8 @@ try {
   const turned = Date.now();
   assert.ok(raised && turned - raised < 2000, `the banner turned ${turned - raised} ms after the alarm`);
   await page.waitForTimeout(2500);
+  const most = await page.$$eval('.dygraph-axis-label-y', (all) => Math.max(...all.map((t) => Number(t.textContent))));
+  assert.ok(most >= 20, `the curve follows: its axis ends at ${most}`);
   await page.screenshot({path: `${shots}/live-now.png`, fullPage: true});
   await page.click('.acts a');
   await page.waitForSelector('#tree svg');

@@ -47,7 +47,7 @@ function broken(rows, most) {
 
 export class Chart {
   constructor(place, readout) {
-    Object.assign(this, {place, readout, rows: [], marks: [], range: 'quarter', graph: null, drawn: 0});
+    Object.assign(this, {place, readout, rows: [], marks: [], range: 'quarter', graph: null, drawn: 0, zoomed: false});
     const again = () => { this.graph?.destroy(); this.graph = null; this.draw(); };
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', again);
   }
@@ -91,35 +91,43 @@ export class Chart {
     return [to - RANGES[this.range][0] * 1000, to];
   }
 
+  /* The rows, from the start of the range on, known or not. */
+  shown() {
+    const [from] = this.window();
+    return this.rows[0][0].getTime() > from ? [[new Date(from), null, null], [new Date(this.rows[0][0].getTime() - 1), null, null], ...this.rows] : this.rows;
+  }
+
   draw() {
     this.drawn = performance.now();
     if (typeof Dygraph === 'undefined' || !this.rows.length)
       return;
     const most = this.describe(), scale = {valueRange: most < 10 ? [0, 10.5] : null}; /* a few mails are no mountain */
     if (this.graph) {
-      this.graph.updateOptions({file: this.rows, ...scale, ...(this.graph.isZoomed('x') || this.zoomed ? {} : {dateWindow: this.window()})});
+      this.graph.updateOptions({file: this.shown(), ...scale, ...(this.zoomed ? {} : {dateWindow: null})});
       return;
     }
     Dygraph.Plugins.RangeSelector.prototype.createZoomHandles_ = handles;
     Dygraph.PLUGINS = Dygraph.PLUGINS.filter((p) => p !== Dygraph.Plugins.Legend); /* it measures by an inline style, which is forbidden too */
     const wide = this.place.clientWidth > 560;
     this.zoomed = false;
-    this.graph = new Dygraph(this.place, this.rows, {
+    this.graph = new Dygraph(this.place, this.shown(), {
       labels: ['time', 'again', 'first'], colors: [ink('--storm'), ink('--info')], legend: 'never', stackedGraph: true, ...scale, fillAlpha: 0.62,
       strokeWidth: 1.2, includeZero: true, gridLineColor: ink('--hair'), axisLineColor: ink('--line'), axisLabelFontSize: 12,
-      highlightCircleSize: 3, dateWindow: this.window(), showRangeSelector: wide, rangeSelectorHeight: 26, rightGap: 8,
+      highlightCircleSize: 3, showRangeSelector: wide, rangeSelectorHeight: 26, rightGap: 8,
       rangeSelectorPlotFillColor: ink('--info'), rangeSelectorPlotFillGradientColor: '', rangeSelectorPlotStrokeColor: ink('--info'),
       rangeSelectorBackgroundStrokeColor: ink('--line'), rangeSelectorForegroundStrokeColor: ink('--soft'), rangeSelectorAlpha: 0.5,
       axes: {y: {axisLabelWidth: 40, axisLabelFormatter: few}, x: {pixelsPerLabel: wide ? 90 : 70}},
       underlayCallback: (canvas, area, graph) => this.underlay(canvas, area, graph),
-      highlightCallback: (event, x, at) => {
-        const of = (name) => this.rows[at[0].row]?.[name === 'again' ? 1 : 2];
+      highlightCallback: (event, x) => {
+        const at_x = this.rows.find((r) => r[0].getTime() === x), of = (name) => at_x?.[name === 'again' ? 1 : 2] ?? null;
         this.readout.textContent = t('chart.at', {time: clock(x), first: few(of('first')), again: few(of('again'))});
       },
       unhighlightCallback: () => { this.readout.textContent = ''; },
-      zoomCallback: () => { this.zoomed = this.graph?.isZoomed('x') ?? false; },
+      zoomCallback: (from, to) => {
+        const [first, last] = this.graph.xAxisExtremes();
+        this.zoomed = from > first + 500 || to < last - 500;
+      },
     });
-    this.place.addEventListener('dblclick', () => { this.zoomed = false; });
   }
 
   underlay(canvas, area, graph) {
