@@ -5,8 +5,8 @@ B     := $(OUT)/$(BUILD)
 ifeq ($(origin CC),default)
 CC    := gcc
 endif
-PKGS   := libpcap libndpi libconfuse libxxhash libzstd zlib jansson sqlite3 netsnmp libcurl openssl
-ROOMS  := base capture smtpdissect stats alert
+PKGS   := libpcap libndpi libconfuse libxxhash libzstd zlib jansson sqlite3 netsnmp libcurl openssl libmicrohttpd
+ROOMS  := base capture smtpdissect stats alert web
 VERSION := 0.1
 prefix  ?= /usr/local
 
@@ -27,14 +27,14 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(filter -fsanitize=address$(,)undefined 
 , := ,
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 # netsnmp-agent's own list would link snmpd's whole set of MIBs
-PKG_LIBS   := -lnetsnmpagent $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+PKG_LIBS   := -lnetsnmpagent $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcrypt
 
 ROOM_SRC := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
 MAIN_SRC := $(wildcard *.c)
 OBJ      := $(ROOM_SRC:%.c=$(B)/%.o)
 MAIN_OBJ := $(MAIN_SRC:%.c=$(B)/%.o)
 # right to left: each room may use those before it
-LIBS     := $(B)/alert.a $(B)/stats.a $(B)/smtpdissect.a $(B)/capture.a $(B)/base.a
+LIBS     := $(B)/web.a $(B)/alert.a $(B)/stats.a $(B)/smtpdissect.a $(B)/capture.a $(B)/base.a
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -49,6 +49,15 @@ $(B)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# the pages of the web room are part of the program
+$(B)/web/static_files.c: web/embed.sh $(wildcard web/static/*)
+	$(call say,EMBED,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)web/embed.sh $(wordlist 2,$(words $^),$^) >$@.new && mv $@.new $@
+$(B)/web/static_files.o: $(B)/web/static_files.c web/static.h
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+$(B)/web.a: $(B)/web/static_files.o
 
 define room_archive
 $(B)/$(1).a: $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c))

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "counts_json.h"
 #include "evidence.h"
 #include "squall.h"
 #include "stats/storm_json.h"
@@ -105,74 +106,15 @@ static uint64_t size_of_files(const struct reading *r)
 
 /* ---- what it prints ---------------------------------------------------------------------------------------------------------- */
 
-static json_t *moment(int64_t t)
-{
-    char to[TIME_TEXT];
-    clock_text(t, to);
-    return to[0] ? json_string(to) : json_null();
-}
-
-static json_t *text_or_null(const char *s)
-{
-    return s[0] ? json_string(s) : json_null();
-}
-
-static json_t *capture_json(const struct reading *r)
-{
-    const struct capture *capture = r->sensor.capture;
-    const struct capture_counters *c = capture_counters(capture);
-    int64_t first = capture_first_time(capture), last = capture_now(capture);
-    json_t *files = json_array();
-    for (size_t i = 0; i < r->file_count; i++) {
-        char clean[1024];
-        json_array_append_new(files, json_string(log_clean(span_text(r->files[i]), clean, sizeof clean)));
-    }
-    json_t *object = json_pack("{s:o, s:I, s:I, s:o, s:o, s:f}", "files", files, "packets", (json_int_t)c->packets, "bytes",
-        (json_int_t)c->bytes, "first", moment(first), "last", first == TIME_UNKNOWN ? json_null() : moment(last), "duration",
-        first == TIME_UNKNOWN ? 0.0 : (double)(last - first) / (double)NS_PER_SECOND);
-#define X(name, doc)                                           \
-    if (!json_object_get(object, #name))                       \
-        json_object_set_new(object, #name, json_integer((json_int_t)c->name));
-    CAPTURE_COUNTERS(X)
-#undef X
-    json_object_set_new(object, "mirror_copies", json_real(capture_mirror_copies(capture)));
-    return object;
-}
-
-static json_t *smtp_json(const struct reading *r)
-{
-    const struct smtp_counters *d = dissector_counters(r->sensor.dissector);
-    const struct stats_counters *s = stats_counters(r->sensor.stats);
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "sessions", (json_int_t)d->sessions, "starttls_sessions",
-        (json_int_t)d->starttls_sessions, "tls_sessions", (json_int_t)d->tls_sessions, "transactions", (json_int_t)s->transactions,
-        "messages", (json_int_t)s->messages, "recipients", (json_int_t)s->recipients, "rejected_recipients",
-        (json_int_t)s->rejected_recipients, "message_ids", (json_int_t)s->message_ids, "uncertain", (json_int_t)s->uncertain, "twins",
-        (json_int_t)s->twins);
-}
-
-static json_t *messages_json(const struct reading *r)
-{
-    struct message_row rows[TOP_MESSAGES];
-    size_t n = stats_top(r->sensor.stats, rows, TOP_MESSAGES);
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) {
-        const struct message_row *m = &rows[i];
-        json_array_append_new(list,
-            json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "message_id", text_or_null(m->message_id), "from",
-                text_or_null(m->from), "subject", text_or_null(m->subject), "audience", (json_int_t)m->audience, "copies",
-                (json_int_t)m->copies, "deliveries", (json_int_t)m->deliveries, "recipients", (json_int_t)m->recipients, "redeliveries",
-                (json_int_t)m->redeliveries, "sources", (json_int_t)m->sources, "first", moment(m->first), "last", moment(m->last)));
-    }
-    return list;
-}
-
 static bool print_json(const struct reading *r)
 {
+    struct message_row rows[TOP_MESSAGES];
     json_t *alarms = json_array();
     for (size_t i = 0; i < stats_storm_count(r->sensor.stats); i++)
         json_array_append_new(alarms, storm_json(stats_storm(r->sensor.stats, i)));
-    json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "squall", SQUALL_VERSION, "capture", capture_json(r), "smtp", smtp_json(r),
-        "messages", messages_json(r), "alarms", alarms);
+    json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "squall", SQUALL_VERSION, "capture",
+        counts_capture(&r->sensor, r->files, r->file_count), "smtp", counts_smtp(&r->sensor), "messages",
+        counts_messages(rows, stats_top(r->sensor.stats, rows, TOP_MESSAGES)), "alarms", alarms);
     bool good = object && json_dumpf(object, stdout, JSON_INDENT(2) | STORM_JSON_FLAGS) == 0 && putchar('\n') != EOF;
     json_decref(object);
     return good;

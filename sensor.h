@@ -7,6 +7,7 @@
 #include "stats/history.h"
 #include "stats/settings.h"
 #include "stats/stats.h"
+#include "web/web.h"
 
 #define INTERFACES_MOST 8
 struct settings { /* everything squall.conf can say */
@@ -14,6 +15,7 @@ struct settings { /* everything squall.conf can say */
     struct smtp_settings smtp;
     struct stats_settings stats;
     struct history_settings history;
+    struct web_settings web;
     struct alert_settings *alert; /* alert/alert.h; made by settings_groups() */
     struct interface_settings interfaces[INTERFACES_MOST]; /* the file's interface sections */
     size_t interface_count;

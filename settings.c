@@ -17,7 +17,7 @@ static void *interface_add(void *values, const char *title)
 
 const struct setting_group *settings_groups(struct settings *s, size_t *count)
 {
-    static struct setting_group groups[5 + ALERT_GROUPS];
+    static struct setting_group groups[6 + ALERT_GROUPS];
     if (!s->alert)
         s->alert = alert_settings_new();
     assert(s->alert);
@@ -28,7 +28,8 @@ const struct setting_group *settings_groups(struct settings *s, size_t *count)
     groups[3] = (struct setting_group){"Reading SMTP", smtp_settings_list, smtp_settings_count, &s->smtp, NULL, NULL};
     groups[4] =
         (struct setting_group){"Storms: thresholds, a section a kind", stats_settings_list, stats_settings_count, &s->stats, NULL, NULL};
-    *count = 5 + alert_setting_groups(s->alert, groups + 5);
+    groups[5] = (struct setting_group){"The dashboard", web_settings_list, web_settings_count, &s->web, NULL, NULL};
+    *count = 6 + alert_setting_groups(s->alert, groups + 6);
     return groups;
 }
 

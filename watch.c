@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "alert/alert.h"
+#include "desk.h"
 #include "evidence.h"
 #include "squall.h"
 
@@ -27,6 +28,7 @@ struct watching {
     struct evidence *evidence;
     bool evidence_failed;
     struct alert *alert;
+    struct desk *desk;  /* NULL: no dashboard */
     int64_t alert_ticked;     /* monotonic ns */
     int64_t replay_began, replay_first; /* monotonic ns; packet time */
     int64_t status_told;      /* packet time */
@@ -75,6 +77,7 @@ static void storm_changed(void *user, const struct storm *s, enum storm_change c
     if (w->evidence && s->severity != SEVERITY_NOTICE)
         evidence_storm(w->evidence, s);
     alert_storm(w->alert, s, words[change]);
+    desk_storm(w->desk, s, words[change]);
 }
 
 /* From a channel's thread; log_line() is one write. */
@@ -87,8 +90,10 @@ static void channel_changed(void *user, const char *channel, bool failing, const
         log_line(LOG_LEVEL_NOTICE, "%s: alerts arrive again", channel);
 }
 
-static void tick_alerts(struct watching *w)
+/* What is due between packets, whether any come or not. */
+static void attend(struct watching *w)
 {
+    desk_poll(w->desk, &w->sensor);
     int64_t now = clock_monotonic();
     if (now - w->alert_ticked < NS_PER_SECOND)
         return;
@@ -129,6 +134,7 @@ static void pace(struct watching *w, int64_t now)
         if (left > NS_PER_SECOND / 10)
             left = NS_PER_SECOND / 10;
         nanosleep(&(struct timespec){.tv_nsec = left > 0 ? left : 0}, NULL);
+        attend(w);
     }
 }
 
@@ -139,7 +145,8 @@ static void second_passed(void *user, int64_t now)
     if (w->history && !history_tick(w->history, now, &why))
         history_trouble(w, &why);
     write_evidence(w);
-    tick_alerts(w);
+    attend(w);
+    desk_second(w->desk, &w->sensor, now, !w->replay);
     if (w->status_told == 0)
         w->status_told = now;
     if (now - w->status_told >= STATUS_EVERY) {
@@ -227,6 +234,26 @@ static bool keep_history(struct watching *w, struct settings *settings, int *sta
     return true;
 }
 
+/* The dashboard, unless none is wanted.  A replay that nobody configured does without when its usual port is taken. */
+static int open_desk(struct watching *w, const struct settings *settings)
+{
+    struct reason why;
+    int status = 0;
+    if (!settings->web.listen)
+        return 0;
+    int listener = web_listen(&settings->web, &why, &status);
+    if (listener < 0 && status == EX_UNAVAILABLE && w->replay && !w->config) {
+        log_line(LOG_LEVEL_WARNING, "%s; this replay has no dashboard", why.text);
+        return 0;
+    }
+    if (listener >= 0 && (w->desk = desk_new(settings, listener, w->alert, &why))) {
+        log_line(LOG_LEVEL_NOTICE, "dashboard: %s://%s/", settings->web.certificate ? "https" : "http", settings->web.listen);
+        return 0;
+    }
+    fprintf(stderr, "squall: %s\n", why.text);
+    return listener < 0 ? status : EX_CONFIG;
+}
+
 static int watch_interfaces(struct watching *w, const struct settings *settings)
 {
     struct reason why = {""};
@@ -244,7 +271,7 @@ static int watch_interfaces(struct watching *w, const struct settings *settings)
             fprintf(stderr, "squall: %s\n", why.text);
             return EX_UNAVAILABLE;
         }
-        tick_alerts(w); /* also when no packet comes */
+        attend(w);
     }
     return 0;
 }
@@ -286,6 +313,9 @@ int command_watch(int argc, char **argv)
         status = EX_CONFIG;
         goto close;
     }
+    status = open_desk(&w, &settings);
+    if (status)
+        goto close;
     if (!sensor_open(&w.sensor, &settings, &hooks)) {
         fputs("squall: out of memory at the start; lower the bounds in squall.conf\n", stderr);
         status = EX_OSERR;
@@ -302,6 +332,7 @@ int command_watch(int argc, char **argv)
     sensor_finish(&w.sensor);
     write_evidence(&w);
 close:
+    desk_free(w.desk);
     alert_free(w.alert);
     evidence_free(w.evidence);
     sensor_close(&w.sensor);

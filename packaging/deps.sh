@@ -3,10 +3,10 @@
 # build: to make squall.  check: and to run `make check`.
 set -eu
 build="gcc libc6-dev make pkg-config libpcap-dev libndpi-dev libconfuse-dev libxxhash-dev libzstd-dev zlib1g-dev libjansson-dev libsqlite3-dev
-    libsnmp-dev libcurl4-openssl-dev libssl-dev"
+    libsnmp-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libcrypt-dev"
 receivers="snmp snmpd snmptrapd smitools rsyslog rsyslog-gnutls prometheus prometheus-alertmanager"
 check="libcmocka-dev clang libclang-rt-dev clang-tidy cppcheck valgrind jq zstd libc6-dbg
-    python3 openssl $receivers"
+    python3 openssl curl $receivers"
 case ${1:-build} in
 build) want="$build" ;;
 check) want="$build $check" ;;

@@ -9,7 +9,7 @@
     X(messages, "messages")                                                          \
     X(deliveries, "recipients accepted in messages")                                 \
     X(redeliveries, "deliveries to recipients who had the mail")                     \
-    X(recipients, "RCPT commands accepted, whatever became of the mail")             \
+    X(recipients, "recipients accepted in messages, twins included")                 \
     X(rejects, "RCPT commands refused")                                              \
     X(sessions, "SMTP sessions ended")                                               \
     X(tls_sessions, "of them under TLS")                                             \

@@ -58,6 +58,9 @@ pcaps: $(B)/squall $(PCAPS) ## dialogues made into packets, against their .expec
 alert-check: $(B)/squall $(ALERT_DRIVER) ## alarms that arrive: against real snmptrapd, snmpd, rsyslogd, Alertmanager, a bad webhook
 	$(Q)tests/alert/run $(B)/squall $(ALERT_DRIVER)
 
+web-check: $(B)/squall ## the dashboard's HTTP: every path, and what must be refused, by curl
+	$(Q)tests/web/run $(B)/squall
+
 corpus: $(B)/squall ## the public captures of ../shared/corpus
 	$(Q)tests/run-corpus $(B)/squall
 
@@ -100,8 +103,8 @@ lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespace
 build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(ALERT_DRIVER) $(BENCH) $(PCAPS))
 
 # `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
-RELEASE_STEPS := sim alert-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
-ASAN_STEPS    := alert-check split corpus storms unit script pcaps
+RELEASE_STEPS := sim alert-check web-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
+ASAN_STEPS    := alert-check web-check split corpus storms unit script pcaps
 STEPS := release-tidy $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
 BUILDS := release-build-all asan-build-all fuzz-build-all
 RESULTS = $(OUT)/results
@@ -115,4 +118,4 @@ $(STEPS:%=step-%): | $(BUILDS:%=step-%)
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: unit script sim pcaps alert-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench lab build-all check check-steps
+.PHONY: unit script sim pcaps alert-check web-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench lab build-all check check-steps

@@ -11,25 +11,22 @@
 #include "stats/storm.h"
 
 struct web_settings {
-    char *listen;             /* "127.0.0.1:8025", "[::1]:8025" */
+    char *listen;             /* "127.0.0.1:8025", "[::1]:8025"; NULL: no pages */
     char *certificate, *key;  /* PEM files; both or neither */
     char *password;           /* crypt(3) hash; outside loopback it must be set, and TLS too */
-    char *host_names;         /* further names the Host header may have, separated by blanks */
-    char *privacy;            /* clear, domain or pseudonym */
-    char *language;           /* of pages without a preference: en, fr, nl */
-    char *rrd_directory;      /* NULL: state_directory/rrd */
-    char *rrdcached;          /* address of a rrdcached; NULL: none */
+    struct text_list host_names; /* further names the Host header may have */
     int64_t connections, connections_per_address, event_clients;
 };
 extern const struct setting web_settings_list[];
 extern const size_t web_settings_count;
 
-struct web_desk { /* what the pages may ask of the desk; each returns false with *why */
+struct web_desk { /* what the pages may ask of the desk, from web's thread; each returns false with *why */
     bool (*acknowledge)(void *user, const char *id, const char *who, struct reason *why);
     json_t *(*trace)(
-        void *user, const char *message_id, const char *address, struct reason *why); /* waits at most 2 s for the sensor; new reference */
+        void *user, const char *message_id, const char *address, struct reason *why); /* waits at most 2 s for the sensor; new reference;
+                                                                                         NULL: traces are not to be had */
     int (*capsule)(void *user, const char *id, struct reason *why);  /* a descriptor with the pcapng, at its start; -1 */
-    json_t *(*channels)(void *user);                                  /* health of the alert channels */
+    json_t *(*channels)(void *user); /* health of the alert channels: [{"name", "failing", ...}], new reference */
     void *user;
 };
 
@@ -39,8 +36,14 @@ int web_listen(const struct web_settings *settings, struct reason *why, int *sta
 struct web;
 struct web *web_start(
     const struct web_settings *settings, int listener, const char *state_directory, const struct web_desk *desk, struct reason *why);
-void web_stop(struct web *w);
+void web_stop(struct web *w); /* NULL does nothing; closes the listener */
+struct web_counter { /* a line of /metrics */
+    const char *name, *doc; /* "capture_packets"; both outlive the room */
+    uint64_t value;
+};
+#define WEB_COUNTERS 128
 /* What was published; each copies and returns at once. */
+void web_counters(struct web *w, const struct web_counter *counters, size_t count); /* the first WEB_COUNTERS */
 void web_rates(struct web *w, const struct rates *r);
 void web_storm(struct web *w, const struct storm *s, const char *change);
 void web_status(struct web *w, json_t *status);     /* takes the reference */

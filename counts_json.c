@@ -1,0 +1,61 @@
+/* In: the sensor's counters and its table of messages.  Out: JSON, to `read --json` and to the dashboard's status. */
+#include "counts_json.h"
+
+static json_t *moment(int64_t t)
+{
+    char to[TIME_TEXT];
+    clock_text(t, to);
+    return to[0] ? json_string(to) : json_null();
+}
+
+static json_t *text_or_null(const char *s)
+{
+    return s[0] ? json_string(s) : json_null();
+}
+
+json_t *counts_capture(const struct sensor *sensor, const char *const *paths, size_t path_count)
+{
+    const struct capture *capture = sensor->capture;
+    const struct capture_counters *c = capture_counters(capture);
+    int64_t first = capture_first_time(capture), last = capture_now(capture);
+    json_t *files = json_array();
+    for (size_t i = 0; i < path_count; i++) {
+        char clean[1024];
+        json_array_append_new(files, json_string(log_clean(span_text(paths[i]), clean, sizeof clean)));
+    }
+    json_t *object = json_pack("{s:o, s:I, s:I, s:o, s:o, s:f}", "files", files, "packets", (json_int_t)c->packets, "bytes",
+        (json_int_t)c->bytes, "first", moment(first), "last", first == TIME_UNKNOWN ? json_null() : moment(last), "duration",
+        first == TIME_UNKNOWN ? 0.0 : (double)(last - first) / (double)NS_PER_SECOND);
+#define X(name, doc)                                           \
+    if (!json_object_get(object, #name))                       \
+        json_object_set_new(object, #name, json_integer((json_int_t)c->name));
+    CAPTURE_COUNTERS(X)
+#undef X
+    json_object_set_new(object, "mirror_copies", json_real(capture_mirror_copies(capture)));
+    return object;
+}
+
+json_t *counts_smtp(const struct sensor *sensor)
+{
+    const struct smtp_counters *d = dissector_counters(sensor->dissector);
+    const struct stats_counters *s = stats_counters(sensor->stats);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "sessions", (json_int_t)d->sessions, "starttls_sessions",
+        (json_int_t)d->starttls_sessions, "tls_sessions", (json_int_t)d->tls_sessions, "transactions", (json_int_t)s->transactions,
+        "messages", (json_int_t)s->messages, "recipients", (json_int_t)s->recipients, "rejected_recipients",
+        (json_int_t)s->rejected_recipients, "message_ids", (json_int_t)s->message_ids, "uncertain", (json_int_t)s->uncertain, "twins",
+        (json_int_t)s->twins);
+}
+
+json_t *counts_messages(const struct message_row *rows, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct message_row *m = &rows[i];
+        json_array_append_new(list,
+            json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "message_id", text_or_null(m->message_id), "from",
+                text_or_null(m->from), "subject", text_or_null(m->subject), "audience", (json_int_t)m->audience, "copies",
+                (json_int_t)m->copies, "deliveries", (json_int_t)m->deliveries, "recipients", (json_int_t)m->recipients, "redeliveries",
+                (json_int_t)m->redeliveries, "sources", (json_int_t)m->sources, "first", moment(m->first), "last", moment(m->last)));
+    }
+    return list;
+}

@@ -1,0 +1,13 @@
+/* What the sensor has counted, as JSON in the words of `read --json`: new references. */
+#ifndef SQUALL_COUNTS_JSON_H
+#define SQUALL_COUNTS_JSON_H
+
+#include <jansson.h>
+
+#include "sensor.h"
+
+json_t *counts_capture(const struct sensor *sensor, const char *const *paths, size_t path_count);
+json_t *counts_smtp(const struct sensor *sensor);
+json_t *counts_messages(const struct message_row *rows, size_t count);
+
+#endif

@@ -1,0 +1,16 @@
+/* What each path answers.  Private to web/. */
+#ifndef SQUALL_WEB_API_H
+#define SQUALL_WEB_API_H
+
+#include "web/server.h"
+
+/* `part`: what stood for the * of the path in route.c's table, never NULL. */
+typedef enum MHD_Result handler(struct request *r, const char *part);
+handler api_status, api_alarms, api_alarm, api_acknowledge, api_messages, api_message, api_rates, api_events, api_healthz;
+handler report_page, report_evidence; /* report.c */
+handler metrics_page;                 /* metrics.c */
+
+/* The alarm on the board, or else in the history: a new reference; NULL: none. */
+json_t *api_find_alarm(struct request *r, const char *id);
+
+#endif
