@@ -1,4 +1,5 @@
-/* Large tables: address space taken once, pages only when they are first written. */
+/* Large tables: address space taken once, pages only when they are first written; in huge pages where the system has them, for places are
+ * by hash, and most of the time would go into misses of cache and TLB. */
 #ifndef SQUALL_STATS_MEMORY_H
 #define SQUALL_STATS_MEMORY_H
 
@@ -9,7 +10,10 @@
 static inline void *memory_map(size_t bytes) /* zeroed; NULL: refused */
 {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED)
+        return NULL;
+    madvise(p, bytes, MADV_HUGEPAGE); /* a wish */
+    return p;
 }
 
 static inline void memory_unmap(void *p, size_t bytes)

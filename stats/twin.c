@@ -12,9 +12,8 @@
  * A next hop is none: its chain is longer. A resend is none: it does not overlap, or comes from another port. */
 #include "stats/twin.h"
 
-#include <stdlib.h>
-
 #include "base/hash.h"
+#include "stats/memory.h"
 #include "stats/message.h"
 
 #define BUCKETS (TWIN_MEMORY * 2)
@@ -41,12 +40,12 @@ struct twins {
 
 struct twins *twins_new(void)
 {
-    return calloc(1, sizeof(struct twins));
+    return memory_map(sizeof(struct twins));
 }
 
 void twins_free(struct twins *w)
 {
-    free(w);
+    memory_unmap(w, sizeof *w);
 }
 
 static uint64_t endpoint_hash(struct endpoint e)

@@ -1,11 +1,12 @@
 /* In: keys (hashes) as they are seen, with the time.  Out: how often each was seen in the span that ends now, to the detectors that
  * count "n in ten minutes".
  *
- * A key has a ring of sixteen slices of the span, in any of the eight places of its set; when all are taken the one
- * with the smallest count makes room, so a key that is seen often survives a flood of keys seen once (the idea of HeavyGuardian, Yang
- * et al. 2018). */
+ * A key stands in any of the eight places of its set; when all are taken the one with the smallest count makes room, so a key that is
+ * seen often survives a flood of keys seen once (the idea of HeavyGuardian, Yang et al. 2018). Its span has sixteen slices; a ring with a
+ * count for each is needed only by a key that was seen in more than one of them. */
 #include "stats/window.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,17 +15,23 @@
 #define SLICES 16
 #define WAYS   8
 
-struct set { /* keys and totals together: a key that is not there costs two lines of the cache */
+struct set { /* all but the rings: a key seen once costs two lines of the cache, and no page of rings */
     uint64_t key[WAYS];
-    uint32_t total[WAYS];
-    uint32_t slice[WAYS]; /* number of the newest slice since the epoch, cut to 32 bits */
-    uint32_t count[WAYS][SLICES];
+    struct {
+        uint32_t newest; /* number of its newest slice since the epoch, cut to 32 bits */
+        uint32_t total : 31, spread : 1; /* 0: all in the newest slice, and the ring says nothing */
+    } way[WAYS];
+};
+
+struct ring {
+    uint32_t count[SLICES];
 };
 
 struct window {
     int64_t slice_length;
     uint32_t sets;
     struct set *set;
+    struct ring *ring; /* WAYS for each set */
 };
 
 struct window *window_new(int64_t span, uint32_t keys)
@@ -35,9 +42,10 @@ struct window *window_new(int64_t span, uint32_t keys)
     w->slice_length = span / SLICES > 0 ? span / SLICES : 1;
     w->sets = keys / WAYS ? keys / WAYS : 1;
     w->set = memory_map(sizeof *w->set * w->sets);
-    if (w->set)
+    w->ring = memory_map(sizeof *w->ring * WAYS * w->sets);
+    if (w->set && w->ring)
         return w;
-    free(w);
+    window_free(w);
     return NULL;
 }
 
@@ -46,6 +54,7 @@ void window_free(struct window *w)
     if (!w)
         return;
     memory_unmap(w->set, sizeof *w->set * w->sets);
+    memory_unmap(w->ring, sizeof *w->ring * WAYS * w->sets);
     free(w);
 }
 
@@ -54,33 +63,14 @@ static uint32_t slice_of(const struct window *w, int64_t now)
     return (uint32_t)(now / w->slice_length);
 }
 
-/* What is left of a key's total when `slice` is the newest. */
-static uint32_t total_at(const struct set *s, int way, uint32_t slice)
+static uint32_t set_of(const struct window *w, uint64_t key)
 {
-    int32_t steps = (int32_t)(slice - s->slice[way]);
-    if (steps >= SLICES)
-        return 0;
-    uint32_t total = s->total[way];
-    for (int32_t i = 1; i <= steps; i++)
-        total -= s->count[way][(s->slice[way] + (uint32_t)i) % SLICES];
-    return total;
+    return memory_place(key, w->sets);
 }
 
-/* Forgets the slices that have left the span.  A time before the newest slice (packets out of order) changes nothing. */
-static void turn(struct set *s, int way, uint32_t slice)
+static struct ring *ring_of(const struct window *w, uint32_t set, int way)
 {
-    int32_t steps = (int32_t)(slice - s->slice[way]);
-    if (steps <= 0)
-        return;
-    s->total[way] = total_at(s, way, slice);
-    for (int32_t i = 1; i <= steps && i <= SLICES; i++)
-        s->count[way][(s->slice[way] + (uint32_t)i) % SLICES] = 0;
-    s->slice[way] = slice;
-}
-
-static struct set *set_of(const struct window *w, uint64_t key)
-{
-    return &w->set[memory_place(key, w->sets)];
+    return &w->ring[(size_t)set * WAYS + (size_t)way];
 }
 
 static int way_of(const struct set *s, uint64_t key)
@@ -91,43 +81,78 @@ static int way_of(const struct set *s, uint64_t key)
     return -1;
 }
 
-/* The way with the smallest count, emptied. */
-static int make_room(struct set *s, uint32_t slice)
+/* What is left of a key's total when `slice` is the newest. */
+static uint32_t total_at(const struct window *w, uint32_t set, int way, uint32_t slice)
 {
+    const struct set *s = &w->set[set];
+    int32_t steps = (int32_t)(slice - s->way[way].newest);
+    if (steps >= SLICES)
+        return 0;
+    uint32_t total = s->way[way].total;
+    for (int32_t i = 1; i <= steps && s->way[way].spread; i++)
+        total -= ring_of(w, set, way)->count[(s->way[way].newest + (uint32_t)i) % SLICES];
+    return total;
+}
+
+/* Forgets the slices that have left the span.  A time before the newest slice (packets out of order) changes nothing. */
+static void turn(struct window *w, uint32_t set, int way, uint32_t slice)
+{
+    struct set *s = &w->set[set];
+    uint32_t before = s->way[way].newest, left = total_at(w, set, way, slice);
+    int32_t steps = (int32_t)(slice - before);
+    if (steps <= 0)
+        return;
+    struct ring *r = ring_of(w, set, way);
+    if (left && !s->way[way].spread) {
+        *r = (struct ring){0};
+        r->count[before % SLICES] = left;
+    }
+    for (int32_t i = 1; i <= steps && left; i++)
+        r->count[(before + (uint32_t)i) % SLICES] = 0;
+    s->way[way].newest = slice;
+    s->way[way].total = left & WINDOW_MOST;
+    s->way[way].spread = left > 0;
+}
+
+/* The way with the smallest count, emptied. */
+static int make_room(struct window *w, uint32_t set, uint32_t slice)
+{
+    struct set *s = &w->set[set];
     int least = 0;
     uint32_t smallest = UINT32_MAX;
     for (int i = 0; i < WAYS && smallest > 0; i++) {
-        uint32_t total = s->total[i] <= 1 && s->slice[i] == slice ? s->total[i] : total_at(s, i, slice);
+        uint32_t total = total_at(w, set, i, slice);
         if (total < smallest) {
             smallest = total;
             least = i;
         }
     }
-    memset(s->count[least], 0, sizeof s->count[least]);
-    s->total[least] = 0;
-    s->slice[least] = slice;
+    s->way[least].newest = slice;
+    s->way[least].total = 0;
+    s->way[least].spread = false;
     return least;
 }
 
 uint32_t window_add(struct window *w, uint64_t key, uint32_t n, int64_t now)
 {
-    uint32_t slice = slice_of(w, now);
-    struct set *s = set_of(w, key);
+    uint32_t slice = slice_of(w, now), set = set_of(w, key);
+    struct set *s = &w->set[set];
     int way = way_of(s, key);
     if (way < 0) {
-        way = make_room(s, slice);
+        way = make_room(w, set, slice);
         s->key[way] = key;
     }
-    turn(s, way, slice);
-    uint32_t added = n < UINT32_MAX - s->total[way] ? n : UINT32_MAX - s->total[way];
-    s->count[way][s->slice[way] % SLICES] += added;
-    return s->total[way] += added;
+    turn(w, set, way, slice);
+    uint32_t total = s->way[way].total, added = n < WINDOW_MOST - total ? n : WINDOW_MOST - total;
+    if (s->way[way].spread)
+        ring_of(w, set, way)->count[s->way[way].newest % SLICES] += added;
+    s->way[way].total = (total + added) & WINDOW_MOST;
+    return total + added;
 }
 
 uint32_t window_count(const struct window *w, uint64_t key, int64_t now)
 {
-    const struct set *s = set_of(w, key);
-    int way = way_of(s, key);
-    uint32_t slice = slice_of(w, now);
-    return way < 0 ? 0 : total_at(s, way, slice);
+    uint32_t set = set_of(w, key);
+    int way = way_of(&w->set[set], key);
+    return way < 0 ? 0 : total_at(w, set, way, slice_of(w, now));
 }

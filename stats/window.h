@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#define WINDOW_MOST INT32_MAX /* a count stops there */
+
 struct window;
 /* Counts over `span` ns, to a sixteenth of it too few, never too many.  Room for `keys`; where there are more, those with the smallest
  * counts are forgotten first, and start from nothing.  NULL: out of memory. */
