@@ -51,7 +51,8 @@ $(B)/%.o: %.c
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # the pages of the web room are part of the program
-$(B)/web/static_files.c: web/embed.sh $(wildcard web/static/*)
+DYGRAPHS ?= /usr/share/javascript/dygraphs/dygraph.min.js
+$(B)/web/static_files.c: web/embed.sh $(wildcard web/static/*) $(DYGRAPHS)
 	$(call say,EMBED,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)web/embed.sh $(wordlist 2,$(words $^),$^) >$@.new && mv $@.new $@

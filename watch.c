@@ -307,7 +307,10 @@ int command_watch(int argc, char **argv)
     struct sensor_hooks hooks = {.storm = storm_changed, .tick = second_passed, .user = &w};
     struct alert_sink channels = {.trouble = channel_changed, .user = &w};
     struct reason why;
-    w.alert = alert_new(settings.alert, settings.history.directory, NULL, &channels, &why);
+    char pages[256] = "";
+    if (settings.web.listen)
+        snprintf(pages, sizeof pages, "%s://%s", settings.web.certificate ? "https" : "http", settings.web.listen);
+    w.alert = alert_new(settings.alert, settings.history.directory, pages, &channels, &why);
     if (!w.alert) {
         fprintf(stderr, "squall: %s\n", why.text);
         status = EX_CONFIG;

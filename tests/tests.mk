@@ -97,6 +97,9 @@ $(BENCH): $(B)/%: %.c
 bench: $(B)/squall $(BENCH) ## wall time against a bare pcap loop (KINDS="mixed small", RUNS, BYTES)
 	$(Q)tests/bench/run $(B)/squall $(B)/tests/bench $(KINDS)
 
+browser: $(B)/squall ## the pages in a real browser; screenshots to look at
+	$(Q)tests/browser/run $(B)/squall $(B)/browser
+
 lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespaces and compare with their logs (root)
 	$(Q)tests/lab/run $(B)/squall $(OUT)/lab
 
@@ -118,4 +121,4 @@ $(STEPS:%=step-%): | $(BUILDS:%=step-%)
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: unit script sim pcaps alert-check web-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench lab build-all check check-steps
+.PHONY: unit script sim pcaps alert-check web-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench browser lab build-all check check-steps
