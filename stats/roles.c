@@ -168,11 +168,12 @@ bool roles_reinjects(
         return p->again.count > 0 || fetched_for_many(p, s);
     uint64_t in = taken_in(m, p);
     bool far_more = p->again.count >= least && p->sent.count >= s->reinjection.lone_amplification * (double)in;
+    /* lists and aliases whose members stand in To: give each of them one copy more, and two or three of them third and fourth ones */
+    if (p->twice < 2)
+        return false;
     if (p->arrival == ARRIVAL_ODD)
         return p->thirds >= 2 && p->again.count >= 2 && (far_more || in == 1);
-    /* an alias with its members in To: gives each of them a second copy; two such aliases, third ones, but hardly to half of the audience
-     */
-    return p->arrival == ARRIVAL_SMTP && far_more && (p->twice >= 2 || (p->thirds >= least && p->again.count * 2 >= widest(r)));
+    return p->arrival == ARRIVAL_SMTP && far_more;
 }
 
 struct verdict roles_judge(const struct roles *r, const struct message *m, const struct party *origin, const struct stats_settings *s)

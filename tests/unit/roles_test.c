@@ -142,10 +142,14 @@ static void a_forwarder_for_few(void **state)
     assert_false(roles_reinjects(&roles, few, &message, NULL, &settings));
 }
 
-static void an_odd_chain_needs_third_copies(void **state)
+static void an_odd_chain_needs_a_second_pass_and_third_copies(void **state)
 {
     (void)state;
     struct party *p = party(1, ARRIVAL_ODD, 40, 40);
+    p->thirds = 40; /* a victim's view of a list and an alias: each of them gives everyone one more */
+    assert_int_equal(judge(NULL).guilty, 0);
+    p->twice = 2;
+    p->thirds = 0;
     assert_int_equal(judge(NULL).guilty, 0);
     p->thirds = 1;
     assert_int_equal(judge(NULL).guilty, 0);
@@ -214,7 +218,7 @@ int main(void)
         T(one_alone),
         T(an_alias_is_no_reinjector),
         T(a_forwarder_for_few),
-        T(an_odd_chain_needs_third_copies),
+        T(an_odd_chain_needs_a_second_pass_and_third_copies),
         T(a_second_pass_needs_two_people),
         T(one_name_is_one_host),
         T(by_name_alone),
