@@ -143,23 +143,13 @@ static uint64_t taken_in(const struct message *m, const struct party *p)
     return h && h->in ? h->in : 1;
 }
 
-static uint32_t widest(const struct roles *r)
-{
-    uint32_t most = 0;
-    for (uint32_t i = 0; i < r->count; i++)
-        if (r->party[i]->sent.count > most)
-            most = r->party[i]->sent.count;
-    return most;
-}
-
 /* Seen from its own link nobody had the mail; but a connector in order sends what it fetched to its own people alone. */
 static bool fetched_for_many(const struct party *p, const struct stats_settings *s)
 {
     return p->fetched && p->sent.count >= s->reinjection.suspected_recipients && p->domains.count >= ROLES_DOMAINS;
 }
 
-bool roles_reinjects(
-    const struct roles *r, const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s)
+bool roles_reinjects(const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s)
 {
     if (p == origin)
         return false;
@@ -183,7 +173,7 @@ struct verdict roles_judge(const struct roles *r, const struct message *m, const
     uint32_t thirds_home = 0;
     for (uint32_t i = 0; i < r->count; i++) {
         const struct party *p = r->party[i];
-        if (!roles_reinjects(r, p, m, origin, s))
+        if (!roles_reinjects(p, m, origin, s))
             continue;
         v.guilty++;
         v.redeliveries += p->redeliveries;
@@ -205,7 +195,7 @@ struct verdict roles_judge(const struct roles *r, const struct message *m, const
     for (uint32_t i = 0; i < r->count && strong && !v.second; i++) {
         const struct party *p = r->party[i];
         /* one host with two addresses is still one host */
-        v.second = p != strong && !(p->name_hash && p->name_hash == strong->name_hash) && roles_reinjects(r, p, m, origin, s);
+        v.second = p != strong && !(p->name_hash && p->name_hash == strong->name_hash) && roles_reinjects(p, m, origin, s);
     }
     v.home = thirds_home >= s->reinjection.suspected_recipients;
     return v;

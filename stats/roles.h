@@ -75,8 +75,7 @@ struct verdict {               /* of the conservation law on one mail */
     bool suspected, second, third, twice, lone;
     bool home; /* third copies, but all at the origin's own server: bounces may tell more */
 };
-bool roles_reinjects(
-    const struct roles *r, const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s);
+bool roles_reinjects(const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s);
 struct verdict roles_judge(const struct roles *r, const struct message *m, const struct party *origin, const struct stats_settings *s);
 /* On the way round a loop and more than a relay on it: it made another recipient of the one it took in (or all hosts of the loop are
  * relays). */

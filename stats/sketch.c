@@ -45,7 +45,7 @@ char *sketch_host_text(struct address address, const char *name, char *to, size_
 static bool at_fault(const struct storm *s, const struct trail *l, const struct party *p, const struct message *m,
     const struct party *origin, const struct stats_settings *settings)
 {
-    return s->kind == KIND_REINJECTION ? roles_reinjects(&l->roles, p, m, origin, settings) : roles_loops(&l->roles, p, m);
+    return s->kind == KIND_REINJECTION ? roles_reinjects(p, m, origin, settings) : roles_loops(&l->roles, p, m);
 }
 
 static void put_numbers(struct storm_host *h, const struct trail *l, const struct message *m, const struct party *p)
@@ -171,7 +171,7 @@ static void draw_hosts(
     }
     for (uint32_t i = 0; s->kind == KIND_REINJECTION && i < l->roles.count; i++) {
         const struct party *p = l->roles.party[i];
-        for (uint32_t j = 0; j < p->feeder_count && roles_reinjects(&l->roles, p, m, origin, settings); j++) {
+        for (uint32_t j = 0; j < p->feeder_count && roles_reinjects(p, m, origin, settings); j++) {
             struct storm_host *h = incident_host(s, p->feeder[j].address, p->feeder[j].name, false);
             if (h && h->role == ROLE_RELAY)
                 put_numbers(h, l, m, NULL);
