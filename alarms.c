@@ -46,10 +46,8 @@ static int parse_arguments(struct asking *a, const char *command, int argc, char
         case OPT_HELP:
             fputs(report ? report_help : alarms_help, stdout);
             return -1;
-        case ':':
-            return usage_error(command, "%s wants a value", argv[optind - 1]);
         default:
-            return usage_error(command, "unknown option \"%s\"", argv[optind - 1]);
+            return option_error(command, o, argv);
         }
     if (a->json && a->html)
         return usage_error(command, "--html and --json exclude each other");

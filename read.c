@@ -279,10 +279,8 @@ static int parse_arguments(struct reading *r, int argc, char **argv)
         case OPT_HELP:
             fputs(help, stdout);
             return -1;
-        case ':':
-            return usage_error("read", "%s wants a value", argv[optind - 1]);
         default:
-            return usage_error("read", "unknown option \"%s\"", argv[optind - 1]);
+            return option_error("read", o, argv);
         }
     if (optind == argc)
         return usage_error("read", "no capture file given");

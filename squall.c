@@ -44,6 +44,11 @@ int usage_error(const char *command, const char *format, ...)
     return EX_USAGE;
 }
 
+int option_error(const char *command, int got, char **argv)
+{
+    return usage_error(command, got == ':' ? "%s wants a value" : "unknown option \"%s\"", argv[optind - 1]);
+}
+
 int settings_load(struct settings *s, const char *path)
 {
     size_t count;

@@ -17,6 +17,8 @@ int command_check_config(int argc, char **argv);
 
 /* "squall: ...; see squall COMMAND --help" on stderr; returns EX_USAGE. */
 int usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What getopt_long() (with ':' first and opterr 0) did not take: ':' a value is missing, else the option is unknown.  Returns EX_USAGE. */
+int option_error(const char *command, int got, char **argv);
 /* The configuration of -c FILE, or the defaults when path is NULL.  Returns 0, or EX_CONFIG after saying why. */
 int settings_load(struct settings *s, const char *path);
 

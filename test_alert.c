@@ -22,8 +22,7 @@ int command_test_alert(int argc, char **argv)
         switch (o) {
         case 'c': config = optarg; break;
         case 'h': fputs(help, stdout); return 0;
-        case ':': return usage_error("test-alert", "%s wants a value", argv[optind - 1]);
-        default: return usage_error("test-alert", "unknown option \"%s\"", argv[optind - 1]);
+        default: return option_error("test-alert", o, argv);
         }
     if (optind < argc)
         return usage_error("test-alert", "unexpected \"%s\"", argv[optind]);

@@ -193,10 +193,8 @@ static int parse_arguments(struct watching *w, int argc, char **argv)
         case OPT_HELP:
             fputs(help, stdout);
             return -1;
-        case ':':
-            return usage_error("watch", "%s wants a value", argv[optind - 1]);
         default:
-            return usage_error("watch", "unknown option \"%s\"", argv[optind - 1]);
+            return option_error("watch", o, argv);
         }
     if (optind < argc)
         return usage_error("watch", "unexpected \"%s\"", argv[optind]);

@@ -1,5 +1,6 @@
 /* The alert room's door.  In: storm changes.  Out: traps and informs, AgentX tables, syslog, webhook, Alertmanager, exec, mail.  Each
- * channel has its own thread and bounded queue; a slow or dead receiver delays nobody else.  Lives in the desk process. */
+ * channel has its own thread and bounded queue; a slow or dead receiver delays nobody else.  Its threads
+ * never touch the path of a packet. */
 #ifndef SQUALL_ALERT_H
 #define SQUALL_ALERT_H
 

@@ -18,7 +18,7 @@ struct connection {
     uint64_t number;              /* counts from 1 in one capture engine */
     struct endpoint side[2];      /* [CLIENT] opened the connection */
     bool client_certain;          /* a SYN was seen; else CLIENT is a guess by port and first bytes */
-    uint32_t tunnel;              /* innermost VNI, GRE key or session id; 0: none */
+    uint32_t tunnel;              /* innermost VNI or GRE key; 0: none */
     int64_t opened;               /* ns, first packet */
 };
 

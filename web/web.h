@@ -1,5 +1,5 @@
 /* The web room's door.  In: what the sensor publishes (rates, storms, status), the history, the health of the alert channels.  Out: HTTP:
- * dashboard, JSON API, live events, graphs, reports, /metrics.  Lives in the desk process; its threads never touch the path of a packet. */
+ * dashboard, JSON API, live events, reports, /metrics.  Its threads never touch the path of a packet. */
 #ifndef SQUALL_WEB_H
 #define SQUALL_WEB_H
 
