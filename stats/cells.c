@@ -77,3 +77,12 @@ void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
     h->used[way] = now ? now : 1;
     return record_at(c, set, way);
 }
+
+const void *cells_each(const struct cells *c, const void *after)
+{
+    size_t i = after ? (size_t)((const uint8_t *)after - c->records) / c->record + 1 : 0;
+    for (; i < (size_t)c->sets * WAYS; i++)
+        if (c->heads[i / WAYS].used[i % WAYS] != 0)
+            return c->records + i * c->record;
+    return NULL;
+}

@@ -13,5 +13,6 @@ void cells_free(struct cells *c);
 void *cells_find(const struct cells *c, uint64_t key); /* NULL: not there */
 /* Finds the record, or gives a zeroed one for the key (*fresh).  Good until the next cells_take(). */
 void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh);
+const void *cells_each(const struct cells *c, const void *after); /* in no certain order; after NULL: the first; NULL: no more */
 
 #endif

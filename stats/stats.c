@@ -8,6 +8,7 @@
 
 #include "stats/census.h"
 #include "stats/detect.h"
+#include "stats/hosts.h"
 #include "stats/ledger.h"
 #include "stats/twin.h"
 
@@ -24,6 +25,7 @@ struct stats {
     struct stats_counters counters;
     struct twins *twins;
     struct ledger *ledger;
+    struct hosts *hosts;
     struct incidents *incidents;
     void *self[DETECTORS];
     bool last_was_twin;
@@ -45,8 +47,9 @@ struct stats *stats_new(const struct stats_settings *settings, const struct stat
     s->sink = sink && sink->storm ? *sink : (struct stats_sink){.storm = sink_nothing};
     s->twins = twins_new();
     s->ledger = ledger_new(s->settings.memory, s->settings.remember, &s->counters.keys_evicted);
+    s->hosts = hosts_new();
     s->incidents = incidents_new(&s->settings, &s->sink, &s->counters);
-    if (!s->twins || !s->ledger || !s->incidents)
+    if (!s->twins || !s->ledger || !s->hosts || !s->incidents)
         goto fail;
     for (size_t i = 0; i < DETECTORS; i++) {
         s->self[i] = detectors[i]->make(&s->settings, s->incidents, s->ledger);
@@ -67,6 +70,7 @@ void stats_free(struct stats *s)
         if (s->self[i])
             detectors[i]->drop(s->self[i]);
     incidents_free(s->incidents);
+    hosts_free(s->hosts);
     ledger_free(s->ledger);
     twins_free(s->twins);
     free(s);
@@ -96,6 +100,7 @@ static void count(struct stats *s, const struct transaction *t, const struct key
     o->copy = e.copy;
     o->made = e.made;
     o->made_count = e.made_count;
+    hosts_count(s->hosts, o);
 }
 
 void stats_transaction(struct stats *s, const struct transaction *t)
@@ -194,6 +199,11 @@ size_t stats_census(const struct stats *s, struct amplifier_row *rows, size_t mo
         if (detectors[i] == &census_detector)
             return census_rows(s->self[i], rows, most);
     return 0;
+}
+
+size_t stats_hosts(const struct stats *s, struct host_row *rows, size_t most)
+{
+    return hosts_rows(s->hosts, rows, most);
 }
 
 size_t stats_storm_count(const struct stats *s)

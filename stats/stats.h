@@ -49,6 +49,16 @@ struct amplifier_row { /* of the census: a host that has been seen routing mail 
 };
 /* Those with most mails; returns how many were written. */
 size_t stats_census(const struct stats *s, struct amplifier_row *rows, size_t most);
+struct host_row { /* of the hosts seen on the wire as client or server of a mail */
+    struct address address;
+    uint64_t messages_out, recipients_out; /* as client: mails, and recipients accepted in them */
+    uint64_t messages_in, recipients_in;   /* as server */
+    uint64_t redeliveries;                 /* charged to it */
+    int64_t first, last;
+    char name[STORM_TEXT_SIZE]; /* as it first called itself: HELO or greeting; "" when neither was seen */
+};
+/* Those with most redeliveries, then most recipients either way; returns how many were written. */
+size_t stats_hosts(const struct stats *s, struct host_row *rows, size_t most);
 /* Storms, oldest first, cleared ones too (bounded; the history has all).  The pointer is good until the next call that takes a non-const
  * stats. */
 size_t stats_storm_count(const struct stats *s);

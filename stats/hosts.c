@@ -1,0 +1,89 @@
+/* In: accepted mails with what the ledger made of them, from stats.c.  Out: what each host sent and took, to the table of top hosts and to
+ * MTA-MIB.  Two looks into a table a mail, and one more for each host that a redelivery is charged to. */
+#include "stats/hosts.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "stats/cells.h"
+#include "stats/ledger.h"
+
+#define HOSTS 16384 /* kept; of those in one place the one that was silent longest goes first */
+
+struct hosts {
+    struct cells *table; /* of struct host_row */
+};
+
+struct hosts *hosts_new(void)
+{
+    struct hosts *h = calloc(1, sizeof *h);
+    if (!h)
+        return NULL;
+    h->table = cells_new(sizeof(struct host_row), HOSTS);
+    if (h->table)
+        return h;
+    free(h);
+    return NULL;
+}
+
+void hosts_free(struct hosts *h)
+{
+    if (!h)
+        return;
+    cells_free(h->table);
+    free(h);
+}
+
+static struct host_row *row_of(struct hosts *h, struct address address, struct span name, int64_t now)
+{
+    bool fresh;
+    struct host_row *row = cells_take(h->table, hash_bytes(&address, sizeof address), now, &fresh);
+    if (fresh) {
+        row->address = address;
+        row->first = now;
+    }
+    if (row->name[0] == '\0' && name.n)
+        log_clean(name, row->name, sizeof row->name);
+    row->last = now;
+    return row;
+}
+
+void hosts_count(struct hosts *h, const struct observation *o)
+{
+    const struct transaction *t = o->t;
+    struct host_row *client = row_of(h, t->client.address, t->helo, o->now);
+    client->messages_out++;
+    client->recipients_out += o->deliveries;
+    struct host_row *server = row_of(h, t->server.address, t->greeting, o->now);
+    server->messages_in++;
+    server->recipients_in += o->deliveries;
+    for (uint32_t i = 0; o->redeliveries && i < o->made_count; i++)
+        if (address_known(o->made[i].charged))
+            row_of(h, o->made[i].charged, (struct span){NULL, 0}, o->now)->redeliveries++;
+}
+
+/* Most redeliveries, then most recipients either way; the address decides what is still equal, for the order of the table is none. */
+static bool ranks_before(const struct host_row *a, const struct host_row *b)
+{
+    uint64_t work_a = a->recipients_out + a->recipients_in, work_b = b->recipients_out + b->recipients_in;
+    if (a->redeliveries != b->redeliveries)
+        return a->redeliveries > b->redeliveries;
+    if (work_a != work_b)
+        return work_a > work_b;
+    return memcmp(&a->address, &b->address, sizeof a->address) < 0;
+}
+
+size_t hosts_rows(const struct hosts *h, struct host_row *rows, size_t most)
+{
+    size_t n = 0;
+    for (const struct host_row *row = cells_each(h->table, NULL); row && most > 0; row = cells_each(h->table, row)) {
+        if (n == most && !ranks_before(row, &rows[n - 1]))
+            continue;
+        size_t at = n < most ? n++ : most - 1;
+        for (; at > 0 && ranks_before(row, &rows[at - 1]); at--)
+            rows[at] = rows[at - 1];
+        rows[at] = *row;
+    }
+    return n;
+}

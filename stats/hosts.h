@@ -1,0 +1,14 @@
+/* The hosts seen on the wire handing mail on or taking it in, whatever becomes of it: the table of top hosts, and MTA-MIB's.  Private to
+ * stats/; stats_hosts() is the door. */
+#ifndef SQUALL_STATS_HOSTS_H
+#define SQUALL_STATS_HOSTS_H
+
+#include "stats/detect.h"
+
+struct hosts;
+struct hosts *hosts_new(void); /* NULL: out of memory */
+void hosts_free(struct hosts *h);
+void hosts_count(struct hosts *h, const struct observation *o); /* a message */
+size_t hosts_rows(const struct hosts *h, struct host_row *rows, size_t most);
+
+#endif
