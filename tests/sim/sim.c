@@ -1,11 +1,12 @@
 /* Runs random mail worlds through stats/ and holds what it says against the truth: are the re-injectors named, all and only they; is the
  * origin left in peace; is the next round foretold.  Prints a table; the last line counts the rows that met their goal.
  *
- *     sim [--seeds N] [--verbose] */
+ *     sim [--seeds N] [--row NAME] [--verbose]      NAME: the beginning of the rows' names */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/config.h"
 #include "stats/settings.h"
@@ -181,13 +182,20 @@ static double share(unsigned part, unsigned whole)
 
 int main(int argc, char **argv)
 {
-    unsigned seeds = 200, good = 0;
+    unsigned seeds = 200, good = 0, ran = 0;
     bool verbose = false;
+    const char *row = "";
     static const struct option options[] = {
-        {"seeds", required_argument, NULL, 's'}, {"verbose", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
-    for (int o; (o = getopt_long(argc, argv, "s:v", options, NULL)) != -1;)
+        {"seeds", required_argument, NULL, 's'},
+        {"row", required_argument, NULL, 'r'},
+        {"verbose", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
+    };
+    for (int o; (o = getopt_long(argc, argv, "s:r:v", options, NULL)) != -1;)
         if (o == 's')
             seeds = (unsigned)strtoul(optarg, NULL, 10);
+        else if (o == 'r')
+            row = optarg;
         else if (o == 'v')
             verbose = true;
         else
@@ -200,6 +208,9 @@ int main(int argc, char **argv)
     printf("%-30s %6s %7s %9s %7s %7s %7s %8s %9s %8s %7s\n", "", "", "storms", "", "", "accused", "alarms", "round 2", "in 20 %",
         "to alarm", "");
     for (size_t r = 0; r < ROWS; r++) {
+        if (strncmp(rows[r].name, row, strlen(row)) != 0)
+            continue;
+        ran++;
         struct tally t = {0};
         for (uint64_t seed = 1; seed <= seeds; seed++) {
             struct world_plan plan = rows[r].plan;
@@ -218,6 +229,6 @@ int main(int argc, char **argv)
             t.origin_accused, t.false_alarms, 100 * before, 100 * third, t.alarms ? t.seconds_sum / t.alarms : 0, met ? "ok" : "NOT MET");
         fflush(stdout);
     }
-    printf("%u passed, %zu failed\n", good, ROWS - good);
-    return good == ROWS ? 0 : 1;
+    printf("%u passed, %u failed\n", good, ran - good);
+    return ran && good == ran ? 0 : 1;
 }
