@@ -41,7 +41,7 @@ $(FUZZ:%=$(B)/tests/fuzz/%): $(B)/tests/fuzz/%: tests/fuzz/%_fuzz.c $(LIBS)
 $(PCAPS): $(B)/tests/pcaps/%.pcap: tests/pcaps/src/%.dialogue $(B)/tests/tools/dialogue
 	$(Q)mkdir -p $(@D)
 	$(Q)$(B)/tests/tools/dialogue $< $@
--include $(UNIT:%=%.d) $(TOOL:%=%.d) $(wildcard $(B)/tests/script/*.d $(B)/tests/sim/*.d $(B)/tests/alert/*.d) $(FUZZ:%=$(B)/tests/fuzz/%.d)
+-include $(UNIT:%=%.d) $(TOOL:%=%.d) $(wildcard $(B)/tests/bench/*.d $(B)/tests/script/*.d $(B)/tests/sim/*.d $(B)/tests/alert/*.d) $(FUZZ:%=$(B)/tests/fuzz/%.d)
 
 unit: $(UNIT) ## unit tests
 	$(Q)tests/run-unit $(UNIT)
@@ -97,13 +97,23 @@ $(BENCH): $(B)/%: %.c
 bench: $(B)/squall $(BENCH) ## wall time against a bare pcap loop (KINDS="mixed small", RUNS, BYTES)
 	$(Q)tests/bench/run $(B)/squall $(B)/tests/bench $(KINDS)
 
+# a room alone: tests/bench/NAME_bench.c
+ROOM_BENCH := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/*_bench.c))
+$(ROOM_BENCH): $(B)/%: %.c $(LIBS)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MT $@ -o $@ $< $(LIBS) $(PKG_LIBS) -lm
+ledger-bench: $(B)/tests/bench/ledger_bench ## deliveries a second through keys, twins and ledger, with ten million keys
+	$(Q)$< $(KEYS)
+stats-bench: $(B)/tests/bench/stats_bench ## what stats/ costs a mail, and each detector of it (FILES="small.pcap ...")
+	$(Q)for file in $(FILES); do echo "$$file"; $< $$file || exit; done
+
 browser: $(B)/squall ## the pages in a real browser; screenshots to look at
 	$(Q)tests/browser/run $(B)/squall $(B)/browser
 
 lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespaces and compare with their logs (root)
 	$(Q)tests/lab/run $(B)/squall $(OUT)/lab
 
-build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(ALERT_DRIVER) $(BENCH) $(PCAPS))
+build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(ALERT_DRIVER) $(BENCH) $(ROOM_BENCH) $(PCAPS))
 
 # `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
 RELEASE_STEPS := sim alert-check web-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
@@ -121,4 +131,4 @@ $(STEPS:%=step-%): | $(BUILDS:%=step-%)
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: unit script sim pcaps alert-check web-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench browser lab build-all check check-steps
+.PHONY: unit script sim pcaps alert-check web-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench browser lab build-all check check-steps
