@@ -104,6 +104,8 @@ $(ROOM_BENCH): $(B)/%: %.c $(LIBS)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MT $@ -o $@ $< $(LIBS) $(PKG_LIBS) -lm
 ledger-bench: $(B)/tests/bench/ledger_bench ## deliveries a second through keys, twins and ledger, with ten million keys
 	$(Q)$< $(KEYS)
+capture-bench: $(B)/tests/bench/capture_bench ## what capture/ alone costs a packet (FILES="mixed.pcap ...")
+	$(Q)for file in $(FILES); do echo "$$file"; $< $$file || exit; done
 stats-bench: $(B)/tests/bench/stats_bench ## what stats/ costs a mail, and each detector of it (FILES="small.pcap ...")
 	$(Q)for file in $(FILES); do echo "$$file"; $< $$file || exit; done
 
@@ -131,4 +133,4 @@ $(STEPS:%=step-%): | $(BUILDS:%=step-%)
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: unit script sim pcaps alert-check web-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench browser lab build-all check check-steps
+.PHONY: unit script sim pcaps alert-check web-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench capture-bench browser lab build-all check check-steps
