@@ -106,6 +106,8 @@ ledger-bench: $(B)/tests/bench/ledger_bench ## deliveries a second through keys,
 	$(Q)$< $(KEYS)
 capture-bench: $(B)/tests/bench/capture_bench ## what capture/ alone costs a packet (FILES="mixed.pcap ...")
 	$(Q)for file in $(FILES); do echo "$$file"; $< $$file || exit; done
+dissect-bench: $(B)/tests/bench/dissect_bench ## what smtpdissect/ alone costs a mail and an open connection (FILES="small.pcap ...")
+	$(Q)for file in $(FILES); do echo "$$file"; $< $$file || exit; done
 stats-bench: $(B)/tests/bench/stats_bench ## what stats/ costs a mail, and each detector of it (FILES="small.pcap ...")
 	$(Q)for file in $(FILES); do echo "$$file"; $< $$file || exit; done
 
