@@ -1,4 +1,4 @@
-/* Comparing and trimming of wire text; ASCII only, as SMTP and mail headers are. */
+/* Comparing and copying of wire text; ASCII only, as SMTP and mail headers are. */
 #include "base/span.h"
 
 /* Eight bytes at once: those between 'A' and 'Z' get bit 5 (Warren, "Hacker's Delight", 2nd edition, 6-1: no carry leaves its byte). */
@@ -47,20 +47,6 @@ bool span_contains_nocase(struct span s, const char *needle)
         if (n == 0 || (span_lower(s.p[i]) == first && span_same_nocase(s.p + i, (const uint8_t *)needle, n)))
             return true;
     return n == 0;
-}
-
-static bool blank(uint8_t c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-struct span span_trim(struct span s)
-{
-    while (s.n && blank(s.p[0]))
-        s.p++, s.n--;
-    while (s.n && blank(s.p[s.n - 1]))
-        s.n--;
-    return s;
 }
 
 char *span_copy(struct span s, char *to, size_t size)

@@ -61,7 +61,20 @@ static inline bool span_starts_nocase(struct span s, const char *prefix)
 }
 
 bool span_contains_nocase(struct span s, const char *needle); /* the empty needle is in every span */
-struct span span_trim(struct span s);                         /* without SP, HTAB, CR, LF at either end */
+
+static inline bool span_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static inline struct span span_trim(struct span s) /* without blanks at either end */
+{
+    while (s.n && span_blank(s.p[0]))
+        s.p++, s.n--;
+    while (s.n && span_blank(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
 
 /* Copies at most size-1 bytes and a NUL into `to`; returns `to`.  For text that people read, never for comparing. */
 char *span_copy(struct span s, char *to, size_t size);

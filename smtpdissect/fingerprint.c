@@ -19,6 +19,51 @@ static int hex(uint8_t c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* What a byte counts as: letters lowered, digits, and all of a text that is not ASCII; 0: not at all. */
+#define FOUR(c)    (c), (c) + 1, (c) + 2, (c) + 3
+#define SIXTEEN(c) FOUR(c), FOUR((c) + 4), FOUR((c) + 8), FOUR((c) + 12)
+#define LETTERS    SIXTEEN('a'), FOUR('q'), FOUR('u'), 'y', 'z'
+static const uint8_t counts_as[256] = {
+    ['0'] = FOUR('0'), FOUR('4'), '8', '9', /* */
+    ['A'] = LETTERS,
+    ['a'] = LETTERS,
+    [0x80] = SIXTEEN(0x80), SIXTEEN(0x90), SIXTEEN(0xa0), SIXTEEN(0xb0), SIXTEEN(0xc0), SIXTEEN(0xd0), SIXTEEN(0xe0), SIXTEEN(0xf0)};
+
+/* Adds what counts of `text` to the n bytes kept, while there is room; returns how many there are then.  No branch a byte: what counts
+ * follows no pattern. */
+static size_t keep(uint8_t kept[SIGNIFICANT_MOST], size_t n, struct span text)
+{
+    while (text.n && n < SIGNIFICANT_MOST) {
+        struct span part = span_head(text, SIGNIFICANT_MOST - n); /* there is room for all of it */
+        for (size_t i = 0; i < part.n; i++) {
+            uint8_t c = counts_as[part.p[i]];
+            kept[n] = c;
+            n += c != 0;
+        }
+        text = span_from(text, part.n);
+    }
+    return n;
+}
+
+/* The same with quoted-printable undone (RFC 2045, 6.7). */
+static size_t keep_line(uint8_t kept[SIGNIFICANT_MOST], size_t n, struct span line)
+{
+    const uint8_t *mark;
+    while (line.n && n < SIGNIFICANT_MOST && (mark = memchr(line.p, '=', line.n))) {
+        size_t at = (size_t)(mark - line.p);
+        n = keep(kept, n, span_head(line, at));
+        line = span_from(line, at);
+        size_t taken = 1;
+        if (line.n > 2 && hex(line.p[1]) >= 0 && hex(line.p[2]) >= 0) {
+            uint8_t c = (uint8_t)(hex(line.p[1]) << 4 | hex(line.p[2]));
+            n = keep(kept, n, span_of(&c, 1));
+            taken = 3;
+        }
+        line = span_from(line, taken);
+    }
+    return keep(kept, n, line);
+}
+
 uint64_t fingerprint_of(struct span body)
 {
     uint8_t kept[SIGNIFICANT_MOST];
@@ -35,19 +80,8 @@ uint64_t fingerprint_of(struct span body)
         }
         if (line.n == 0)
             in_part_header = false;
-        if (in_part_header || part_header(line))
-            continue;
-        for (size_t i = 0; i < line.n && n < sizeof kept; i++) {
-            uint8_t c = line.p[i];
-            if (c == '=' && i + 2 < line.n && hex(line.p[i + 1]) >= 0 && hex(line.p[i + 2]) >= 0) { /* quoted-printable (RFC 2045, 6.7) */
-                c = (uint8_t)(hex(line.p[i + 1]) << 4 | hex(line.p[i + 2]));
-                i += 2;
-            }
-            uint8_t low = c | 0x20;
-            bool letter = low >= 'a' && low <= 'z', counts = letter | (c >= 0x80) | (c >= '0' && c <= '9');
-            kept[n] = letter ? low : c; /* no branch: what counts follows no pattern */
-            n += counts;
-        }
+        if (!in_part_header && !part_header(line))
+            n = keep_line(kept, n, line);
     }
     return n < SIGNIFICANT_LEAST ? 0 : hash_bytes(kept, n);
 }
