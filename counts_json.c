@@ -13,11 +13,10 @@ static json_t *text_or_null(const char *s)
     return s[0] ? json_string(s) : json_null();
 }
 
-json_t *counts_capture(const struct sensor *sensor, const char *const *paths, size_t path_count)
+json_t *counts_capture(const struct sensor_view *view, const char *const *paths, size_t path_count)
 {
-    const struct capture *capture = sensor->capture;
-    const struct capture_counters *c = capture_counters(capture);
-    int64_t first = capture_first_time(capture), last = capture_now(capture);
+    const struct capture_counters *c = &view->capture;
+    int64_t first = view->first, last = view->now;
     json_t *files = json_array();
     for (size_t i = 0; i < path_count; i++) {
         char clean[1024];
@@ -31,14 +30,13 @@ json_t *counts_capture(const struct sensor *sensor, const char *const *paths, si
         json_object_set_new(object, #name, json_integer((json_int_t)c->name));
     CAPTURE_COUNTERS(X)
 #undef X
-    json_object_set_new(object, "mirror_copies", json_real(capture_mirror_copies(capture)));
+    json_object_set_new(object, "mirror_copies", json_real(view->mirror_copies));
     return object;
 }
 
-json_t *counts_smtp(const struct sensor *sensor)
+json_t *counts_smtp(const struct sensor_view *view, const struct stats_counters *s)
 {
-    const struct smtp_counters *d = dissector_counters(sensor->dissector);
-    const struct stats_counters *s = stats_counters(sensor->stats);
+    const struct smtp_counters *d = &view->smtp;
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "sessions", (json_int_t)d->sessions, "starttls_sessions",
         (json_int_t)d->starttls_sessions, "tls_sessions", (json_int_t)d->tls_sessions, "transactions", (json_int_t)s->transactions,
         "messages", (json_int_t)s->messages, "recipients", (json_int_t)s->recipients, "rejected_recipients",

@@ -6,8 +6,8 @@
 
 #include "sensor.h"
 
-json_t *counts_capture(const struct sensor *sensor, const char *const *paths, size_t path_count);
-json_t *counts_smtp(const struct sensor *sensor);
+json_t *counts_capture(const struct sensor_view *view, const char *const *paths, size_t path_count);
+json_t *counts_smtp(const struct sensor_view *view, const struct stats_counters *s);
 json_t *counts_messages(const struct message_row *rows, size_t count);
 
 #endif

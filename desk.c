@@ -101,7 +101,7 @@ void desk_poll(struct desk *d, struct sensor *s)
     pthread_mutex_unlock(&d->lock);
     if (q.state != ASKED)
         return;
-    bool good = stats_acknowledge(s->stats, q.id, q.who, capture_now(s->capture)); /* tells desk_storm() on its way */
+    bool good = stats_acknowledge(sensor_stats(s), q.id, q.who, sensor_view(s)->now); /* tells desk_storm() on its way */
     pthread_mutex_lock(&d->lock);
     if (d->question.state == ASKED && strcmp(d->question.id, q.id) == 0) {
         d->question.good = good;
@@ -117,11 +117,11 @@ void desk_storm(struct desk *d, const struct storm *s, const char *change)
         web_storm(d->web, s, change);
 }
 
-static void publish_rates(struct desk *d, const struct sensor *s, int64_t now)
+static void publish_rates(struct desk *d, struct sensor *s, int64_t now)
 {
-    const struct capture_counters *c = capture_counters(s->capture);
-    const struct smtp_counters *m = dissector_counters(s->dissector);
-    const struct stats_counters *t = stats_counters(s->stats);
+    const struct capture_counters *c = &sensor_view(s)->capture;
+    const struct smtp_counters *m = &sensor_view(s)->smtp;
+    const struct stats_counters *t = stats_counters(sensor_stats(s));
     struct rates total = {
         .messages = t->messages, .deliveries = t->recipients, .redeliveries = t->redeliveries, .recipients = m->recipients,
         .rejects = m->rejected_recipients, .sessions = m->sessions + m->tls_sessions,
@@ -132,8 +132,8 @@ static void publish_rates(struct desk *d, const struct sensor *s, int64_t now)
 #define X(name, doc) second.name = total.name - d->total.name;
     RATES(X)
 #undef X
-    for (size_t i = 0; i < stats_storm_count(s->stats); i++) {
-        const struct storm *storm = stats_storm(s->stats, i);
+    for (size_t i = 0; i < stats_storm_count(sensor_stats(s)); i++) {
+        const struct storm *storm = stats_storm(sensor_stats(s), i);
         if (storm->state != STATE_CLEARED)
             second.alarms[storm->severity]++;
     }
@@ -141,11 +141,11 @@ static void publish_rates(struct desk *d, const struct sensor *s, int64_t now)
     web_rates(d->web, &second);
 }
 
-static void publish_counters(struct desk *d, const struct sensor *s)
+static void publish_counters(struct desk *d, struct sensor *s)
 {
-    const struct capture_counters *c = capture_counters(s->capture);
-    const struct smtp_counters *m = dissector_counters(s->dissector);
-    const struct stats_counters *t = stats_counters(s->stats);
+    const struct capture_counters *c = &sensor_view(s)->capture;
+    const struct smtp_counters *m = &sensor_view(s)->smtp;
+    const struct stats_counters *t = stats_counters(sensor_stats(s));
     const struct web_counter counters[] = {
 #define X(name, doc) {"capture_" #name, doc, c->name},
         CAPTURE_COUNTERS(X)
@@ -183,12 +183,12 @@ static void order_by_rate(struct desk *d, size_t n, size_t order[ROWS])
     }
 }
 
-static void publish_messages(struct desk *d, const struct sensor *s)
+static void publish_messages(struct desk *d, struct sensor *s)
 {
     int64_t begin = clock_monotonic();
     if (begin < d->messages_due)
         return;
-    size_t n = stats_top(s->stats, d->rows, ROWS), order[ROWS];
+    size_t n = stats_top(sensor_stats(s), d->rows, ROWS), order[ROWS];
     json_t *rows = counts_messages(d->rows, n), *by_rate = json_array();
     order_by_rate(d, n, order);
     for (size_t i = 0; i < n; i++)
@@ -204,14 +204,14 @@ static void publish_messages(struct desk *d, const struct sensor *s)
     d->messages_due = begin + (rest > MESSAGES_EVERY ? rest : MESSAGES_EVERY);
 }
 
-void desk_second(struct desk *d, const struct sensor *s, int64_t now, bool live)
+void desk_second(struct desk *d, struct sensor *s, int64_t now, bool live)
 {
     if (!d)
         return;
-    int64_t lag = live ? clock_now() - capture_now(s->capture) : 0;
+    int64_t lag = live ? clock_now() - sensor_view(s)->now : 0;
     publish_rates(d, s, now);
     publish_counters(d, s);
-    web_status(d->web, json_pack("{s:o, s:o, s:f}", "capture", counts_capture(s, NULL, 0), "smtp", counts_smtp(s), "lag_seconds",
+    web_status(d->web, json_pack("{s:o, s:o, s:f}", "capture", counts_capture(sensor_view(s), NULL, 0), "smtp", counts_smtp(sensor_view(s), stats_counters(sensor_stats(s))), "lag_seconds",
                            lag > 0 ? (double)lag / (double)NS_PER_SECOND : 0.0));
     publish_messages(d, s);
 }

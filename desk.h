@@ -11,7 +11,7 @@ struct desk;
 struct desk *desk_new(const struct settings *settings, int listener, struct alert *alert, struct reason *why);
 void desk_free(struct desk *d); /* before the alert room ends; NULL does nothing, here and below */
 void desk_storm(struct desk *d, const struct storm *s, const char *change);
-void desk_second(struct desk *d, const struct sensor *s, int64_t now, bool live); /* each second of packet time */
+void desk_second(struct desk *d, struct sensor *s, int64_t now, bool live); /* each second of packet time */
 void desk_poll(struct desk *d, struct sensor *s); /* some times a second, between packets: what the pages asked for */
 
 #endif

@@ -24,7 +24,7 @@ struct reading {
     const char *const *files;
     size_t file_count;
 
-    struct sensor sensor;
+    struct sensor *sensor;
     FILE *transactions;
     bool write_failed;
     struct evidence *evidence; /* NULL: not wanted */
@@ -58,35 +58,27 @@ static void transaction_seen(void *user, const struct transaction *t, bool twin)
     json_decref(object);
 }
 
-static void storm_changed(void *user, const struct storm *s, enum storm_change change)
+static void evidence_cut(void *user, const char *alarm, struct span section)
 {
-    (void)change;
     struct reading *r = user;
-    if (r->evidence && s->severity != SEVERITY_NOTICE)
-        evidence_storm(r->evidence, s);
-}
-
-static void write_evidence(struct reading *r)
-{
-    if (r->evidence && !r->evidence_failed)
-        r->evidence_failed = !evidence_write(r->evidence, r->sensor.capture, &r->evidence_why);
+    if (!r->evidence_failed)
+        r->evidence_failed = !evidence_add(r->evidence, alarm, section, &r->evidence_why);
 }
 
 static void second_passed(void *user, int64_t now)
 {
     (void)now;
     struct reading *r = user;
-    write_evidence(r);
     if (!r->total_bytes)
         return;
     int64_t t = clock_monotonic();
     if (t - r->progress_shown < NS_PER_SECOND / 5)
         return;
     r->progress_shown = t;
-    const struct capture_counters *c = capture_counters(r->sensor.capture);
+    const struct capture_counters *c = &sensor_view(r->sensor)->capture;
     double share = (double)(c->bytes + 16 * c->packets) * 100 / (double)r->total_bytes;
     fprintf(stderr, "\rsquall: %3.0f %%  %'llu packets  %zu alarms ", share < 100 ? share : 100, (unsigned long long)c->packets,
-            stats_storm_count(r->sensor.stats));
+            stats_storm_count(sensor_stats(r->sensor)));
 }
 
 /* The progress line's 100 %: only on a terminal, and only when every file is a plain one. */
@@ -110,11 +102,11 @@ static bool print_json(const struct reading *r)
 {
     struct message_row rows[TOP_MESSAGES];
     json_t *alarms = json_array();
-    for (size_t i = 0; i < stats_storm_count(r->sensor.stats); i++)
-        json_array_append_new(alarms, storm_json(stats_storm(r->sensor.stats, i)));
+    for (size_t i = 0; i < stats_storm_count(sensor_stats(r->sensor)); i++)
+        json_array_append_new(alarms, storm_json(stats_storm(sensor_stats(r->sensor), i)));
     json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "squall", SQUALL_VERSION, "capture",
-        counts_capture(&r->sensor, r->files, r->file_count), "smtp", counts_smtp(&r->sensor), "messages",
-        counts_messages(rows, stats_top(r->sensor.stats, rows, TOP_MESSAGES)), "alarms", alarms);
+        counts_capture(sensor_view(r->sensor), r->files, r->file_count), "smtp", counts_smtp(sensor_view(r->sensor), stats_counters(sensor_stats(r->sensor))), "messages",
+        counts_messages(rows, stats_top(sensor_stats(r->sensor), rows, TOP_MESSAGES)), "alarms", alarms);
     bool good = object && json_dumpf(object, stdout, JSON_INDENT(2) | STORM_JSON_FLAGS) == 0 && putchar('\n') != EOF;
     json_decref(object);
     return good;
@@ -122,21 +114,21 @@ static bool print_json(const struct reading *r)
 
 static void print_counts(const struct reading *r)
 {
-    const struct capture *capture = r->sensor.capture;
-    const struct capture_counters *c = capture_counters(capture);
-    const struct smtp_counters *d = dissector_counters(r->sensor.dissector);
-    const struct stats_counters *s = stats_counters(r->sensor.stats);
+    const struct sensor_view *view = sensor_view(r->sensor);
+    const struct capture_counters *c = &view->capture;
+    const struct smtp_counters *d = &view->smtp;
+    const struct stats_counters *s = stats_counters(sensor_stats(r->sensor));
     char first[TIME_TEXT] = "", last[TIME_TEXT] = "";
-    if (capture_first_time(capture) != TIME_UNKNOWN) {
-        clock_text(capture_first_time(capture), first);
-        clock_text(capture_now(capture), last);
+    if (view->first != TIME_UNKNOWN) {
+        clock_text(view->first, first);
+        clock_text(view->now, last);
     }
     printf("Capture   %llu packets, %llu bytes, %llu TCP connections", (unsigned long long)c->packets, (unsigned long long)c->bytes,
         (unsigned long long)c->flows);
     if (first[0])
         printf("\n          %.19s to %.19s UTC, %.1f s", first, last,
-            (double)(capture_now(capture) - capture_first_time(capture)) / (double)NS_PER_SECOND);
-    double copies = capture_mirror_copies(capture);
+            (double)(view->now - view->first) / (double)NS_PER_SECOND);
+    double copies = view->mirror_copies;
     if (copies > 1.05)
         printf("\n          the mirror shows each packet %.2f times; counted once", copies);
     if (c->gaps)
@@ -159,7 +151,7 @@ static void print_counts(const struct reading *r)
 static void print_messages(const struct reading *r)
 {
     struct message_row rows[TOP_SHOWN];
-    size_t n = stats_top(r->sensor.stats, rows, TOP_SHOWN);
+    size_t n = stats_top(sensor_stats(r->sensor), rows, TOP_SHOWN);
     if (n == 0)
         return;
     printf("\n%9s %10s %12s %9s  %s\n", "copies", "deliveries", "redeliveries", "audience", "message");
@@ -171,15 +163,15 @@ static void print_messages(const struct reading *r)
 
 static bool print_text(const struct reading *r)
 {
-    size_t n = stats_storm_count(r->sensor.stats), storms = 0;
+    size_t n = stats_storm_count(sensor_stats(r->sensor)), storms = 0;
     print_counts(r);
     print_messages(r);
     for (size_t i = 0; i < n; i++)
-        if (!storm_text_write(stats_storm(r->sensor.stats, i), stdout))
+        if (!storm_text_write(stats_storm(sensor_stats(r->sensor), i), stdout))
             return false;
     putchar('\n');
     for (size_t i = 0; i < n; i++) { /* the last lines name the storms */
-        const struct storm *s = stats_storm(r->sensor.stats, i);
+        const struct storm *s = stats_storm(sensor_stats(r->sensor), i);
         if (s->peak_severity == SEVERITY_NOTICE)
             continue;
         storms++;
@@ -194,8 +186,8 @@ static bool print_text(const struct reading *r)
 
 static bool fail_met(const struct reading *r)
 {
-    for (size_t i = 0; i < stats_storm_count(r->sensor.stats); i++)
-        if (stats_storm(r->sensor.stats, i)->peak_severity >= r->fail_on)
+    for (size_t i = 0; i < stats_storm_count(sensor_stats(r->sensor)); i++)
+        if (stats_storm(sensor_stats(r->sensor), i)->peak_severity >= r->fail_on)
             return true;
     return false;
 }
@@ -211,18 +203,24 @@ static int cannot_write(const char *what)
 /* Reads all files, prints, and says how it went. */
 static int run(struct reading *r, const struct settings *settings)
 {
-    struct sensor_hooks hooks = {.transaction = transaction_seen, .storm = storm_changed, .tick = second_passed, .user = r};
+    struct sensor_hooks hooks = {
+        .transaction = transaction_seen, .capsule = evidence_cut, .tick = second_passed, .descriptor = -1, .user = r};
+    struct sensor_settings how = {.settings = settings, .files = true, .workers = 1, .evidence = r->evidence != NULL};
     struct reason why = {""};
     int status = 0;
-    if (!sensor_open(&r->sensor, settings, &hooks)) {
+    r->sensor = sensor_new(&how, &hooks);
+    if (!r->sensor) {
         fputs("squall: out of memory at the start; lower the bounds in squall.conf\n", stderr);
-        sensor_close(&r->sensor);
         return EX_OSERR;
     }
     r->total_bytes = size_of_files(r);
-    bool whole = capture_files(r->sensor.capture, r->files, r->file_count, &why, &status);
-    sensor_finish(&r->sensor);
-    write_evidence(r);
+    bool whole = sensor_files(r->sensor, r->files, r->file_count, &why, &status);
+    if (whole) {
+        bool started = sensor_start(r->sensor, &why);
+        whole = started && sensor_run(r->sensor, &why, &status);
+        if (!started)
+            status = EX_OSERR;
+    }
     if (r->progress_shown)
         fputs("\r\033[K", stderr);
     errno = 0;
@@ -242,7 +240,7 @@ static int run(struct reading *r, const struct settings *settings)
     if (status == 0 && r->fail_wanted && fail_met(r))
         status = EXIT_STORM;
     evidence_free(r->evidence);
-    sensor_close(&r->sensor);
+    sensor_free(r->sensor);
     return status;
 }
 
@@ -299,9 +297,7 @@ int command_read(int argc, char **argv)
     status = settings_load(&settings, r.config);
     if (status)
         return status;
-    if (!r.evidence_directory) {
-        settings.capture.ring_bytes = 0;
-    } else if (!(r.evidence = evidence_new(r.evidence_directory, &r.evidence_why))) {
+    if (r.evidence_directory && !(r.evidence = evidence_new(r.evidence_directory, true, &r.evidence_why))) {
         fprintf(stderr, "squall: %s\n", r.evidence_why.text);
         return EX_CANTCREAT;
     }

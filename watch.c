@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "alert/alert.h"
@@ -22,7 +21,7 @@ struct watching {
     const char *replay;
     double speed; /* packet seconds a second; 0: as fast as it goes */
 
-    struct sensor sensor;
+    struct sensor *sensor;
     struct history *history;
     bool history_failed;      /* told once */
     struct evidence *evidence;
@@ -30,13 +29,11 @@ struct watching {
     struct alert *alert;
     struct desk *desk;  /* NULL: no dashboard */
     int64_t alert_ticked;     /* monotonic ns */
-    int64_t replay_began, replay_first; /* monotonic ns; packet time */
     int64_t status_told;      /* packet time */
     uint64_t deliveries_told;
 };
 
-static struct capture *stop_target; /* what the signal handler stops */
-static volatile sig_atomic_t stopping;
+static struct sensor *stop_target; /* what the signal handler stops */
 
 static const char help[] =
     "Usage: squall watch [-c FILE] [-i IFACE]... [-r FILE [--speed N]]\n\n"
@@ -51,9 +48,8 @@ static const char help[] =
 static void stop(int signal_number)
 {
     (void)signal_number;
-    stopping = 1;
     if (stop_target)
-        capture_stop(stop_target);
+        sensor_stop(stop_target);
 }
 
 static void history_trouble(struct watching *w, const struct reason *why)
@@ -74,8 +70,6 @@ static void storm_changed(void *user, const struct storm *s, enum storm_change c
     struct reason why;
     if (w->history && !history_store(w->history, s, s->updated, &why))
         history_trouble(w, &why);
-    if (w->evidence && s->severity != SEVERITY_NOTICE)
-        evidence_storm(w->evidence, s);
     alert_storm(w->alert, s, words[change]);
     desk_storm(w->desk, s, words[change]);
 }
@@ -91,9 +85,10 @@ static void channel_changed(void *user, const char *channel, bool failing, const
 }
 
 /* What is due between packets, whether any come or not. */
-static void attend(struct watching *w)
+static void attend(void *user)
 {
-    desk_poll(w->desk, &w->sensor);
+    struct watching *w = user;
+    desk_poll(w->desk, w->sensor);
     int64_t now = clock_monotonic();
     if (now - w->alert_ticked < NS_PER_SECOND)
         return;
@@ -101,10 +96,11 @@ static void attend(struct watching *w)
     alert_tick(w->alert, clock_now());
 }
 
-static void write_evidence(struct watching *w)
+static void evidence_cut(void *user, const char *alarm, struct span section)
 {
+    struct watching *w = user;
     struct reason why;
-    if (!w->evidence || evidence_write(w->evidence, w->sensor.capture, &why) || w->evidence_failed)
+    if (!w->evidence || evidence_add(w->evidence, alarm, section, &why) || w->evidence_failed)
         return;
     log_line(LOG_LEVEL_WARNING, "%s; alarms go on, their packets are not kept", why.text);
     w->evidence_failed = true;
@@ -113,29 +109,9 @@ static void write_evidence(struct watching *w)
 static bool resume(void *user, const struct storm *s)
 {
     struct watching *w = user;
-    if (stats_resume(w->sensor.stats, s))
+    if (stats_resume(sensor_stats(w->sensor), s))
         log_line(LOG_LEVEL_NOTICE, "%s %s was open when squall stopped and goes on", storm_kind_text(s->kind), s->id);
     return true;
-}
-
-/* Replay: waits until the clock has come as far as the packets. */
-static void pace(struct watching *w, int64_t now)
-{
-    if (!w->replay || w->speed <= 0)
-        return;
-    if (!w->replay_began) {
-        w->replay_began = clock_monotonic();
-        w->replay_first = now;
-    }
-    double wait = (double)(now - w->replay_first) / w->speed;
-    int64_t due = w->replay_began + (int64_t)(wait > 1e18 ? 1e18 : wait < 0 ? 0 : wait); /* a clock set back does not wait */
-    while (!stopping && clock_monotonic() < due) {
-        int64_t left = due - clock_monotonic();
-        if (left > NS_PER_SECOND / 10)
-            left = NS_PER_SECOND / 10;
-        nanosleep(&(struct timespec){.tv_nsec = left > 0 ? left : 0}, NULL);
-        attend(w);
-    }
 }
 
 static void second_passed(void *user, int64_t now)
@@ -144,21 +120,19 @@ static void second_passed(void *user, int64_t now)
     struct reason why;
     if (w->history && !history_tick(w->history, now, &why))
         history_trouble(w, &why);
-    write_evidence(w);
     attend(w);
-    desk_second(w->desk, &w->sensor, now, !w->replay);
+    desk_second(w->desk, w->sensor, now, !w->replay);
     if (w->status_told == 0)
         w->status_told = now;
     if (now - w->status_told >= STATUS_EVERY) {
-        const struct stats_counters *s = stats_counters(w->sensor.stats);
-        const struct capture_counters *c = capture_counters(w->sensor.capture);
+        const struct stats_counters *s = stats_counters(sensor_stats(w->sensor));
+        const struct capture_counters *c = &sensor_view(w->sensor)->capture;
         log_line(LOG_LEVEL_INFO, "%llu deliveries in the last minute; %llu messages, %llu packets, %llu dropped since the start",
                  (unsigned long long)(s->recipients - w->deliveries_told), (unsigned long long)s->messages, (unsigned long long)c->packets,
                  (unsigned long long)(c->kernel_drops + c->interface_drops));
         w->status_told = now;
         w->deliveries_told = s->recipients;
     }
-    pace(w, now);
 }
 
 static int parse_arguments(struct watching *w, int argc, char **argv)
@@ -226,7 +200,7 @@ static bool keep_history(struct watching *w, struct settings *settings, int *sta
     }
     char directory[4096];
     snprintf(directory, sizeof directory, "%s/evidence", settings->history.directory);
-    w->evidence = settings->capture.ring_bytes ? evidence_new(directory, &why) : NULL;
+    w->evidence = settings->capture.ring_bytes ? evidence_new(directory, false, &why) : NULL;
     if (settings->capture.ring_bytes && !w->evidence)
         log_line(LOG_LEVEL_WARNING, "%s; alarms go on, their packets are not kept", why.text);
     return true;
@@ -252,35 +226,22 @@ static int open_desk(struct watching *w, const struct settings *settings)
     return listener < 0 ? status : EX_CONFIG;
 }
 
-static int watch_interfaces(struct watching *w, const struct settings *settings)
+/* Opens what is to be watched; 0, or the status after saying why not. */
+static int open_input(struct watching *w, const struct settings *settings)
 {
     struct reason why = {""};
     int status = 0;
-    for (size_t i = 0; i < w->interface_count; i++) {
-        struct interface_settings one = *settings_interface(settings, w->interfaces[i]);
-        if (!capture_interface(w->sensor.capture, &one, &why, &status)) {
-            fprintf(stderr, "squall: %s\n", why.text);
-            return status;
-        }
-    }
-    log_line(LOG_LEVEL_NOTICE, "watching %zu interface%s; stop with ctrl-C", w->interface_count, w->interface_count == 1 ? "" : "s");
-    while (!stopping) {
-        if (!capture_poll(w->sensor.capture, NS_PER_SECOND / 4, &why)) {
-            fprintf(stderr, "squall: %s\n", why.text);
-            return EX_UNAVAILABLE;
-        }
-        attend(w);
-    }
-    return 0;
-}
-
-static int watch_file(struct watching *w)
-{
-    struct reason why = {""};
-    int status = 0;
-    if (!capture_files(w->sensor.capture, &w->replay, 1, &why, &status))
+    struct interface_settings interfaces[INTERFACES_MOST];
+    for (size_t i = 0; i < w->interface_count; i++)
+        interfaces[i] = *settings_interface(settings, w->interfaces[i]);
+    if (!(w->replay ? sensor_files(w->sensor, &w->replay, 1, &why, &status)
+                    : sensor_interfaces(w->sensor, interfaces, w->interface_count, &why, &status))) {
         fprintf(stderr, "squall: %s\n", why.text);
-    return status;
+        return status;
+    }
+    if (!w->replay)
+        log_line(LOG_LEVEL_NOTICE, "watching %zu interface%s; stop with ctrl-C", w->interface_count, w->interface_count == 1 ? "" : "s");
+    return 0;
 }
 
 int command_watch(int argc, char **argv)
@@ -302,7 +263,9 @@ int command_watch(int argc, char **argv)
     log_open(getenv("JOURNAL_STREAM") != NULL, LOG_LEVEL_INFO);
     if (!keep_history(&w, &settings, &status))
         return status;
-    struct sensor_hooks hooks = {.storm = storm_changed, .tick = second_passed, .user = &w};
+    struct sensor_hooks hooks = {
+        .storm = storm_changed, .tick = second_passed, .capsule = evidence_cut, .attend = attend, .descriptor = -1, .user = &w};
+    struct sensor_settings how = {.settings = &settings, .files = w.replay != NULL, .workers = 1, .evidence = true, .speed = w.speed};
     struct alert_sink channels = {.trouble = channel_changed, .user = &w};
     struct reason why;
     char pages[256] = "";
@@ -317,26 +280,33 @@ int command_watch(int argc, char **argv)
     status = open_desk(&w, &settings);
     if (status)
         goto close;
-    if (!sensor_open(&w.sensor, &settings, &hooks)) {
+    w.sensor = sensor_new(&how, &hooks);
+    if (!w.sensor) {
         fputs("squall: out of memory at the start; lower the bounds in squall.conf\n", stderr);
         status = EX_OSERR;
         goto close;
     }
     if (!history_open_storms(w.history, resume, &w, &why))
         history_trouble(&w, &why);
-    stop_target = w.sensor.capture;
+    status = open_input(&w, &settings);
+    if (status)
+        goto close;
+    stop_target = w.sensor;
     struct sigaction on_stop = {.sa_handler = stop};
     sigaction(SIGINT, &on_stop, NULL);
     sigaction(SIGTERM, &on_stop, NULL);
-    status = w.replay ? watch_file(&w) : watch_interfaces(&w, &settings);
+    if (!sensor_start(w.sensor, &why)) {
+        status = EX_OSERR;
+        fprintf(stderr, "squall: %s\n", why.text);
+    } else if (!sensor_run(w.sensor, &why, &status)) {
+        fprintf(stderr, "squall: %s\n", why.text);
+    }
     stop_target = NULL;
-    sensor_finish(&w.sensor);
-    write_evidence(&w);
 close:
     desk_free(w.desk);
     alert_free(w.alert);
     evidence_free(w.evidence);
-    sensor_close(&w.sensor);
+    sensor_free(w.sensor);
     history_close(w.history);
     return status;
 }

@@ -2,6 +2,7 @@
  * goes to track.c. */
 #include "capture/capture.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -60,6 +61,7 @@ struct capture {
     struct capture_counters counters;
     struct decoder *decoder;
     struct tracker *tracker;
+    struct source *source; /* files being read; NULL: none */
     struct live *live[INTERFACES];
     size_t interfaces;
     int64_t drops_read; /* ns of packet time */
@@ -91,6 +93,7 @@ void capture_free(struct capture *c)
         return;
     for (size_t i = 0; i < c->interfaces; i++)
         live_close(c->live[i]);
+    source_close(c->source);
     track_free(c->tracker);
     decode_free(c->decoder);
     if (c->wake >= 0)
@@ -150,17 +153,27 @@ static void take_batch(struct capture *c, const struct frame *frames, size_t n)
     take_decoded(c, frames, decoded, done, n);
 }
 
+bool capture_open_files(struct capture *c, const char *const paths[], size_t count, struct reason *why, int *status)
+{
+    assert(!c->source);
+    c->source = source_open(paths, count, &c->stopped, why, status);
+    return c->source != NULL;
+}
+
+bool capture_read(struct capture *c, struct reason *why, int *status)
+{
+    struct frame frames[SOURCE_BATCH];
+    for (size_t n; (n = source_read(c->source, frames, SOURCE_BATCH)) > 0;)
+        take_batch(c, frames, n);
+    bool whole = source_result(c->source, why, status);
+    source_close(c->source);
+    c->source = NULL;
+    return whole;
+}
+
 bool capture_files(struct capture *c, const char *const paths[], size_t count, struct reason *why, int *status)
 {
-    struct source *source = source_open(paths, count, &c->stopped, why, status);
-    if (!source)
-        return false;
-    struct frame frames[SOURCE_BATCH];
-    for (size_t n; (n = source_read(source, frames, SOURCE_BATCH)) > 0;)
-        take_batch(c, frames, n);
-    bool whole = source_result(source, why, status);
-    source_close(source);
-    return whole;
+    return capture_open_files(c, paths, count, why, status) && capture_read(c, why, status);
 }
 
 bool capture_interface(struct capture *c, const struct interface_settings *i, struct reason *why, int *status)
@@ -199,6 +212,20 @@ bool capture_poll(struct capture *c, int64_t timeout, struct reason *why)
         if (live_read(c->live[i], take_frame, c, why) < 0)
             return false;
     read_drops(c);
+    return true;
+}
+
+void capture_quiet(struct capture *c, int64_t now)
+{
+    if (track_now(c->tracker) == TIME_UNKNOWN || now > track_now(c->tracker))
+        track_time(c->tracker, now);
+}
+
+bool capture_fanout(struct capture *c, uint16_t group, struct reason *why)
+{
+    for (size_t i = 0; i < c->interfaces; i++)
+        if (!live_fanout(c->live[i], (uint16_t)(group + i), why))
+            return false;
     return true;
 }
 

@@ -67,12 +67,21 @@ struct capture;
 struct capture *capture_new(const struct capture_settings *settings, const struct capture_sink *sink); /* NULL: out of memory */
 void capture_free(struct capture *c);
 
-/* Reads files ("-": standard input) as one capture in time order.  False: *why says which file broke, at which packet, and why; what came
- * before was delivered.  *status: 0, or the sysexits code that INTERFACES.md names (65, 66, 77). */
+/* Files ("-": standard input) as one capture in time order.  False: *why, and *status the sysexits code that INTERFACES.md names (66, 77). */
+bool capture_open_files(struct capture *c, const char *const paths[], size_t count, struct reason *why, int *status);
+/* Reads them to their end; nothing is opened any more.  False: *why says which file broke, at which packet, and why; what came before was
+ * delivered; *status is 65. */
+bool capture_read(struct capture *c, struct reason *why, int *status);
+/* Both. */
 bool capture_files(struct capture *c, const char *const paths[], size_t count, struct reason *why, int *status);
 /* Opens interfaces; then capture_poll() handles what came within `timeout` ns (false: an interface is gone, *why). */
 bool capture_interface(struct capture *c, const struct interface_settings *i, struct reason *why, int *status);
 bool capture_poll(struct capture *c, int64_t timeout, struct reason *why);
+/* Spreads the connections of the interfaces over this engine and others of the same group (unique in the network namespace, and as many
+ * numbers after it as there are interfaces): both directions of a connection come to the same engine. */
+bool capture_fanout(struct capture *c, uint16_t group, struct reason *why);
+/* Nothing was heard until `now`: time passes without packets. */
+void capture_quiet(struct capture *c, int64_t now);
 void capture_stop(struct capture *c);                /* async-signal-safe: capture_files and capture_poll return soon */
 void capture_finish(struct capture *c, int64_t now); /* ends every flow; INT64_MIN: at the last packet's time */
 
