@@ -137,15 +137,25 @@ static struct span take_word(struct cursor *c)
 
 static int month_number(struct span word)
 {
-    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-    uint8_t name[3];
-    if (word.n < sizeof name)
+#define MONTH(a, b, c) ((a) | (b) << 8 | (c) << 16)
+    if (word.n < 3)
         return -1;
-    span_lower_all(span_head(word, sizeof name), name);
-    for (int m = 0; m < 12; m++)
-        if (memcmp(name, names + 3 * m, sizeof name) == 0)
-            return m + 1;
-    return -1;
+    switch (MONTH(word.p[0] | 0x20, word.p[1] | 0x20, word.p[2] | 0x20)) {
+    case MONTH('j', 'a', 'n'): return 1;
+    case MONTH('f', 'e', 'b'): return 2;
+    case MONTH('m', 'a', 'r'): return 3;
+    case MONTH('a', 'p', 'r'): return 4;
+    case MONTH('m', 'a', 'y'): return 5;
+    case MONTH('j', 'u', 'n'): return 6;
+    case MONTH('j', 'u', 'l'): return 7;
+    case MONTH('a', 'u', 'g'): return 8;
+    case MONTH('s', 'e', 'p'): return 9;
+    case MONTH('o', 'c', 't'): return 10;
+    case MONTH('n', 'o', 'v'): return 11;
+    case MONTH('d', 'e', 'c'): return 12;
+    default: return -1;
+    }
+#undef MONTH
 }
 
 /* "+0100", or an obsolete name; unknown names mean UTC (RFC 5322, 4.3).  Seconds east. */
@@ -170,8 +180,49 @@ static int zone_seconds(struct cursor *c)
     return 0;
 }
 
+/* The number that stands in two digits; *wrong is set when they are none. */
+static inline int two_digits(const uint8_t p[2], bool *wrong)
+{
+    unsigned tens = p[0] - (unsigned)'0', ones = p[1] - (unsigned)'0';
+    *wrong |= (tens > 9) | (ones > 9);
+    return (int)(tens * 10 + ones);
+}
+
+/* "Tue, 24 Nov 2026 03:27:00 +0100", as nearly all are: read by place. False: it is written in another way, or wrong. */
+static bool usual_date(struct span text, int64_t *t)
+{
+    enum { DAY = 5, AFTER_DAY = 24 }; /* where the day begins; how many bytes come after it */
+    text = span_trim(text);
+    const uint8_t *p = text.p;
+    if (text.n < DAY + 1 + AFTER_DAY || p[3] != ',' || p[4] != ' ')
+        return false;
+    for (int i = 0; i < 3; i++)
+        if ((p[i] | 0x20) < 'a' || (p[i] | 0x20) > 'z')
+            return false;
+    bool wrong = false, one_digit = p[DAY + 1] == ' ';
+    int day = one_digit ? two_digits((const uint8_t[2]){'0', p[DAY]}, &wrong) : two_digits(p + DAY, &wrong);
+    p += one_digit ? DAY + 1 : DAY + 2;
+    if (text.n < (size_t)(p - text.p) + AFTER_DAY || p[0] != ' ' || p[4] != ' ' || p[9] != ' ' || p[12] != ':' || p[15] != ':' ||
+        p[18] != ' ' || (p[19] != '+' && p[19] != '-'))
+        return false;
+    int year = two_digits(p + 5, &wrong) * 100 + two_digits(p + 7, &wrong), hour = two_digits(p + 10, &wrong),
+        minute = two_digits(p + 13, &wrong), second = two_digits(p + 16, &wrong), zone_hours = two_digits(p + 20, &wrong),
+        zone_minutes = two_digits(p + 22, &wrong);
+    if (wrong || year < 1000 || zone_minutes > 59)
+        return false;
+    *t = to_time(year, month_number(span_of(p + 1, 3)), day, hour, minute, second);
+    if (*t == TIME_UNKNOWN)
+        return false;
+    int64_t east = (zone_hours * 60 + zone_minutes) * 60 * NS_PER_SECOND;
+    *t += p[19] == '-' ? east : -east;
+    return true;
+}
+
 int64_t clock_parse_mail_date(struct span text)
 {
+    int64_t usual;
+    if (usual_date(text, &usual))
+        return usual;
     struct cursor c = {text};
     skip_blank(&c);
     if (take_word(&c).n) { /* day of the week: says nothing new */

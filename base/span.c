@@ -27,14 +27,21 @@ void span_lower_all(struct span s, uint8_t *to)
         to[i] = span_lower(s.p[i]);
 }
 
+static bool same_word(uint64_t x, uint64_t y)
+{
+    return x == y || lower_word(x) == lower_word(y);
+}
+
 bool span_same_nocase(const uint8_t *a, const uint8_t *b, size_t n)
 {
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        if (lower_word(word_at(a + i)) != lower_word(word_at(b + i)))
-            return false;
-    for (; i < n; i++)
-        if (span_lower(a[i]) != span_lower(b[i]))
+    if (n >= 8) { /* the last eight bytes may overlap those before them */
+        for (size_t i = 0; i + 8 < n; i += 8)
+            if (!same_word(word_at(a + i), word_at(b + i)))
+                return false;
+        return same_word(word_at(a + n - 8), word_at(b + n - 8));
+    }
+    for (size_t i = 0; i < n; i++)
+        if (a[i] != b[i] && span_lower(a[i]) != span_lower(b[i]))
             return false;
     return true;
 }

@@ -1,5 +1,6 @@
 /* Addresses as they stand in MAIL, RCPT and header fields (RFC 5321, 4.1.2; RFC 5322, 3.4): found, freed of what surrounds them, hashed. */
 #include "base/hash.h"
+#include "smtpdissect/find.h"
 #include "smtpdissect/session.h"
 
 #define ADDRESS_MOST 512 /* bytes; RFC 5321 allows 254 */
@@ -76,10 +77,8 @@ uint64_t address_hash(struct span address)
 
 uint64_t address_domain_hash(struct span address)
 {
-    size_t at = address.n;
-    while (at && address.p[at - 1] != '@')
-        at--;
-    return at ? hash_nocase(span_from(address, at)) : 0;
+    const uint8_t *at = address.n ? memrchr(address.p, '@', address.n) : NULL;
+    return at ? hash_nocase(span_from(address, (size_t)(at - address.p) + 1)) : 0;
 }
 
 /* ---- header fields ----------------------------------------------------------------------------------------------------------- */
@@ -104,6 +103,7 @@ static void member(struct span s, void (*found)(void *user, struct span address,
     size_t word = 0; /* where the word at hand begins */
     bool at_sign = false;
     for (size_t at = 0; at <= s.n;) {
+        at += find_first(span_from(s, at), true, '"', '(', '(', '<', '@'); /* and what stands between '<' and '@' */
         uint8_t c = at < s.n ? s.p[at] : ' ';
         if (c == '<') {
             struct span inside = address_of_path(span_from(s, at));
@@ -132,6 +132,7 @@ void address_list(struct span field, void (*found)(void *user, struct span addre
     size_t begin = 0, at = 0;
     bool bracket = false, route = false;
     while (field.n && at <= field.n) {
+        at += find_first(span_from(field, at), false, '"', '(', ',', ':', '>'); /* and what stands between ':' and '>' */
         uint8_t c = at < field.n ? field.p[at] : ',';
         if (c == '"') {
             at = quoted_end(field, at);

@@ -1,8 +1,6 @@
 /* In: one line of the client.  Out: a command in the queue, waiting for its reply; for DATA and BDAT also the mode of what follows. */
 #include "smtpdissect/session.h"
 
-#define WORD(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
-
 struct known {
     const char *word;
     enum verb verb;

@@ -1,6 +1,7 @@
 /* In: the header of a message, as it stood on the wire (RFC 5322, 2.2). Out: struct header: the first of each field that matters, the
  * audience, the Received chain. Text that stands on one line is borrowed from the wire; what is folded is copied into the arena. */
 #include "base/hash.h"
+#include "smtpdissect/find.h"
 #include "smtpdissect/session.h"
 
 #define HOPS_MOST         512 /* no server lets a mail come so far */
@@ -39,11 +40,7 @@ static struct span unfold(struct arena *a, struct span value)
     uint8_t *to = arena_get(a, value.n);
     size_t n = 0;
     while (to && value.n) {
-        const uint8_t *lf = memchr(value.p, '\n', value.n);
-        size_t run = lf ? (size_t)(lf - value.p) : value.n;
-        const uint8_t *cr = memchr(value.p, '\r', run);
-        if (cr)
-            run = (size_t)(cr - value.p);
+        size_t run = find_first(value, false, '\n', '\r', '\r', '\r', '\r');
         memcpy(to + n, value.p, run);
         n += run;
         value = span_from(value, run + 1);
@@ -119,39 +116,34 @@ enum field {
     FIELD_CONTENT_TYPE
 };
 
+/* Length and first letter tell which one it can be. */
 static enum field field_of(struct span name)
 {
-    static const struct {
-        const char *name;
-        uint8_t n;
-        uint8_t field;
-    } fields[] = {
-#define FIELD(name, field) {name, sizeof name - 1, field}
-        FIELD("to", FIELD_TO),
-        FIELD("cc", FIELD_CC),
-        FIELD("from", FIELD_FROM),
-        FIELD("date", FIELD_DATE),
-        FIELD("sender", FIELD_SENDER),
-        FIELD("subject", FIELD_SUBJECT),
-        FIELD("received", FIELD_RECEIVED),
-        FIELD("message-id", FIELD_MESSAGE_ID),
-        FIELD("references", FIELD_REFERENCES),
-        FIELD("in-reply-to", FIELD_IN_REPLY_TO),
-        FIELD("delivered-to", FIELD_DELIVERED_TO),
-        FIELD("auto-submitted", FIELD_AUTO_SUBMITTED),
-        FIELD("precedence", FIELD_PRECEDENCE),
-        FIELD("list-id", FIELD_LIST_ID),
-        FIELD("x-beenthere", FIELD_X_BEEN_THERE),
-        FIELD("x-loop", FIELD_X_LOOP),
-        FIELD("x-mailer", FIELD_X_MAILER),
-        FIELD("user-agent", FIELD_X_MAILER),
-        FIELD("content-type", FIELD_CONTENT_TYPE),
+    switch (name.n << 8 | (name.p[0] | 0x20)) {
+#define FIELD(known, first, field)                                                                                                         \
+    case (sizeof known - 1) << 8 | first: return span_same_nocase(name.p, (const uint8_t *)known, sizeof known - 1) ? field : FIELD_OTHER;
+        FIELD("To", 't', FIELD_TO)
+        FIELD("Cc", 'c', FIELD_CC)
+        FIELD("From", 'f', FIELD_FROM)
+        FIELD("Date", 'd', FIELD_DATE)
+        FIELD("Sender", 's', FIELD_SENDER)
+        FIELD("Subject", 's', FIELD_SUBJECT)
+        FIELD("Received", 'r', FIELD_RECEIVED)
+        FIELD("Message-ID", 'm', FIELD_MESSAGE_ID)
+        FIELD("References", 'r', FIELD_REFERENCES)
+        FIELD("In-Reply-To", 'i', FIELD_IN_REPLY_TO)
+        FIELD("Delivered-To", 'd', FIELD_DELIVERED_TO)
+        FIELD("Auto-Submitted", 'a', FIELD_AUTO_SUBMITTED)
+        FIELD("Precedence", 'p', FIELD_PRECEDENCE)
+        FIELD("List-Id", 'l', FIELD_LIST_ID)
+        FIELD("X-BeenThere", 'x', FIELD_X_BEEN_THERE)
+        FIELD("X-Loop", 'x', FIELD_X_LOOP)
+        FIELD("X-Mailer", 'x', FIELD_X_MAILER)
+        FIELD("User-Agent", 'u', FIELD_X_MAILER)
+        FIELD("Content-Type", 'c', FIELD_CONTENT_TYPE)
 #undef FIELD
-    };
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        if (name.n == fields[i].n && span_equal_nocase(name, span_of(fields[i].name, fields[i].n)))
-            return (enum field)fields[i].field;
-    return FIELD_OTHER;
+    default: return FIELD_OTHER;
+    }
 }
 
 struct parsing {
@@ -191,7 +183,7 @@ static void field_take(struct parsing *p, struct span name, struct span value)
         break;
     case FIELD_TO:
     case FIELD_CC:
-        if (span_contains_nocase(span_head(value, 256), "unlisted-recipients:"))
+        if (find_byte(value, ':') < 256 && span_contains_nocase(span_head(value, 256), "unlisted-recipients:"))
             p->audience.marks |= MARK_UNLISTED_RECIPIENTS;
         address_list(value, audience_found, &p->audience);
         break;
@@ -241,9 +233,9 @@ static struct span field_next(struct span text, struct span *name, struct span *
         end = lf ? (size_t)(lf - text.p) + 1 : text.n;
     } while (end < text.n && (text.p[end] == ' ' || text.p[end] == '\t'));
     struct span field = span_head(text, end);
-    const uint8_t *colon = memchr(field.p, ':', field.n);
-    *name = colon ? span_trim(span_head(field, (size_t)(colon - field.p))) : span_of(NULL, 0);
-    *value = colon ? span_from(field, (size_t)(colon - field.p) + 1) : span_of(NULL, 0);
+    size_t colon = find_byte(field, ':');
+    *name = colon < field.n ? span_trim(span_head(field, colon)) : span_of(NULL, 0);
+    *value = span_from(field, colon + 1);
     return span_from(text, end);
 }
 

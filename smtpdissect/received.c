@@ -8,21 +8,39 @@
  *
  *     from [address] (helo=HELO) by ...        from unknown (HELO HELO) (address) by ... */
 #include "base/hash.h"
+#include "smtpdissect/find.h"
 #include "smtpdissect/session.h"
+
+#define HASHED_MOST 2048 /* bytes of a line */
 
 /* Blank runs count as one, so that a relay which folds the line anew does not change the hop. */
 static uint64_t hash_of_line(struct span field)
 {
-    uint8_t squeezed[2048];
-    size_t n = 0;
-    bool blank = false;
-    for (size_t i = 0; i < field.n && n < sizeof squeezed; i++) {
-        bool white = field.p[i] <= ' ';
-        squeezed[n] = white ? ' ' : field.p[i];
-        n += !(white & blank);
-        blank = white;
+    uint8_t squeezed[HASHED_MOST + 16];
+    size_t n = 0, i = 0;
+    unsigned blank = 0; /* was the byte before? */
+    while (i < field.n && n < HASHED_MOST) {
+#ifdef __SSE2__
+        if (field.n - i >= 16) { /* as they are when no two blanks meet in them */
+            __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(field.p + i)), space = _mm_set1_epi8(' ');
+            unsigned white = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_min_epu8(x, space)));
+            if ((white & (white << 1 | blank)) == 0) {
+                _mm_storeu_si128((__m128i *)(void *)(squeezed + n), _mm_max_epu8(x, space));
+                blank = white >> 15;
+                n += 16;
+                i += 16;
+                continue;
+            }
+        }
+#endif
+        for (size_t end = field.n - i < 16 ? field.n : i + 16; i < end; i++) {
+            unsigned white = field.p[i] <= ' ';
+            squeezed[n] = white ? ' ' : field.p[i];
+            n += !(white & blank);
+            blank = white;
+        }
     }
-    return hash_bytes(squeezed, n);
+    return hash_bytes(squeezed, n < HASHED_MOST ? n : HASHED_MOST);
 }
 
 struct token { /* a word, or a comment without its parentheses */
@@ -39,17 +57,18 @@ static struct span next_token(struct span rest, struct token *t)
     if (at < rest.n && rest.p[at] == '(') {
         int depth = 0;
         for (; at < rest.n; at++) {
-            if (rest.p[at] == '(')
-                depth++;
-            else if (rest.p[at] == ')' && --depth == 0)
+            at += find_first(span_from(rest, at), false, '(', ')', ')', ')', ')');
+            if (at == rest.n)
+                break;
+            depth += rest.p[at] == '(' ? 1 : -1;
+            if (depth == 0)
                 break;
         }
         t->text = span_of(rest.p + begin + 1, at - begin - 1);
         t->comment = true;
         return span_from(rest, at + 1);
     }
-    while (at < rest.n && rest.p[at] > ' ' && rest.p[at] != '(' && rest.p[at] != ';')
-        at++;
+    at += find_first(span_from(rest, at), true, '(', ';', ';', ';', ';');
     if (at == begin && at < rest.n)
         at++; /* the semicolon before the date */
     t->text = span_of(rest.p + begin, at - begin);
@@ -96,8 +115,8 @@ static void from_comment(struct hop *hop, struct span text)
     static const char *const marks[] = {"helo=", "HELO ", "EHLO "};
     if (!address_known(hop->from_address))
         address_inside(text, &hop->from_address);
-    for (size_t i = 0; i + 5 < text.n; i++)
-        for (size_t m = 0; (i == 0 || text.p[i - 1] <= ' ') && m < sizeof marks / sizeof marks[0]; m++)
+    for (size_t i = 0; i + 5 < text.n; i += find_blank(span_from(text, i)) + 1) /* each word, and what begins with a blank after one */
+        for (size_t m = 0; m < sizeof marks / sizeof marks[0]; m++)
             if (memcmp(text.p + i, marks[m], 5) == 0) {
                 hop->from = first_word(span_from(text, i + 5));
                 return;
@@ -108,16 +127,21 @@ enum clause { CLAUSE_OTHER, CLAUSE_FROM, CLAUSE_BY, CLAUSE_WITH, CLAUSE_ID, CLAU
 
 static enum clause clause_named(struct span word)
 {
-    static const struct {
-        char word[5];
-        uint8_t n;
-        uint8_t clause;
-    } words[] = {{"from", 4, CLAUSE_FROM}, {"by", 2, CLAUSE_BY}, {"with", 4, CLAUSE_WITH}, {"id", 2, CLAUSE_ID}, {"for", 3, CLAUSE_OTHER},
-        {"via", 3, CLAUSE_OTHER}, {"tls", 3, CLAUSE_OTHER}};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (word.n == words[i].n && span_equal_nocase(word, span_of(words[i].word, words[i].n)))
-            return (enum clause)words[i].clause;
-    return CLAUSE_NONE;
+    uint32_t folded = 0;
+    if (word.n < 2 || word.n > 4)
+        return CLAUSE_NONE;
+    for (size_t i = 0; i < word.n; i++)
+        folded |= (uint32_t)(word.p[i] | 0x20) << 8 * i;
+    switch (folded) {
+    case WORD('f', 'r', 'o', 'm'): return CLAUSE_FROM;
+    case WORD('b', 'y', 0, 0): return CLAUSE_BY;
+    case WORD('w', 'i', 't', 'h'): return CLAUSE_WITH;
+    case WORD('i', 'd', 0, 0): return CLAUSE_ID;
+    case WORD('f', 'o', 'r', 0):
+    case WORD('v', 'i', 'a', 0):
+    case WORD('t', 'l', 's', 0): return CLAUSE_OTHER;
+    default: return CLAUSE_NONE;
+    }
 }
 
 /* A word in the open: it names a clause, or is of the one at hand. */

@@ -18,6 +18,8 @@
 #define GREETING_UNDER_WAY 1            /* struct smtp's multi_code while a multi-line greeting comes in */
 #define REPORT_KEPT        (128u << 10) /* of a bounce's, for what it quotes */
 
+#define WORD(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24) /* four letters as a number */
+
 enum verb {
     VERB_OTHER,
     VERB_GREETING,
