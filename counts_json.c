@@ -57,3 +57,18 @@ json_t *counts_messages(const struct message_row *rows, size_t count)
     }
     return list;
 }
+
+json_t *counts_hosts(const struct host_row *rows, size_t count)
+{
+    json_t *list = json_array();
+    char address[ADDRESS_TEXT];
+    for (size_t i = 0; i < count; i++) {
+        const struct host_row *h = &rows[i];
+        json_array_append_new(list,
+            json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "address", address_text(h->address, address), "name",
+                text_or_null(h->name), "messages", (json_int_t)h->messages_out, "deliveries", (json_int_t)h->recipients_out,
+                "redeliveries", (json_int_t)h->redeliveries, "messages_in", (json_int_t)h->messages_in, "recipients_in",
+                (json_int_t)h->recipients_in, "first", moment(h->first), "last", moment(h->last)));
+    }
+    return list;
+}

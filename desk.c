@@ -11,16 +11,22 @@
 
 #include "base/hash.h"
 #include "counts_json.h"
+#include "transaction_json.h"
 #include "web/web.h"
 
 #define ROWS           100
+#define HOSTS          20
 #define MESSAGES_EVERY (2 * NS_PER_SECOND) /* and never more than a hundredth of the time is spent on looking for them */
+#define LONGEST_TEXT   1024
 #define WAIT           2                   /* seconds that a page waits for the sensor */
 
-struct question { /* an acknowledgement on its way */
+struct question { /* of a page, on its way */
     enum { IDLE, ASKED, ANSWERED } state;
+    uint64_t number;
+    enum { ACKNOWLEDGE, TRACE_ID, TRACE_ADDRESS } what;
+    char text[LONGEST_TEXT], who[STORM_TEXT_SIZE]; /* the alarm's id, the Message-ID or the address; who acknowledges */
     bool good;
-    char id[STORM_ID_SIZE], who[STORM_TEXT_SIZE];
+    json_t *trace;
 };
 
 struct earlier { /* how many deliveries a message had when the minute began */
@@ -36,6 +42,7 @@ struct desk {
     struct question question;
     struct rates total; /* of all seconds so far */
     struct message_row rows[ROWS];
+    struct host_row hosts[HOSTS];
     struct earlier earlier[ROWS];
     size_t earlier_count;
     int64_t minute_began, messages_due; /* monotonic ns */
@@ -43,22 +50,41 @@ struct desk {
 
 /* ---- web's thread asks ------------------------------------------------------------------------------------------------------------ */
 
-static bool acknowledge(void *user, const char *id, const char *who, struct reason *why)
+/* Puts the question and waits for its answer; false: *why. */
+static bool ask(struct desk *d, struct question *q, struct reason *why)
 {
-    struct desk *d = user;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += WAIT;
     pthread_mutex_lock(&d->lock);
-    d->question = (struct question){.state = ASKED};
-    span_copy(span_text(id), d->question.id, sizeof d->question.id);
-    span_copy(span_text(who), d->question.who, sizeof d->question.who);
+    q->state = ASKED;
+    q->number = d->question.number + 1;
+    d->question = *q;
     while (d->question.state == ASKED && pthread_cond_timedwait(&d->answered, &d->lock, &until) == 0)
         continue;
-    bool answered = d->question.state == ANSWERED, good = answered && d->question.good;
+    *q = d->question;
     d->question.state = IDLE;
     pthread_mutex_unlock(&d->lock);
-    return good || reason_say(why, answered ? "no such open alarm" : "the sensor does not answer; try again");
+    return q->state == ANSWERED || reason_say(why, "the sensor does not answer; try again");
+}
+
+static bool acknowledge(void *user, const char *id, const char *who, struct reason *why)
+{
+    struct question q = {.what = ACKNOWLEDGE};
+    span_copy(span_text(id), q.text, sizeof q.text);
+    span_copy(span_text(who), q.who, sizeof q.who);
+    return ask(user, &q, why) && (q.good || reason_say(why, "no such open alarm"));
+}
+
+static json_t *trace(void *user, const char *message_id, const char *address, struct reason *why)
+{
+    struct question q = {.what = message_id ? TRACE_ID : TRACE_ADDRESS};
+    span_copy(span_text(message_id ? message_id : address), q.text, sizeof q.text);
+    if (!ask(user, &q, why))
+        return NULL;
+    if (!q.trace)
+        reason_say(why, "no message traces are kept: memory of section trace is 0");
+    return q.trace;
 }
 
 static int capsule(void *user, const char *id, struct reason *why)
@@ -92,7 +118,7 @@ static json_t *channels(void *user)
 
 /* ---- the sensor's thread answers and publishes ------------------------------------------------------------------------------------ */
 
-void desk_poll(struct desk *d, struct sensor *s)
+void desk_poll(struct desk *d, struct sensor *s, const struct trace *kept)
 {
     if (!d)
         return;
@@ -101,14 +127,20 @@ void desk_poll(struct desk *d, struct sensor *s)
     pthread_mutex_unlock(&d->lock);
     if (q.state != ASKED)
         return;
-    bool good = stats_acknowledge(sensor_stats(s), q.id, q.who, sensor_view(s)->now); /* tells desk_storm() on its way */
+    if (q.what == ACKNOWLEDGE)
+        q.good = stats_acknowledge(sensor_stats(s), q.text, q.who, sensor_view(s)->now); /* tells desk_storm() on its way */
+    else if (kept)
+        q.trace = transaction_trace(kept, q.what == TRACE_ID ? q.text : NULL, q.text);
     pthread_mutex_lock(&d->lock);
-    if (d->question.state == ASKED && strcmp(d->question.id, q.id) == 0) {
-        d->question.good = good;
-        d->question.state = ANSWERED;
+    bool waited_for = d->question.state == ASKED && d->question.number == q.number;
+    if (waited_for) {
+        q.state = ANSWERED;
+        d->question = q;
         pthread_cond_signal(&d->answered);
     }
     pthread_mutex_unlock(&d->lock);
+    if (!waited_for)
+        json_decref(q.trace);
 }
 
 void desk_storm(struct desk *d, const struct storm *s, const char *change)
@@ -193,7 +225,8 @@ static void publish_messages(struct desk *d, struct sensor *s)
     order_by_rate(d, n, order);
     for (size_t i = 0; i < n; i++)
         json_array_append(by_rate, json_array_get(rows, order[i]));
-    web_messages(d->web, json_pack("{s:o, s:o}", "messages", rows, "by_rate", by_rate));
+    web_messages(d->web, json_pack("{s:o, s:o, s:o}", "messages", rows, "by_rate", by_rate, "hosts",
+                             counts_hosts(d->hosts, stats_hosts(sensor_stats(s), d->hosts, HOSTS))));
     if (begin - d->minute_began >= 60 * NS_PER_SECOND) {
         d->minute_began = begin;
         d->earlier_count = n;
@@ -224,7 +257,7 @@ struct desk *desk_new(const struct settings *settings, int listener, struct aler
         reason_say(why, "web: out of memory");
         return NULL;
     }
-    struct web_desk asked = {.acknowledge = acknowledge, .capsule = capsule, .channels = channels, .user = d};
+    struct web_desk asked = {.acknowledge = acknowledge, .trace = trace, .capsule = capsule, .channels = channels, .user = d};
     d->alert = alert;
     d->minute_began = clock_monotonic();
     snprintf(d->evidence, sizeof d->evidence, "%s/evidence", settings->history.directory);

@@ -5,6 +5,7 @@
 
 #include "alert/alert.h"
 #include "sensor.h"
+#include "stats/trace.h"
 
 struct desk;
 /* Serves from `listener` (which it takes).  NULL: *why. */
@@ -12,6 +13,7 @@ struct desk *desk_new(const struct settings *settings, int listener, struct aler
 void desk_free(struct desk *d); /* before the alert room ends; NULL does nothing, here and below */
 void desk_storm(struct desk *d, const struct storm *s, const char *change);
 void desk_second(struct desk *d, struct sensor *s, int64_t now, bool live); /* each second of packet time */
-void desk_poll(struct desk *d, struct sensor *s); /* some times a second, between packets: what the pages asked for */
+/* Some times a second, between packets: what the pages asked for.  `kept` NULL: no traces. */
+void desk_poll(struct desk *d, struct sensor *s, const struct trace *kept);
 
 #endif

@@ -1,11 +1,15 @@
-/* In: a transaction record.  Out: its JSON object with the names of INTERFACES.md, null where unknown; to `squall read --transactions`. */
+/* In: a transaction record.  Out: its JSON object with the names of INTERFACES.md, null where unknown; to `squall read --transactions` and
+ * to the pages' message traces. */
 #include "transaction_json.h"
 
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "smtpdissect/flat.h"
 
 #define LONGEST_TEXT 1024 /* bytes of one text of the wire shown; longer ones are cut */
+#define TRACE_RECIPIENTS 100         /* of one hop */
+#define TRACE_BYTES (8 * 1024 * 1024) /* of records in one answer: it is made between two mails */
 
 static json_t *text(struct span s)
 {
@@ -49,10 +53,10 @@ static json_t *received(const struct header *h)
 }
 
 /* LMTP answers each recipient again after the data; that answer is the one that counts. */
-static json_t *recipients(const struct transaction *t)
+static json_t *recipients(const struct transaction *t, size_t most)
 {
     json_t *list = json_array();
-    for (size_t i = 0; list && i < t->recipient_count; i++) {
+    for (size_t i = 0; list && i < t->recipient_count && i < most; i++) {
         const struct recipient *r = &t->recipients[i];
         json_t *one = json_pack("{s:o, s:o}", "address", text(r->address), "code", code(r->code));
         if (one && t->lmtp)
@@ -78,7 +82,7 @@ static const char *tls_text(enum tls tls)
     return tls == TLS_STARTTLS ? "starttls" : tls == TLS_IMPLICIT ? "implicit" : "none";
 }
 
-json_t *transaction_json(const struct transaction *t, bool twin)
+static json_t *object_of(const struct transaction *t, bool twin, size_t most_recipients)
 {
     const struct header *h = &t->header;
     json_t *client = json_pack("{s:o, s:i, s:o, s:o}", "address", address(t->client.address), "port", t->client.port, "name", text(t->helo),
@@ -86,7 +90,8 @@ json_t *transaction_json(const struct transaction *t, bool twin)
     json_t *server = json_pack("{s:o, s:i, s:o}", "address", address(t->server.address), "port", t->server.port, "name", text(t->greeting));
     json_t *from = t->null_reverse_path ? json_string("") : text(t->reverse_path);
     json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time", moment(t->mail_time), "end", moment(t->end), "client",
-        client, "server", server, "from", from, "recipients", recipients(t), "code", code(t->code), "bytes", count(t->bytes));
+        client, "server", server, "from", from, "recipients", recipients(t, most_recipients), "code", code(t->code), "bytes",
+        count(t->bytes));
     json_t *header = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "message_id", text(h->message_id), "subject",
         text(h->subject), "header_from", text(h->from), "audience", count(h->audience_count), "received", received(h), "references_root",
         text(h->references_root), "in_reply_to", text(h->in_reply_to), "auto_submitted", text(h->auto_submitted), "list_id",
@@ -100,4 +105,36 @@ json_t *transaction_json(const struct transaction *t, bool twin)
     json_decref(header);
     json_decref(rest);
     return object;
+}
+
+json_t *transaction_json(const struct transaction *t, bool twin)
+{
+    return object_of(t, twin, SIZE_MAX);
+}
+
+struct answer {
+    json_t *hops;
+    size_t bytes;
+};
+
+static bool add_hop(void *user, const struct transaction *t, struct noted noted)
+{
+    struct answer *a = user;
+    json_t *hop = object_of(t, noted.twin, TRACE_RECIPIENTS);
+    if (!hop)
+        return false;
+    json_object_set_new(hop, "redeliveries", count(noted.redeliveries));
+    if (t->recipient_count + t->recipients_dropped > TRACE_RECIPIENTS)
+        json_object_set_new(hop, "recipients_more", count(t->recipient_count + t->recipients_dropped - TRACE_RECIPIENTS));
+    json_array_append_new(a->hops, hop);
+    a->bytes += transaction_flat_size(t) - t->header.audience_count * sizeof *t->header.audience;
+    return a->bytes < TRACE_BYTES;
+}
+
+json_t *transaction_trace(const struct trace *r, const char *message_id, const char *address)
+{
+    struct answer a = {.hops = json_array()};
+    size_t found = message_id ? trace_by_message_id(r, span_text(message_id), add_hop, &a, TRACE_HOPS)
+                              : trace_by_address(r, span_text(address), add_hop, &a, TRACE_HOPS);
+    return json_pack("{s:o, s:o, s:o}", "hops", a.hops, "found", count(found), "since", moment(trace_state(r).since));
 }

@@ -22,6 +22,7 @@ struct watching {
     double speed; /* packet seconds a second; 0: as fast as it goes */
 
     struct sensor *sensor;
+    struct trace *trace; /* NULL: none is kept */
     struct history *history;
     bool history_failed;      /* told once */
     struct evidence *evidence;
@@ -74,6 +75,13 @@ static void storm_changed(void *user, const struct storm *s, enum storm_change c
     desk_storm(w->desk, s, words[change]);
 }
 
+static void transaction_done(void *user, const struct transaction *t, bool twin)
+{
+    struct watching *w = user;
+    (void)twin; /* stands in what was noted */
+    trace_keep(w->trace, t, stats_last(sensor_stats(w->sensor)));
+}
+
 /* From a channel's thread; log_line() is one write. */
 static void channel_changed(void *user, const char *channel, bool failing, const char *why)
 {
@@ -88,7 +96,7 @@ static void channel_changed(void *user, const char *channel, bool failing, const
 static void attend(void *user)
 {
     struct watching *w = user;
-    desk_poll(w->desk, w->sensor);
+    desk_poll(w->desk, w->sensor, w->trace);
     int64_t now = clock_monotonic();
     if (now - w->alert_ticked < NS_PER_SECOND)
         return;
@@ -264,7 +272,7 @@ int command_watch(int argc, char **argv)
     if (!keep_history(&w, &settings, &status))
         return status;
     struct sensor_hooks hooks = {
-        .storm = storm_changed, .tick = second_passed, .capsule = evidence_cut, .attend = attend, .descriptor = -1, .user = &w};
+        .transaction = transaction_done, .storm = storm_changed, .tick = second_passed, .capsule = evidence_cut, .attend = attend, .descriptor = -1, .user = &w};
     struct sensor_settings how = {.settings = &settings, .files = w.replay != NULL, .workers = 1, .evidence = true, .speed = w.speed};
     struct alert_sink channels = {.trouble = channel_changed, .user = &w};
     struct reason why;
@@ -280,8 +288,9 @@ int command_watch(int argc, char **argv)
     status = open_desk(&w, &settings);
     if (status)
         goto close;
+    w.trace = settings.stats.trace_bytes ? trace_new(settings.stats.trace_bytes) : NULL;
     w.sensor = sensor_new(&how, &hooks);
-    if (!w.sensor) {
+    if (!w.sensor || (settings.stats.trace_bytes && !w.trace)) {
         fputs("squall: out of memory at the start; lower the bounds in squall.conf\n", stderr);
         status = EX_OSERR;
         goto close;
@@ -307,6 +316,7 @@ close:
     alert_free(w.alert);
     evidence_free(w.evidence);
     sensor_free(w.sensor);
+    trace_free(w.trace);
     history_close(w.history);
     return status;
 }

@@ -21,6 +21,8 @@ const struct setting stats_settings_list[] = {
      "A storm is over after this time without fresh evidence, or after two of its generations if that is longer; in seconds."},
     {"storms", "kept", SETTING_COUNT, AT(storms), "500", 1, 100000,
      "Storms kept in memory, those that are over among them; the history has all."},
+    {"trace", "memory", SETTING_SIZE, AT(trace_bytes), "64 MiB", 0, 1 << 30,
+     "Memory of `squall watch` for message traces: the latest mail transactions without their bodies, about 2 kB each; 0: none; in bytes."},
 
     ENABLED(reinjection, "Look for hosts that send a mail again to people who had it."),
     COUNT(reinjection, suspected_recipients, "10", "Recipients one host must have reached again, out of a mailbox, for a warning."),

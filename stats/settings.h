@@ -10,6 +10,7 @@ struct stats_settings {
     int64_t remember;     /* a message without a new copy is forgotten after this long, even while there is room; a storm's is not */
     int64_t quiet;        /* a storm clears after this long without evidence, or two generations when that is longer */
     int64_t storms;       /* incidents kept in memory */
+    int64_t trace_bytes;  /* of the latest transactions, kept to be asked for; 0: none */
     struct {
         bool enabled;
         int64_t suspected_recipients;  /* one host, out of a mailbox: warning */

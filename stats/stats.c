@@ -28,7 +28,7 @@ struct stats {
     struct hosts *hosts;
     struct incidents *incidents;
     void *self[DETECTORS];
-    bool last_was_twin;
+    struct noted last;
 };
 
 static void sink_nothing(void *user, const struct storm *s, enum storm_change change)
@@ -108,7 +108,7 @@ void stats_transaction(struct stats *s, const struct transaction *t)
     struct key k = key_of(t);
     ledger_expect(s->ledger, &k);
     enum twin twin = twin_check(s->twins, t, &k);
-    s->last_was_twin = twin == TWIN_COUNTED;
+    s->last = (struct noted){.twin = twin == TWIN_COUNTED};
     s->counters.twins += twin != TWIN_NONE;
     if (twin == TWIN_COUNTED)
         return;
@@ -118,6 +118,8 @@ void stats_transaction(struct stats *s, const struct transaction *t)
     else
         s->counters.transactions++;
     count(s, t, &k, &o);
+    s->last.key = o.key;
+    s->last.redeliveries = o.redeliveries;
     for (size_t i = 0; i < DETECTORS; i++)
         if (detectors[i]->observe)
             detectors[i]->observe(s->self[i], &o);
@@ -228,5 +230,10 @@ bool stats_acknowledge(struct stats *s, const char *id, const char *who, int64_t
 
 bool stats_last_was_twin(const struct stats *s)
 {
-    return s->last_was_twin;
+    return s->last.twin;
+}
+
+struct noted stats_last(const struct stats *s)
+{
+    return s->last;
 }

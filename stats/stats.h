@@ -71,5 +71,11 @@ bool stats_resume(struct stats *s, const struct storm *earlier);
 
 /* Is this transaction a twin (the same one seen twice by the mirror)?  Answer of the last stats_transaction(). */
 bool stats_last_was_twin(const struct stats *s);
+struct noted { /* what the last stats_transaction() made of it */
+    uint64_t key;          /* what the ledger files the mail under, after joins; 0: no message, or a twin */
+    uint32_t redeliveries; /* recipients who had it at that server */
+    bool twin;
+};
+struct noted stats_last(const struct stats *s);
 
 #endif

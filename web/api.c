@@ -128,12 +128,16 @@ enum MHD_Result api_message(struct request *r, const char *part)
     json_array_foreach(alarms, i, one)
         if (span_equal(span_text(json_string_value(json_object_get(one, "message_id"))), span_text(part)))
             json_array_append(its, one);
-    json_t *answer = found || json_array_size(its) ? json_pack("{s:O?, s:O}", "message", found, "alarms", its) : NULL;
+    struct reason why;
+    json_t *trace = trace_ask(r, part, NULL, &why), *hops = json_object_get(trace, "hops");
+    json_t *answer = found || json_array_size(its) || json_array_size(hops)
+                         ? json_pack("{s:O?, s:O, s:O?}", "message", found, "alarms", its, "hops", hops) : NULL;
+    json_decref(trace);
     json_decref(its);
     json_decref(alarms);
     json_decref(said);
     return answer ? answer_json(r, MHD_HTTP_OK, answer)
-                  : answer_error(r, MHD_HTTP_NOT_FOUND, "not among the messages with most deliveries, nor in an alarm");
+                  : answer_error(r, MHD_HTTP_NOT_FOUND, "not among the messages with most deliveries, nor in an alarm, nor in the traces");
 }
 
 enum MHD_Result api_rates(struct request *r, const char *part)

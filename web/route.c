@@ -34,6 +34,7 @@ static const struct {
     {"/api/v1/rates", api_rates, NULL},
     {"/api/v1/messages", api_messages, NULL},
     {"/api/v1/messages/*", api_message, NULL},
+    {"/api/v1/trace", api_trace, NULL},
     {"/api/v1/alarms", api_alarms, NULL},
     {"/api/v1/alarms/*/acknowledge", NULL, api_acknowledge},
     {"/api/v1/alarms/*", api_alarm, NULL},
