@@ -72,3 +72,18 @@ json_t *counts_hosts(const struct host_row *rows, size_t count)
     }
     return list;
 }
+
+json_t *counts_watched(const struct amplifier_row *rows, size_t count)
+{
+    json_t *list = json_array();
+    char address[ADDRESS_TEXT];
+    for (size_t i = 0; i < count; i++) {
+        const struct amplifier_row *a = &rows[i];
+        json_array_append_new(list,
+            json_pack("{s:s, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o}", "address", address_text(a->address, address), "name",
+                text_or_null(a->name), "domain", text_or_null(a->domain), "mails", (json_int_t)a->mails, "recipients",
+                (json_int_t)a->recipients, "first", moment(a->first), "last", moment(a->last), "message_id", text_or_null(a->message_id),
+                "received", text_or_null(a->line)));
+    }
+    return list;
+}

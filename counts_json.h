@@ -10,5 +10,6 @@ json_t *counts_capture(const struct sensor_view *view, const char *const *paths,
 json_t *counts_smtp(const struct sensor_view *view, const struct stats_counters *s);
 json_t *counts_messages(const struct message_row *rows, size_t count);
 json_t *counts_hosts(const struct host_row *rows, size_t count);
+json_t *counts_watched(const struct amplifier_row *rows, size_t count);
 
 #endif

@@ -43,6 +43,7 @@ struct desk {
     struct rates total; /* of all seconds so far */
     struct message_row rows[ROWS];
     struct host_row hosts[HOSTS];
+    struct amplifier_row watched[ROWS];
     struct earlier earlier[ROWS];
     size_t earlier_count;
     int64_t minute_began, messages_due; /* monotonic ns */
@@ -225,8 +226,9 @@ static void publish_messages(struct desk *d, struct sensor *s)
     order_by_rate(d, n, order);
     for (size_t i = 0; i < n; i++)
         json_array_append(by_rate, json_array_get(rows, order[i]));
-    web_messages(d->web, json_pack("{s:o, s:o, s:o}", "messages", rows, "by_rate", by_rate, "hosts",
-                             counts_hosts(d->hosts, stats_hosts(sensor_stats(s), d->hosts, HOSTS))));
+    web_messages(d->web, json_pack("{s:o, s:o, s:o, s:o}", "messages", rows, "by_rate", by_rate, "hosts",
+                             counts_hosts(d->hosts, stats_hosts(sensor_stats(s), d->hosts, HOSTS)), "watched",
+                             counts_watched(d->watched, stats_census(sensor_stats(s), d->watched, ROWS))));
     if (begin - d->minute_began >= 60 * NS_PER_SECOND) {
         d->minute_began = begin;
         d->earlier_count = n;

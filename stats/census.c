@@ -68,19 +68,29 @@ static bool in_audience(const struct header *h, uint64_t address)
     return false;
 }
 
-static bool routes_by_header(const struct transaction *t)
+/* The line by which the client fetched the mail that it sends; NULL: it did not, by its own word. */
+static const struct hop *fetched_by(const struct transaction *t)
 {
     struct chain chain;
     chain_read(&chain, t->header.hops, t->header.hop_count);
     if (chain.count == 0 || !chain.visit[chain.count - 1].fetched)
-        return false;
-    for (size_t i = 0; i < t->recipient_count; i++)
-        if (recipient_accepted(t, &t->recipients[i]) && in_audience(&t->header, t->recipients[i].hash))
-            return true;
-    return false;
+        return NULL;
+    for (uint32_t i = chain.visit[chain.count - 1].first; i <= chain.visit[chain.count - 1].last; i++)
+        if (chain_fetched(&chain.hops[i]))
+            return &chain.hops[i];
+    return NULL;
 }
 
-static struct amplifier *amplifier_of(struct census *c, const struct transaction *t)
+/* How many people of To and Cc it goes to. */
+static uint64_t routed_to(const struct transaction *t)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < t->recipient_count; i++)
+        n += recipient_accepted(t, &t->recipients[i]) && in_audience(&t->header, t->recipients[i].hash);
+    return n;
+}
+
+static struct amplifier *amplifier_of(struct census *c, const struct transaction *t, const struct hop *line)
 {
     struct amplifier *a = NULL, *stalest = &c->list[0];
     for (uint32_t i = 0; i < c->count && !a; i++) {
@@ -93,6 +103,8 @@ static struct amplifier *amplifier_of(struct census *c, const struct transaction
         a = c->count < AMPLIFIERS ? &c->list[c->count++] : stalest;
         *a = (struct amplifier){.row = {.address = t->client.address, .first = t->end}, .serial = ++c->serial};
         log_clean(t->helo, a->row.name, sizeof a->row.name);
+        log_clean(t->header.message_id, a->row.message_id, sizeof a->row.message_id);
+        chain_line(line, a->row.line, sizeof a->row.line);
     }
     a->row.last = t->end;
     a->row.mails++;
@@ -106,9 +118,10 @@ static void serves(struct census *c, const struct amplifier *a, uint64_t what, i
     *s = (struct served){.amplifier = (uint32_t)(a - c->list), .serial = a->serial};
 }
 
-static void learn(struct census *c, const struct transaction *t)
+static void learn(struct census *c, const struct transaction *t, const struct hop *line, uint64_t recipients)
 {
-    struct amplifier *a = amplifier_of(c, t);
+    struct amplifier *a = amplifier_of(c, t, line);
+    a->row.recipients += recipients;
     for (struct span domain = t->helo; domain.n;) { /* mail.shop.example, shop.example */
         uint64_t hash = hash_nocase(domain);
         for (size_t i = 0; i < t->header.audience_count; i++)
@@ -186,8 +199,10 @@ static void observe(void *self, const struct observation *o)
     const struct transaction *t = o->t;
     if (!c->settings->census.enabled || !t->message || t->header.audience_count < 2)
         return;
-    if (routes_by_header(t))
-        learn(c, t);
+    const struct hop *line = fetched_by(t);
+    uint64_t recipients = line ? routed_to(t) : 0;
+    if (recipients)
+        learn(c, t, line, recipients);
     else if (c->count > 0 && o->message && o->message->copies == 1 && t->header.audience_count >= (uint64_t)c->settings->census.audience)
         warn(c, o);
 }

@@ -44,8 +44,9 @@ size_t stats_top(const struct stats *s, struct message_row *rows, size_t most);
 struct amplifier_row { /* of the census: a host that has been seen routing mail by its To and Cc */
     struct address address;
     char name[STORM_TEXT_SIZE], domain[STORM_TEXT_SIZE]; /* HELO; a domain it serves, "" when none is known */
-    uint64_t mails;        /* it routed so */
+    uint64_t mails, recipients; /* it routed so; people of To and Cc it sent them to */
     int64_t first, last;
+    char message_id[STORM_TEXT_SIZE], line[STORM_TEXT_SIZE]; /* of the first; the Received line by which it fetched that one */
 };
 /* Those with most mails; returns how many were written. */
 size_t stats_census(const struct stats *s, struct amplifier_row *rows, size_t most);

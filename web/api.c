@@ -115,6 +115,7 @@ enum MHD_Result api_messages(struct request *r, const char *part)
     else if (rate && json_object_get(said, "by_rate"))
         json_object_set(said, "messages", json_object_get(said, "by_rate"));
     json_object_del(said, "by_rate");
+    json_object_del(said, "watched");
     return answer_json(r, MHD_HTTP_OK, said);
 }
 
@@ -138,6 +139,15 @@ enum MHD_Result api_message(struct request *r, const char *part)
     json_decref(said);
     return answer ? answer_json(r, MHD_HTTP_OK, answer)
                   : answer_error(r, MHD_HTTP_NOT_FOUND, "not among the messages with most deliveries, nor in an alarm, nor in the traces");
+}
+
+enum MHD_Result api_watched(struct request *r, const char *part)
+{
+    (void)part;
+    json_t *said = board_messages(r->web->board), *watched = json_object_get(said, "watched");
+    json_t *answer = json_pack("{s:o}", "watched", watched ? json_incref(watched) : json_array());
+    json_decref(said);
+    return answer_json(r, MHD_HTTP_OK, answer);
 }
 
 enum MHD_Result api_rates(struct request *r, const char *part)

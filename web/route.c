@@ -35,6 +35,7 @@ static const struct {
     {"/api/v1/messages", api_messages, NULL},
     {"/api/v1/messages/*", api_message, NULL},
     {"/api/v1/trace", api_trace, NULL},
+    {"/api/v1/watched", api_watched, NULL},
     {"/api/v1/alarms", api_alarms, NULL},
     {"/api/v1/alarms/*/acknowledge", NULL, api_acknowledge},
     {"/api/v1/alarms/*", api_alarm, NULL},
