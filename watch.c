@@ -10,8 +10,10 @@
 #include "alert/alert.h"
 #include "desk.h"
 #include "evidence.h"
+#include "managers.h"
 #include "squall.h"
 
+#define MENDED_AFTER (60 * NS_PER_SECOND) /* without a failure: a full disk takes the next small write */
 #define STATUS_EVERY (60 * NS_PER_SECOND) /* of packet time, between two lines that say all is well */
 
 struct watching {
@@ -24,12 +26,11 @@ struct watching {
     struct sensor *sensor;
     struct trace *trace; /* NULL: none is kept */
     struct history *history;
-    bool history_failed;      /* told once */
+    int64_t history_failed, evidence_failed; /* the last time, monotonic ns; 0: they stand */
     struct evidence *evidence;
-    bool evidence_failed;
     struct alert *alert;
     struct desk *desk;  /* NULL: no dashboard */
-    int64_t alert_ticked;     /* monotonic ns */
+    int64_t alert_ticked, managers_told; /* monotonic ns */
     int64_t status_told;      /* packet time */
     uint64_t deliveries_told;
 };
@@ -53,11 +54,28 @@ static void stop(int signal_number)
         sensor_stop(stop_target);
 }
 
+static void part_failed(struct watching *w, const char *part, int64_t *failed, const struct reason *why)
+{
+    if (!*failed)
+        log_line(LOG_LEVEL_WARNING, "%s; alarms go on, the %s has a hole", why->text, part);
+    *failed = clock_monotonic();
+    alert_trouble(w->alert, part, true, why->text);
+}
+
+/* Each second: what has failed and does so no longer is told to work again. */
+static void part_mended(struct watching *w, const char *part, int64_t *failed)
+{
+    if (*failed && clock_monotonic() - *failed < MENDED_AFTER)
+        return;
+    if (*failed)
+        log_line(LOG_LEVEL_NOTICE, "the %s is kept again", part);
+    *failed = 0;
+    alert_trouble(w->alert, part, false, "");
+}
+
 static void history_trouble(struct watching *w, const struct reason *why)
 {
-    if (!w->history_failed)
-        log_line(LOG_LEVEL_WARNING, "%s; alarms go on, the history has a hole", why->text);
-    w->history_failed = true;
+    part_failed(w, "history", &w->history_failed, why);
 }
 
 static void storm_changed(void *user, const struct storm *s, enum storm_change change)
@@ -101,6 +119,8 @@ static void attend(void *user)
     if (now - w->alert_ticked < NS_PER_SECOND)
         return;
     w->alert_ticked = now;
+    part_mended(w, "history", &w->history_failed);
+    part_mended(w, "evidence", &w->evidence_failed);
     alert_tick(w->alert, clock_now());
 }
 
@@ -108,10 +128,19 @@ static void evidence_cut(void *user, const char *alarm, struct span section)
 {
     struct watching *w = user;
     struct reason why;
-    if (!w->evidence || evidence_add(w->evidence, alarm, section, &why) || w->evidence_failed)
+    if (w->evidence && !evidence_add(w->evidence, alarm, section, &why))
+        part_failed(w, "evidence", &w->evidence_failed, &why);
+}
+
+static void tell_managers(struct watching *w)
+{
+    static struct host_row hosts[ALERT_HOSTS];
+    const struct sensor_view *view = sensor_view(w->sensor);
+    const struct stats *stats = sensor_stats(w->sensor);
+    if (w->managers_told && clock_monotonic() - w->managers_told < MANAGERS_EVERY)
         return;
-    log_line(LOG_LEVEL_WARNING, "%s; alarms go on, their packets are not kept", why.text);
-    w->evidence_failed = true;
+    w->managers_told = clock_monotonic();
+    managers_tell(w->alert, &view->capture, &view->smtp, stats_counters(stats), hosts, stats_hosts(stats, hosts, ALERT_HOSTS));
 }
 
 static bool resume(void *user, const struct storm *s)
@@ -129,6 +158,7 @@ static void second_passed(void *user, int64_t now)
     if (w->history && !history_tick(w->history, now, &why))
         history_trouble(w, &why);
     attend(w);
+    tell_managers(w);
     desk_second(w->desk, w->sensor, now, !w->replay);
     if (w->status_told == 0)
         w->status_told = now;

@@ -27,16 +27,27 @@ struct leaf {
     } value;
 };
 
+struct server { /* a mail server seen on the wire */
+    struct host_row host;
+    char address[ADDRESS_TEXT];
+    uint32_t row;
+};
+
+struct row { /* of mtaGroupTable: row i + 1 is that address's, as long as we run and there are not too many */
+    struct address address;
+    uint32_t told; /* the last time it was there */
+};
+
 static struct {
     pthread_mutex_t lock; /* of what others write */
     struct notice *alarms;
     struct alert_counter *counters;
-    struct alert_host *hosts;
-    uint32_t *host_index; /* beside each host: its row, the same as long as we run */
-    size_t alarm_count, counter_count, host_count;
+    struct server *servers;
+    size_t alarm_count, counter_count, server_count;
     bool changed;
-    struct address *known; /* row i + 1 is that address's */
-    size_t known_count;
+    struct row rows[ALERT_HOSTS];
+    size_t row_count;
+    uint32_t time; /* counts agentx_numbers() */
 } told = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = true};
 
 static struct { /* the engine's thread's own */
@@ -46,7 +57,7 @@ static struct { /* the engine's thread's own */
     size_t module_length;
     struct notice *alarms; /* what the leaves' texts point into */
     struct alert_counter *counters;
-    struct alert_host *hosts;
+    struct server *servers;
 } tree;
 
 static const oid mta_group[] = {1, 3, 6, 1, 2, 1, 28, 2};
@@ -68,53 +79,47 @@ void agentx_alarms(const struct notice *alarms, size_t count)
     pthread_mutex_unlock(&told.lock);
 }
 
-/* The row of a server: 1 and up, kept; 0: the rows are used up. */
+/* The row of a server; when all are used up, that of the one that was not there for the longest time is its row now. */
 static uint32_t row_of(struct address a)
 {
-    for (size_t i = 0; i < told.known_count; i++)
-        if (address_equal(told.known[i], a))
-            return (uint32_t)i + 1;
-    if (told.known_count == AGENTX_HOSTS)
-        return 0;
-    if (!told.known)
-        told.known = calloc(AGENTX_HOSTS, sizeof *told.known);
-    if (!told.known)
-        return 0;
-    told.known[told.known_count++] = a;
-    return (uint32_t)told.known_count;
+    size_t at = 0, oldest = 0;
+    for (; at < told.row_count && !address_equal(told.rows[at].address, a); at++)
+        if (told.rows[at].told < told.rows[oldest].told)
+            oldest = at;
+    if (at == ALERT_HOSTS)
+        at = oldest;
+    else if (at == told.row_count)
+        told.row_count++;
+    told.rows[at] = (struct row){a, told.time};
+    return (uint32_t)at + 1;
 }
 
-void agentx_numbers(const struct alert_counter *counters, size_t counter_count, const struct alert_host *hosts, size_t host_count)
+void agentx_numbers(const struct alert_counter *counters, size_t counter_count, const struct host_row *hosts, size_t host_count)
 {
     counter_count = counter_count < AGENTX_COUNTERS ? counter_count : AGENTX_COUNTERS;
-    host_count = host_count < AGENTX_HOSTS ? host_count : AGENTX_HOSTS;
-    struct alert_counter *c = malloc((counter_count + 1) * sizeof *c);
-    struct alert_host *h = malloc((host_count + 1) * sizeof *h);
-    uint32_t *rows = malloc((host_count + 1) * sizeof *rows);
+    host_count = host_count < ALERT_HOSTS ? host_count : ALERT_HOSTS;
+    struct alert_counter *c = malloc((counter_count + 1) * sizeof *c), *old_counters = c;
+    struct server *servers = malloc((host_count + 1) * sizeof *servers), *old_servers = servers;
     pthread_mutex_lock(&told.lock);
-    if (c && h && rows) {
+    if (c && servers) {
+        told.time++;
         memcpy(c, counters, counter_count * sizeof *c);
-        size_t kept = 0;
-        for (size_t i = 0; i < host_count; i++)
-            if ((rows[kept] = row_of(hosts[i].address)) != 0) {
-                h[kept] = hosts[i];
-                if (!h[kept].name[0])
-                    address_text(h[kept].address, h[kept].name);
-                kept++;
-            }
-        struct alert_counter *old_c = told.counters;
-        struct alert_host *old_h = told.hosts;
-        uint32_t *old_rows = told.host_index;
-        told.counters = c, told.hosts = h, told.host_index = rows;
-        c = old_c, h = old_h, rows = old_rows;
+        for (size_t i = 0; i < host_count; i++) {
+            servers[i].host = hosts[i];
+            servers[i].row = row_of(hosts[i].address);
+            address_text(hosts[i].address, servers[i].address);
+        }
+        old_counters = told.counters;
+        old_servers = told.servers;
+        told.counters = c;
+        told.servers = servers;
         told.counter_count = counter_count;
-        told.host_count = kept;
+        told.server_count = host_count;
         told.changed = true;
     }
     pthread_mutex_unlock(&told.lock);
-    free(c);
-    free(h);
-    free(rows);
+    free(old_counters);
+    free(old_servers);
 }
 
 /* ---- the leaves ---- */
@@ -212,17 +217,20 @@ static void add_alarm(struct entry *e, const struct notice *n)
     leaf_text(e, 11, n->why);
 }
 
-static void add_host(struct entry *e, const struct alert_host *h, uint32_t row)
+/* mtaGroupName, and beside it the address: what a host calls itself need not be true. */
+static void add_server(struct entry *e, const struct server *s)
 {
+    const struct host_row *h = &s->host;
     e->index[0] = 1; /* applIndex: this sensor */
-    e->index[1] = row;
+    e->index[1] = s->row;
     e->index_length = 2;
-    leaf_number(e, 2, ASN_COUNTER, h->received & 0xffffffff);
-    leaf_number(e, 5, ASN_COUNTER, h->transmitted & 0xffffffff);
-    leaf_number(e, 9, ASN_COUNTER, h->received_recipients & 0xffffffff);
-    leaf_number(e, 11, ASN_COUNTER, h->transmitted_recipients & 0xffffffff);
-    leaf_text(e, 25, h->name);
-    leaf_number(e, 33, ASN_COUNTER, h->loops & 0xffffffff);
+    leaf_number(e, 2, ASN_COUNTER, h->messages_in & 0xffffffff);
+    leaf_number(e, 5, ASN_COUNTER, h->messages_out & 0xffffffff);
+    leaf_number(e, 9, ASN_COUNTER, h->recipients_in & 0xffffffff);
+    leaf_number(e, 11, ASN_COUNTER, h->recipients_out & 0xffffffff);
+    leaf_text(e, 25, h->name[0] ? h->name : s->address);
+    leaf_text(e, 28, s->address);
+    leaf_number(e, 33, ASN_COUNTER, h->redeliveries & 0xffffffff);
 }
 
 static int leaf_compare(const void *a, const void *b)
@@ -246,15 +254,14 @@ static void tree_make(void)
         pthread_mutex_unlock(&told.lock);
         return;
     }
-    size_t alarms = told.alarm_count, counters = told.counter_count, hosts = told.host_count;
+    size_t alarms = told.alarm_count, counters = told.counter_count, servers = told.server_count;
     free(tree.alarms);
     free(tree.counters);
-    free(tree.hosts);
+    free(tree.servers);
     tree.alarms = copy_of(told.alarms, alarms * sizeof *told.alarms);
     tree.counters = copy_of(told.counters, counters * sizeof *told.counters);
-    tree.hosts = copy_of(told.hosts, hosts * sizeof *told.hosts);
-    uint32_t *rows = copy_of(told.host_index, hosts * sizeof *rows);
-    told.changed = !tree.alarms || !tree.counters || !tree.hosts || !rows; /* once more when memory is there */
+    tree.servers = copy_of(told.servers, servers * sizeof *told.servers);
+    told.changed = !tree.alarms || !tree.counters || !tree.servers; /* once more when memory is there */
     pthread_mutex_unlock(&told.lock);
     tree.count = 0;
     oid table[NAME_MOST];
@@ -270,9 +277,8 @@ static void tree_make(void)
         leaf_number(&e, 2, ASN_COUNTER64, tree.counters[i].value);
     }
     struct entry m = {.table = mta_group, .table_length = OID_LENGTH(mta_group)};
-    for (size_t i = 0; tree.hosts && rows && i < hosts; i++)
-        add_host(&m, &tree.hosts[i], rows[i]);
-    free(rows);
+    for (size_t i = 0; tree.servers && i < servers; i++)
+        add_server(&m, &tree.servers[i]);
     /* the scalar: module.objects.4.0, its name has the shape "table.1.column" only by accident of the three last numbers */
     struct leaf *l = leaf_add(&e, 0);
     if (l) {

@@ -8,7 +8,6 @@
 
 #include "alert/engine.h"
 
-#define AGENTX_HOSTS    1000
 #define AGENTX_COUNTERS 256
 #define AGENTX_ALARMS   256
 
@@ -16,6 +15,6 @@ void agentx_start(const struct engine_spec *spec); /* in the engine's thread, on
 void agentx_turn(netsnmp_large_fd_set *ready);     /* in the engine's thread; NULL: nothing to read */
 /* From any thread: what is to be served from now on.  Copies; what is over the bounds is left out. */
 void agentx_alarms(const struct notice *alarms, size_t count);
-void agentx_numbers(const struct alert_counter *counters, size_t counter_count, const struct alert_host *hosts, size_t host_count);
+void agentx_numbers(const struct alert_counter *counters, size_t counter_count, const struct host_row *hosts, size_t host_count);
 
 #endif

@@ -9,30 +9,35 @@
 #include "alert/maintenance.h"
 #include "alert/told.h"
 
-#define TROUBLE_PAUSE (300 * NS_PER_SECOND) /* a channel that comes and goes is told of once in five minutes */
+#define TROUBLE_PAUSE (300 * NS_PER_SECOND) /* a part that comes and goes is told of once in five minutes */
+#define HEARD_WITHIN  (60 * NS_PER_SECOND) /* a part in trouble that nobody speaks of after our start is gone */
+#define PARTS         (ALERT_CHANNELS + 16)
 #define HELD_AGAIN    (60 * NS_PER_SECOND)  /* how old a raise held back may be */
 
-struct trouble { /* beside each channel */
-    bool told;
-    int64_t last;
+struct part { /* of the sensor, a channel or another: has it ever failed */
+    char name[NOTICE_PART_SIZE];
+    bool failing, told;
+    bool heard;   /* since our start: it may be in trouble from before, and not be there any more */
+    int64_t last; /* when it was told, monotonic; 0: never */
+    char why[STORM_TEXT_SIZE];
 };
 
 struct alert {
     const struct alert_settings *settings;
     struct courier_spec specs[ALERT_CHANNELS];
     struct courier *channels[ALERT_CHANNELS];
-    struct trouble troubles[ALERT_CHANNELS];
     size_t count;
     struct courier_env env;
     struct store *store;
-    bool store_failing;
     struct alert_sink sink;
     char sensor[64], report_base[NOTICE_URL_SIZE];
     struct maintenance windows[32];
     size_t window_count;
     pthread_mutex_t lock; /* of what follows */
     struct told_table incidents;
-    int64_t next_heartbeat;
+    struct part parts[PARTS];
+    size_t part_count;
+    int64_t next_heartbeat, began; /* our clock; monotonic */
     struct notice *active; /* flat, for the subagent */
     size_t active_count;
     bool active_changed;
@@ -166,10 +171,47 @@ static void tell_own(struct alert *a, enum notice_type type, enum storm_severity
         fan_out(a, notice_new_own(type, store_number(a->store), clock_now(), a->sensor, severity, part, failing, why), to, NULL, count);
 }
 
+/* NULL: never heard of, and no room for one more. */
+static struct part *part_find(struct alert *a, const char *name, bool add)
+{
+    for (size_t i = 0; i < a->part_count; i++)
+        if (strcmp(a->parts[i].name, name) == 0)
+            return &a->parts[i];
+    if (!add || a->part_count == PARTS)
+        return NULL;
+    struct part *p = &a->parts[a->part_count++];
+    span_copy(span_text(name), p->name, sizeof p->name);
+    return p;
+}
+
+/* Tells what has changed and was not told yet; what failed again too soon waits here for its time. */
+static void part_tell(struct alert *a, struct part *p)
+{
+    int64_t now = clock_monotonic();
+    if (p->failing == p->told || (p->failing && p->last && now - p->last < TROUBLE_PAUSE))
+        return;
+    p->told = p->failing;
+    p->last = now;
+    store_trouble(a->store, p->name, p->told);
+    tell_own(a, NOTICE_TROUBLE, SEVERITY_MAJOR, p->name, p->failing, p->failing ? p->why : "works again");
+}
+
+static void part_changed(struct alert *a, const char *name, bool failing, const char *why)
+{
+    struct part *p = part_find(a, name, failing);
+    if (!p)
+        return;
+    p->failing = failing;
+    p->heard = true;
+    if (failing)
+        log_clean(span_text(why), p->why, sizeof p->why);
+    part_tell(a, p);
+}
+
 void alert_trouble(struct alert *a, const char *part, bool failing, const char *why)
 {
     pthread_mutex_lock(&a->lock);
-    tell_own(a, NOTICE_TROUBLE, SEVERITY_MAJOR, part, failing, why);
+    part_changed(a, part, failing, why);
     pthread_mutex_unlock(&a->lock);
 }
 
@@ -177,17 +219,7 @@ void alert_trouble(struct alert *a, const char *part, bool failing, const char *
 static void on_trouble(void *user, const char *channel, bool failing, const char *why)
 {
     struct alert *a = user;
-    pthread_mutex_lock(&a->lock);
-    for (size_t c = 0; c < a->count; c++) {
-        struct trouble *t = &a->troubles[c];
-        int64_t now = clock_monotonic();
-        if (strcmp(a->specs[c].route->name, channel) != 0 || (failing ? t->told || (t->last && now - t->last < TROUBLE_PAUSE) : !t->told))
-            continue;
-        t->told = failing;
-        t->last = now;
-        tell_own(a, NOTICE_TROUBLE, SEVERITY_MAJOR, channel, failing, why);
-    }
-    pthread_mutex_unlock(&a->lock);
+    alert_trouble(a, channel, failing, why);
     if (a->sink.trouble)
         a->sink.trouble(a->sink.user, channel, failing, why);
 }
@@ -226,13 +258,15 @@ static void forget_old(struct alert *a, int64_t now)
     }
 }
 
-static void watch_store(struct alert *a)
+static void watch_parts(struct alert *a)
 {
     struct reason why;
-    bool failing = !store_on_disk(a->store, &why);
-    if (failing && !a->store_failing)
-        tell_own(a, NOTICE_TROUBLE, SEVERITY_MAJOR, "notice store", true, why.text);
-    a->store_failing = failing;
+    bool good = store_on_disk(a->store, &why);
+    part_changed(a, "notice store", !good, why.text);
+    for (size_t i = 0; i < a->part_count; i++) {
+        a->parts[i].failing = a->parts[i].failing && (a->parts[i].heard || clock_monotonic() - a->began < HEARD_WITHIN);
+        part_tell(a, &a->parts[i]);
+    }
 }
 
 void alert_tick(struct alert *a, int64_t now)
@@ -245,7 +279,7 @@ void alert_tick(struct alert *a, int64_t now)
         tell_own(a, NOTICE_HEARTBEAT, SEVERITY_NOTICE, "", false, "the sensor is watching");
     }
     forget_old(a, now);
-    watch_store(a);
+    watch_parts(a);
     if (a->active && a->active_changed) {
         agentx_alarms(a->active, a->active_count);
         a->active_changed = false;
@@ -254,7 +288,7 @@ void alert_tick(struct alert *a, int64_t now)
 }
 
 void alert_agent_update(
-    struct alert *a, const struct alert_counter *counters, size_t counter_count, const struct alert_host *hosts, size_t host_count)
+    struct alert *a, const struct alert_counter *counters, size_t counter_count, const struct host_row *hosts, size_t host_count)
 {
     if (a->settings->agentx)
         agentx_numbers(counters, counter_count, hosts, host_count);
@@ -272,6 +306,15 @@ static void take_told(void *user, const char *id, const char *channel, const str
     for (size_t c = 0; c < a->count; c++)
         if (strcmp(a->specs[c].route->name, channel) == 0)
             i->told[c] = *t;
+}
+
+/* In trouble when we stopped. */
+static void take_trouble(void *user, const char *name)
+{
+    struct alert *a = user;
+    struct part *p = part_find(a, name, true);
+    if (p)
+        p->failing = p->told = true;
 }
 
 bool alert_engine_start(const struct alert_settings *s, struct store *store, bool new_boots, bool agentx, struct reason *why)
@@ -298,7 +341,10 @@ bool alert_engine_start(const struct alert_settings *s, struct store *store, boo
 static bool start_channels(struct alert *a, struct reason *why)
 {
     for (size_t c = 0; c < a->count; c++) {
-        a->channels[c] = courier_start(&a->specs[c], &a->env, why);
+        struct part *p = part_find(a, a->specs[c].route->name, false);
+        if (p)
+            p->heard = true;
+        a->channels[c] = courier_start(&a->specs[c], &a->env, p != NULL, why);
         if (!a->channels[c])
             return false;
     }
@@ -314,6 +360,7 @@ struct alert *alert_new(const struct alert_settings *settings, const char *state
     if (!a)
         goto no_memory;
     a->settings = settings;
+    a->began = clock_monotonic();
     pthread_mutex_init(&a->lock, NULL);
     if (sink)
         a->sink = *sink;
@@ -328,6 +375,7 @@ struct alert *alert_new(const struct alert_settings *settings, const char *state
     a->active_changed = true;
     a->env = (struct courier_env){a->store, settings->keep, settings->retry, on_trouble, a};
     store_told(a->store, take_told, a);
+    store_troubles(a->store, take_trouble, a);
     if (!alert_engine_start(settings, a->store, true, true, why))
         goto failed;
     pthread_mutex_lock(&a->lock); /* a channel in trouble waits until all stand */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/config.h"
-#include "stats/storm.h"
+#include "stats/stats.h"
 
 #define ALERT_CHANNELS 32
 struct alert_settings; /* alert/settings.h: an array a section kind (snmp, syslog, webhook, alertmanager, exec, mail), and the common rules
@@ -31,7 +31,9 @@ struct alert *alert_new(const struct alert_settings *settings, const char *state
     const struct alert_sink *sink, struct reason *why);
 void alert_storm(struct alert *a, const struct storm *s, const char *change); /* "raised", "updated", "cleared"; copies, never blocks */
 void alert_tick(struct alert *a, int64_t now);                                /* about once a second: heartbeats, retries */
-/* A part of the sensor fails or works again (the capture process, the disk): told on every channel as sensorTrouble. */
+/* A part of the sensor, "history", "evidence", "capture eth1", fails or works again: told on every channel as sensorTrouble.  May be called
+ * as often as one likes, each second too: only a change is told, and a part that comes and goes not more often than once in five minutes.
+ * That it works is to be said too: it may have failed when the sensor stopped. */
 void alert_trouble(struct alert *a, const char *part, bool failing, const char *why);
 
 /* What the AgentX subagent serves besides the active alarms; pushed as often as it changes, every few seconds at most. */
@@ -39,14 +41,10 @@ struct alert_counter {
     char name[40]; /* "capture_packets", "smtp_messages": as /metrics names it, without squall_ and _total */
     uint64_t value;
 };
-struct alert_host { /* a row of MTA-MIB's mtaGroupTable: a mail server seen on the wire */
-    struct address address;
-    char name[STORM_TEXT_SIZE];                                                  /* HELO or "by" name; "": unknown, its address is shown */
-    uint64_t received, transmitted, received_recipients, transmitted_recipients; /* messages; recipients accepted */
-    uint64_t loops; /* mails it sent again to who had them, or got back: mtaGroupLoopsDetected */
-};
+/* The hosts become rows of MTA-MIB's mtaGroupTable, redeliveries its mtaGroupLoopsDetected.  No subagent is configured: does nothing. */
+#define ALERT_HOSTS 1000 /* more than these are left out */
 void alert_agent_update(
-    struct alert *a, const struct alert_counter *counters, size_t counter_count, const struct alert_host *hosts, size_t host_count);
+    struct alert *a, const struct alert_counter *counters, size_t counter_count, const struct host_row *hosts, size_t host_count);
 
 void alert_free(struct alert *a); /* gives each channel at most two seconds; what is not confirmed is kept for the next start */
 

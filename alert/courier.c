@@ -161,7 +161,7 @@ static void *courier_run(void *arg)
     return NULL;
 }
 
-struct courier *courier_start(const struct courier_spec *spec, const struct courier_env *env, struct reason *why)
+struct courier *courier_start(const struct courier_spec *spec, const struct courier_env *env, bool failing, struct reason *why)
 {
     struct courier *c = calloc(1, sizeof *c);
     if (!c) {
@@ -174,6 +174,7 @@ struct courier *courier_start(const struct courier_spec *spec, const struct cour
     c->env = env;
     c->health.confirmed = spec->kind->confirms(spec->section);
     c->health.last_ok = TIME_UNKNOWN;
+    c->health.failing = failing;
     span_copy(span_text(spec->route->name), c->health.name, sizeof c->health.name);
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_t monotonic;

@@ -46,7 +46,8 @@ struct courier_env { /* shared by the channels; outlives them */
     void *user;
 };
 struct courier;
-struct courier *courier_start(const struct courier_spec *spec, const struct courier_env *env, struct reason *why);
+/* `failing`: it did when we stopped, and that it works again is to be told. */
+struct courier *courier_start(const struct courier_spec *spec, const struct courier_env *env, bool failing, struct reason *why);
 void courier_wake(struct courier *c); /* something waits in the store */
 void courier_count(struct courier *c, uint64_t suppressed, uint64_t dropped);
 void courier_stop(struct courier *c); /* no new attempt after two seconds; does not wait */

@@ -27,6 +27,7 @@ static const char schema[] =
     "INTEGER NOT NULL,"
     " last INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY(id, channel)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS told_number ON told(number);"
+    "CREATE TABLE IF NOT EXISTS trouble(part TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
 /* ---- statements ---- */
@@ -372,5 +373,22 @@ void store_forget(struct store *s, const char *id)
     pthread_mutex_lock(&s->lock);
     if (!run(prepare(s, "DELETE FROM told WHERE id = ?", "t", id)) || !drop_unused(s))
         to_memory(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void store_trouble(struct store *s, const char *part, bool failing)
+{
+    pthread_mutex_lock(&s->lock);
+    run(prepare(s, failing ? "INSERT OR IGNORE INTO trouble VALUES(?)" : "DELETE FROM trouble WHERE part = ?", "t", part));
+    pthread_mutex_unlock(&s->lock); /* not written: after a restart it is told once more */
+}
+
+void store_troubles(struct store *s, void (*take)(void *user, const char *part), void *user)
+{
+    pthread_mutex_lock(&s->lock);
+    sqlite3_stmt *st = prepare(s, "SELECT part FROM trouble", "");
+    while (st && sqlite3_step(st) == SQLITE_ROW)
+        take(user, (const char *)sqlite3_column_text(st, 0));
+    sqlite3_finalize(st);
     pthread_mutex_unlock(&s->lock);
 }

@@ -41,5 +41,8 @@ void store_open_incidents(struct store *s, const char *channel, void (*take)(voi
 /* Everything that channels were told, for the start. */
 void store_told(struct store *s, void (*take)(void *user, const char *id, const char *channel, const struct told *t), void *user);
 void store_forget(struct store *s, const char *id); /* an incident that is over and told */
+/* Parts of the sensor in trouble, as they were told. */
+void store_trouble(struct store *s, const char *part, bool failing);
+void store_troubles(struct store *s, void (*take)(void *user, const char *part), void *user);
 
 #endif

@@ -108,13 +108,13 @@ static bool tick_until(double seconds, bool drained)
 static void agent(const char *name, uint64_t value)
 {
     struct alert_counter c = {.value = value};
-    struct alert_host h[2] = {{.address = driver.host.address,
-                                  .received = 7,
-                                  .transmitted = 8,
-                                  .received_recipients = 9,
-                                  .transmitted_recipients = 10,
-                                  .loops = value},
-        {.address = address_v4((const uint8_t[]){10, 9, 9, 9}), .received = 1}};
+    struct host_row h[2] = {{.address = driver.host.address,
+                                .messages_in = 7,
+                                .messages_out = 8,
+                                .recipients_in = 9,
+                                .recipients_out = 10,
+                                .redeliveries = value},
+        {.address = address_v4((const uint8_t[]){10, 9, 9, 9}), .messages_in = 1}};
     span_copy(span_text(name), c.name, sizeof c.name);
     snprintf(h[0].name, sizeof h[0].name, "%s", driver.host.name);
     alert_agent_update(driver.alert, &c, 1, h, 2);

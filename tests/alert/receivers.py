@@ -1,15 +1,29 @@
 """The receivers of alarms, as the tests of tests/alert/run start them: real programs where there are such, small servers where the receiver is to misbehave.
 Everything listens on loopback, on ports that were free a moment ago, and lives in one scratch directory of its own."""
-import hashlib, hmac, http.server, json, os, re, shutil, socket, socketserver, subprocess, threading, time
+import hashlib, hmac, http.server, json, os, re, shutil, socket, socketserver, struct, subprocess, threading, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-NODE = os.path.join(HERE, "node_modules", "net-snmp", "lib", "mibs")
-MIBS = ":".join([NODE, os.path.join(ROOT, "mibs"), "/usr/share/snmp/mibs"])
 
 
 class Skip(Exception):
     """A program that the test needs is not there."""
+
+
+class Mibs:
+    """Where Net-SNMP's programs and smilint find modules: the IETF's, written by mibs.py, ours, and Net-SNMP's own."""
+    path = None
+
+    @classmethod
+    def write(cls, directory):
+        os.makedirs(directory)
+        cls.said = subprocess.run(["/usr/bin/python3", os.path.join(HERE, "mibs.py"), directory], capture_output=True, text=True).stderr
+        cls.path = ":".join([directory, os.path.join(ROOT, "mibs"), "/usr/share/snmp/mibs"])
+
+    @classmethod
+    def there(cls):
+        if cls.said:
+            raise Skip("the IETF's modules: " + cls.said.strip().splitlines()[-1])
 
 
 def program(name):
@@ -100,7 +114,7 @@ class Trapd(Daemon):
 
     def start(self):
         before = self.said().count("NET-SNMP version")
-        self.launch([self.binary, "-f", "-C", "-c", self.conf, "-M", MIBS, "-m", "SNMPv2-MIB:SQUALL-MIB", "-OQUs", "-Lo", "-F", "NOTICE %V~|~%v\n",
+        self.launch([self.binary, "-f", "-C", "-c", self.conf, "-M", Mibs.path, "-m", "SNMPv2-MIB:SQUALL-MIB", "-OQUs", "-Lo", "-F", "NOTICE %V~|~%v\n",
                      "udp:127.0.0.1:%d" % self.port], {"SNMP_PERSISTENT_DIR": self.persistent})
         until(5, self.said, lambda: self.said().count("NET-SNMP version") > before)
         return self
@@ -139,7 +153,7 @@ class Snmpd(Daemon):
         return self
 
     def ask(self, tool, *arguments):
-        return subprocess.run([program(tool), "-v2c", "-c", "public", "-M", MIBS, "-m", "SQUALL-MIB", "-t", "2", *arguments[:-1], "127.0.0.1:%d" % self.port,
+        return subprocess.run([program(tool), "-v2c", "-c", "public", "-M", Mibs.path, "-m", "SQUALL-MIB:MTA-MIB", "-t", "2", *arguments[:-1], "127.0.0.1:%d" % self.port,
                                arguments[-1]], capture_output=True, text=True, timeout=20).stdout
 
 
@@ -208,7 +222,6 @@ class Alertmanager(Daemon):
         return self
 
     def alerts(self, alarm=None):
-        import urllib.request
         with urllib.request.urlopen("http://127.0.0.1:%d/api/v2/alerts?active=true&silenced=true" % self.port, timeout=5) as answer:
             every = json.load(answer)
         return [a for a in every if alarm is None or a["labels"].get("alarm") == alarm]
@@ -262,6 +275,9 @@ class Webhook:
 
     def changes(self, alarm=None):
         return [b["change"] for b in self.taken if alarm is None or b.get("id") == alarm]
+
+    def parts(self):
+        return [(b["part"], b["failing"]) for b in self.taken if b["change"] == "sensor-trouble"]
 
     def stop(self, hard=False):
         self.server.shutdown()
@@ -318,6 +334,39 @@ class Smarthost:
     def stop(self, hard=False):
         self.server.shutdown()
         self.server.server_close()
+
+
+class Watch(Daemon):
+    """`squall watch -r`: the program itself, with a storm that real servers made, twenty times as fast as it was.  A last packet is due ten minutes
+    later: until then the counts stand as they will be in the end."""
+
+    def __init__(self, program, scratch, config):
+        super().__init__(scratch, "watch")
+        self.program = program
+        self.port = free_port()
+        self.capture = os.path.join(self.dir, "storm.pcap")
+        frames = subprocess.run(["zstd", "-qdc", os.path.join(ROOT, "tests", "pcaps", "storms", "a60.pcap.zst")], check=True, capture_output=True).stdout
+        order = "<" if frames[:1] in (b"\xd4", b"\x4d") else ">"
+        at, last = 24, 0
+        while at < len(frames):
+            last, _, size, _ = struct.unpack_from(order + "4I", frames, at)
+            at += 16 + size
+        with open(self.capture, "wb") as f:
+            f.write(frames + struct.pack(order + "4I", last + 600, 0, 60, 60) + b"\xff" * 12 + b"\x08\x06" + bytes(46))
+        self.state = os.path.join(self.dir, "state")
+        self.conf = self.write("squall.conf", 'listen = "127.0.0.1:%d"\nstate_directory = "%s"\n%s' % (self.port, self.state, config))
+
+    def start(self):
+        self.launch([self.program, "watch", "-c", self.conf, "-r", self.capture, "--speed", "20"])
+        until(10, self.said, lambda: self.connectable(self.port))
+        return self
+
+    def get(self, path):
+        with urllib.request.urlopen("http://127.0.0.1:%d%s" % (self.port, path), timeout=5) as answer:
+            return answer.read().decode()
+
+    def read(self, *options):
+        return subprocess.run([self.program, "read", *options, self.capture], check=True, capture_output=True, text=True).stdout
 
 
 class Driver:
