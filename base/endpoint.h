@@ -54,7 +54,12 @@ static inline bool address_equal(struct address a, struct address b) /* compared
     uint64_t x[2], y[2];
     memcpy(x, a.b, sizeof x);
     memcpy(y, b.b, sizeof y);
-    return x[0] == y[0] && x[1] == y[1];
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && address_equal(a->address, b->address);
 }
 
 #endif

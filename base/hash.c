@@ -5,18 +5,22 @@
 #include <sys/random.h>
 #include <xxhash.h>
 
-static uint64_t the_seed = 0x5175616c6c21ULL; /* until hash_seed*(): only unit tests see this */
+/* Until hash_seed*(): only unit tests see these. */
+static uint64_t the_seed = 0x5175616c6c21ULL;
+uint64_t hash_secret[3] = {0x9e3779b97f4a7c15ULL, 0xc2b2ae3d27d4eb4fULL, 0x165667b19e3779f9ULL};
 
 void hash_seed(uint64_t seed)
 {
     the_seed = seed;
+    for (uint64_t i = 0; i < sizeof hash_secret / sizeof *hash_secret; i++)
+        hash_secret[i] = XXH3_64bits_withSeed(&i, sizeof i, seed);
 }
 
 void hash_seed_random(void)
 {
     uint64_t seed;
     if (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed)
-        the_seed = seed;
+        hash_seed(seed);
 }
 
 uint64_t hash_bytes(const void *p, size_t n)

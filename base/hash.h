@@ -13,4 +13,13 @@ uint64_t hash_bytes(const void *p, size_t n);
 uint64_t hash_nocase(struct span s); /* of the text with ASCII letters lowered */
 uint64_t hash_pair(uint64_t a, uint64_t b); /* order matters */
 
+/* For what is hashed with every packet: both halves of a product, as XXH3 mixes.  Words from outside go in with a secret, which the seed
+ * makes: nobody can aim without it. */
+extern uint64_t hash_secret[3];
+static inline uint64_t hash_fold(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 #endif

@@ -19,9 +19,6 @@
 #include "capture/track.h"
 
 #define INTERFACES 16 /* of one engine */
-/* How many packets ahead of its turn a flow's record, and then its session, are fetched. */
-#define FETCH_FLOW 12
-#define FETCH_SESSION 6
 
 const struct setting capture_settings_list[] = {
     {NULL, "mail_ports", SETTING_PORTS, offsetof(struct capture_settings, mail_ports), "25, 465, 587, 2525, 10025, 10026, 24", 0, 0,
@@ -101,56 +98,30 @@ void capture_free(struct capture *c)
     free(c);
 }
 
-static void take_frame(void *user, const struct frame *f)
-{
-    struct capture *c = user;
-    c->counters.packets++;
-    c->counters.bytes += f->captured;
-    track_time(c->tracker, f->time);
-    struct packet p;
-    if (decode_frame(c->decoder, f, &p))
-        track_packet(c->tracker, &p, track_hash(c->tracker, &p));
-}
-
-struct decoded {
-    bool tcp;
-    uint32_t hash;
-    struct packet packet;
-};
-
-static void take_decoded(struct capture *c, const struct frame *frames, const struct decoded *decoded, size_t from, size_t to)
-{
-    for (size_t i = from; i < to; i++) {
-        if (i + FETCH_FLOW < to && decoded[i + FETCH_FLOW].tcp)
-            track_fetch_flow(c->tracker, decoded[i + FETCH_FLOW].hash);
-        if (i + FETCH_SESSION < to && decoded[i + FETCH_SESSION].tcp)
-            track_fetch_session(c->tracker, decoded[i + FETCH_SESSION].hash);
-        c->counters.packets++;
-        c->counters.bytes += frames[i].captured;
-        track_time(c->tracker, frames[i].time);
-        if (decoded[i].tcp)
-            track_packet(c->tracker, &decoded[i].packet, decoded[i].hash);
-    }
-}
-
 /* All frames of a batch are decoded before the first is worked on, so that what each needs can be fetched ahead. */
-static void take_batch(struct capture *c, const struct frame *frames, size_t n)
+static void take_frames(struct capture *c, const struct frame *frames, size_t n)
 {
-    struct decoded decoded[SOURCE_BATCH];
+    struct tracked tracked[SOURCE_BATCH];
     size_t done = 0;
     for (size_t i = 0; i < n; i++) {
-        struct decoded *d = &decoded[i];
-        d->tcp = decode_frame(c->decoder, &frames[i], &d->packet);
-        if (!d->tcp)
+        struct tracked *p = &tracked[i];
+        p->captured = frames[i].captured;
+        p->tcp = decode_frame(c->decoder, &frames[i], &p->packet);
+        if (!p->tcp)
             continue;
-        d->hash = track_hash(c->tracker, &d->packet);
-        const uint8_t *tcp = d->packet.tcp.p;
+        track_look(c->tracker, p);
+        const uint8_t *tcp = p->packet.tcp.p;
         if (tcp < frames[i].p || tcp >= frames[i].p + frames[i].captured) { /* put together from fragments: gone with the next frame */
-            take_decoded(c, frames, decoded, done, i + 1);
+            track_packets(c->tracker, tracked + done, i + 1 - done);
             done = i + 1;
         }
     }
-    take_decoded(c, frames, decoded, done, n);
+    track_packets(c->tracker, tracked + done, n - done);
+}
+
+static void take_frame(void *user, const struct frame *f)
+{
+    take_frames(user, f, 1);
 }
 
 bool capture_open_files(struct capture *c, const char *const paths[], size_t count, struct reason *why, int *status)
@@ -164,7 +135,7 @@ bool capture_read(struct capture *c, struct reason *why, int *status)
 {
     struct frame frames[SOURCE_BATCH];
     for (size_t n; (n = source_read(c->source, frames, SOURCE_BATCH)) > 0;)
-        take_batch(c, frames, n);
+        take_frames(c, frames, n);
     bool whole = source_result(c->source, why, status);
     source_close(c->source);
     c->source = NULL;

@@ -29,7 +29,6 @@ static inline void decode_tcp_fields(struct packet *out, const uint8_t *tcp, siz
     out->seq = be32(tcp + 4);
     out->ack = be32(tcp + 8);
     out->flags = tcp[13] & 0x3f;
-    out->window = be16(tcp + 14);
     out->checksum = be16(tcp + 16);
 }
 

@@ -83,18 +83,16 @@ void flow_table_free(struct flow_table *t)
     free(t);
 }
 
+static uint64_t endpoint_sum(const struct endpoint *e)
+{
+    uint64_t words[2];
+    memcpy(words, e->address.b, sizeof words);
+    return hash_fold(words[1] ^ hash_secret[0], (words[0] + e->port * hash_secret[1]) ^ hash_secret[2]);
+}
+
 uint32_t flow_hash(const struct packet *p)
 {
-    struct {
-        struct endpoint low, high;
-        uint32_t tunnel;
-    } key;
-    static_assert(sizeof key == 2 * sizeof(struct endpoint) + sizeof(uint32_t), "no padding is hashed");
-    bool in_order = p->from.port != p->to.port ? p->from.port < p->to.port : memcmp(&p->from, &p->to, sizeof p->from) <= 0;
-    key.low = in_order ? p->from : p->to;
-    key.high = in_order ? p->to : p->from;
-    key.tunnel = p->tunnel;
-    return (uint32_t)hash_bytes(&key, sizeof key);
+    return (uint32_t)hash_fold(endpoint_sum(&p->from) + endpoint_sum(&p->to), hash_secret[0] ^ p->tunnel);
 }
 
 void flow_prefetch(const struct flow_table *t, uint32_t hash)
@@ -102,52 +100,24 @@ void flow_prefetch(const struct flow_table *t, uint32_t hash)
     __builtin_prefetch(&t->slots[hash & t->mask]);
 }
 
-/* Where the record probably is: the first slot with this hash. */
-static const struct flow *likely(const struct flow_table *t, uint32_t hash)
+struct flow *flow_likely(const struct flow_table *t, uint32_t hash)
 {
     uint32_t i = hash & t->mask;
     while (t->slots[i].flow != NO_FLOW && t->slots[i].hash != hash)
         i = (i + 1) & t->mask;
-    return t->slots[i].flow != NO_FLOW ? &t->flows[t->slots[i].flow] : NULL;
-}
-
-void flow_prefetch_record(const struct flow_table *t, uint32_t hash)
-{
-    const struct flow *f = likely(t, hash);
-    if (!f)
-        return;
+    if (t->slots[i].flow == NO_FLOW)
+        return NULL;
+    struct flow *f = &t->flows[t->slots[i].flow];
     __builtin_prefetch(f, 1);
     __builtin_prefetch(&f->last, 1);
-}
-
-void flow_prefetch_session(const struct flow_table *t, uint32_t hash)
-{
-    const struct flow *f = likely(t, hash);
-    if (!f || f->mode != FLOW_HANDED)
-        return;
-    __builtin_prefetch(f->session, 1);
-    __builtin_prefetch((const char *)f->session + 64, 1);
-}
-
-static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
+    return f;
 }
 
 struct flow *flow_find(const struct flow_table *t, const struct packet *p, uint32_t hash, enum side *from)
 {
-    for (uint32_t i = hash & t->mask; t->slots[i].flow != NO_FLOW; i = (i + 1) & t->mask) {
-        if (t->slots[i].hash != hash)
-            continue;
-        struct flow *f = &t->flows[t->slots[i].flow];
-        if (f->tunnel != p->tunnel)
-            continue;
-        for (enum side s = CLIENT; s <= SERVER; s++)
-            if (same_endpoint(&f->side[s], &p->from) && same_endpoint(&f->side[side_other(s)], &p->to)) {
-                *from = s;
-                return f;
-            }
-    }
+    for (uint32_t i = hash & t->mask; t->slots[i].flow != NO_FLOW; i = (i + 1) & t->mask)
+        if (t->slots[i].hash == hash && flow_has(&t->flows[t->slots[i].flow], p, from))
+            return &t->flows[t->slots[i].flow];
     return NULL;
 }
 

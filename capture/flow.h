@@ -61,9 +61,24 @@ void flow_table_free(struct flow_table *t);
 
 uint32_t flow_hash(const struct packet *p); /* the same for both directions */
 /* On large tables cache misses are most of the cost, so what a packet will need is fetched while those before it are worked on. */
-void flow_prefetch(const struct flow_table *t, uint32_t hash);         /* the table's line */
-void flow_prefetch_record(const struct flow_table *t, uint32_t hash);  /* a little later: the record's */
-void flow_prefetch_session(const struct flow_table *t, uint32_t hash); /* later still: its session's */
+void flow_prefetch(const struct flow_table *t, uint32_t hash); /* the table's line */
+/* A little later: where the record most probably is, and fetches it; NULL: it is not known. */
+struct flow *flow_likely(const struct flow_table *t, uint32_t hash);
+static inline void flow_prefetch_session(const struct flow *f) /* later still: what is behind it */
+{
+    if (f->mode != FLOW_HANDED)
+        return;
+    __builtin_prefetch(f->session, 1);
+    __builtin_prefetch((const char *)f->session + 64, 1);
+}
+/* Is p of this connection?  *from: which side sent it. */
+static inline bool flow_has(const struct flow *f, const struct packet *p, enum side *from)
+{
+    if (f->number == 0 || f->tunnel != p->tunnel)
+        return false;
+    *from = endpoint_equal(&f->side[CLIENT], &p->from) ? CLIENT : SERVER;
+    return endpoint_equal(&f->side[*from], &p->from) && endpoint_equal(&f->side[side_other(*from)], &p->to);
+}
 /* NULL: not known.  *from: which side sent p. */
 struct flow *flow_find(const struct flow_table *t, const struct packet *p, uint32_t hash, enum side *from);
 /* A new one with p's sender as `from`, else cleared; not yet on the wheel.  NULL: the table is full. */

@@ -21,7 +21,6 @@ struct packet {
     uint32_t seq, ack;          /* host order; ack means something only with PACKET_ACK */
     uint32_t tunnel;            /* innermost VNI or GRE key, 0: none.  Mirror transports (ERSPAN, TZSP) leave it alone: each of their
                                    sessions may carry one direction of the same connection */
-    uint16_t window;            /* as in the header, not scaled */
     uint16_t ip_id;             /* IPv4 identification; IPv6: 0 */
     uint16_t checksum;          /* TCP's, never verified: tells copies of a packet apart from retransmissions */
     uint8_t flags;              /* enum packet_flag */

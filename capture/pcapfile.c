@@ -44,29 +44,39 @@ size_t pcapfile_read(struct reader *r, struct frame *frames, size_t most)
 {
     const bool swapped = r->swapped;
     const size_t header = r->record;
+    const int64_t fraction = r->fraction;
+    const uint32_t link = r->link;
+    const uint8_t *b = input_bytes(&r->in), *end = b + input_ready(&r->in);
     size_t n = 0;
     while (n < most) {
-        if (input_ready(&r->in) < header && (n || !more(r, header)))
-            break;
-        const uint8_t *b = input_bytes(&r->in);
+        if ((size_t)(end - b) < header) {
+            r->in.at = (size_t)(b - r->in.window);
+            if (n || !more(r, header))
+                return n;
+            b = input_bytes(&r->in);
+            end = b + input_ready(&r->in);
+        }
         uint32_t captured = host32(b + 8, swapped), length = host32(b + 12, swapped);
         if (captured > FRAME_MOST) {
             reader_wrong(r, "its record claims %u bytes", captured);
             break;
         }
-        if (input_ready(&r->in) < header + captured) {
+        if ((size_t)(end - b) < header + captured) {
+            r->in.at = (size_t)(b - r->in.window);
             if (n || !more(r, header + captured))
-                break;
+                return n;
             b = input_bytes(&r->in);
+            end = b + input_ready(&r->in);
         }
         frames[n++] = (struct frame){
             .p = b + header,
             .captured = captured,
             .length = length < captured ? captured : length,
-            .time = (int64_t)host32(b, swapped) * NS_PER_SECOND + (int64_t)host32(b + 4, swapped) * r->fraction,
-            .link = r->link,
+            .time = (int64_t)host32(b, swapped) * NS_PER_SECOND + (int64_t)host32(b + 4, swapped) * fraction,
+            .link = link,
         };
-        r->in.at += header + captured;
+        b += header + captured;
     }
+    r->in.at = (size_t)(b - r->in.window);
     return n;
 }

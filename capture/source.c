@@ -52,16 +52,23 @@ static void shut(struct file *f)
     f->open = false;
 }
 
+/* 0: there are no more, and the file is closed. */
+static size_t read_frames(struct source *s, struct file *f, struct frame *frames, size_t most)
+{
+    size_t n = reader_read(&f->reader, frames, most);
+    if (n == 0) {
+        note_broken(s, f, true);
+        shut(f);
+    }
+    return n;
+}
+
 /* The next batch of a file whose last one is used up.  False: there is none, and the file is closed. */
 static bool refill(struct source *s, struct file *f, size_t most)
 {
     f->at = 0;
-    f->count = reader_read(&f->reader, f->batch, most);
-    if (f->count)
-        return true;
-    note_broken(s, f, true);
-    shut(f);
-    return false;
+    f->count = read_frames(s, f, f->batch, most);
+    return f->count > 0;
 }
 
 /* Opens a file and reads what comes first in it; one without packets is closed again.  False: it cannot be opened, *why and *status. */
@@ -194,6 +201,12 @@ size_t source_read(struct source *s, struct frame *frames, size_t most)
     for (;;) {
         if (s->stop && *s->stop)
             return 0;
+        struct file *last = s->open_count == 1 && s->waiting_count == 0 ? s->open[0] : NULL;
+        if (last && last->at == last->count) { /* nothing to be merged with */
+            size_t n = read_frames(s, last, frames, most);
+            s->open_count = n > 0;
+            return n;
+        }
         if (s->open_count) {
             struct file *f = s->open[0];
             if (f->at == f->count && !refill(s, f, SOURCE_BATCH))

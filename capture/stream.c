@@ -369,8 +369,28 @@ static void reset(struct streams *s, struct flow *f, enum side from, const struc
     over(s, f, f->flags & 3u * FLOW_SHUT ? END_CLOSED : END_RESET, now);
 }
 
+/* Nearly every segment: both sides are known, it is the next of its side, and acknowledges nothing that has not been delivered.  Does what
+ * the rest of this file would do with it, much sooner. */
+static inline bool in_step(const struct flow *f, enum side from, const struct packet *p)
+{
+    return (p->flags & (PACKET_SYN | PACKET_FIN | PACKET_RST | PACKET_ACK)) == PACKET_ACK && p->seq == f->next[from] &&
+           (f->flags & 3u * (FLOW_BASE | FLOW_FIN)) == 3u * FLOW_BASE && distance(p->ack, f->next[side_other(from)]) <= 0 &&
+           p->payload.n == p->length && !f->hold;
+}
+
 void stream_segment(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now)
 {
+    if (in_step(f, from, p)) {
+        enum side other = side_other(from);
+        if (!(f->flags & FLOW_ACKED << other) || distance(p->ack, f->acked[other]) > 0)
+            f->acked[other] = p->ack;
+        f->flags |= (uint16_t)(FLOW_ACKED << other);
+        if (f->mode == FLOW_IGNORED)
+            f->next[from] += p->length;
+        else if (p->length)
+            deliver(s, f, from, p->payload, now);
+        return;
+    }
     if (!(p->flags & PACKET_RST))
         learn_base(s, f, from, p, now);
     learn_ack(f, from, p);

@@ -19,6 +19,7 @@
 #define EVICT_LOOKS 1024                   /* flows looked at to find the coldest */
 #define TICKS_MOST 604800                  /* seconds of silence told one by one: a week */
 #define CLEAR_MOST 64                      /* pieces of one delivery that may be kept as evidence */
+#define FETCH_SESSION 8                    /* packets ahead of its turn, a session is fetched */
 
 struct tracker {
     const struct capture_settings *settings;
@@ -110,17 +111,21 @@ static void hand_over(struct tracker *t, struct flow *f)
     f->mode = f->session ? FLOW_HANDED : FLOW_IGNORED;
 }
 
-static void sink_bytes(struct tracker *t, struct flow *f, enum side from, struct span bytes, int64_t now)
+static void sink_bytes_kept(struct tracker *t, struct flow *f, enum side from, struct span bytes, int64_t now)
 {
-    if (!t->keep) {
-        t->sink->bytes(f->session, from, bytes, now);
-        return;
-    }
     struct span clear[CLEAR_MOST];
     uint32_t before = t->sink->content_mark(f->session);
     t->sink->bytes(f->session, from, bytes, now);
     size_t n = t->sink->clear(&f->clear, from, bytes, before, t->sink->content_mark(f->session), clear, CLEAR_MOST);
     keep_bytes(t->keep, f->number, from, f->next[from] - (uint32_t)bytes.n, bytes, clear, n);
+}
+
+static inline void sink_bytes(struct tracker *t, struct flow *f, enum side from, struct span bytes, int64_t now)
+{
+    if (t->keep)
+        sink_bytes_kept(t, f, from, bytes, now);
+    else
+        t->sink->bytes(f->session, from, bytes, now);
 }
 
 static void sink_gap(struct tracker *t, struct flow *f, enum side from, uint64_t n, int64_t now)
@@ -304,16 +309,13 @@ static void second_passes(struct tracker *t, int64_t second)
 }
 
 /* Time does not run back by what a mirror shuffles; it does when the clock was set back. */
-void track_time(struct tracker *t, int64_t time)
+static void time_jumps(struct tracker *t, int64_t time)
 {
     if (t->now == TIME_UNKNOWN) {
         t->first = time;
     } else if (time <= t->now) {
         if (t->now - time < SET_BACK)
             return;
-    } else if (time < t->next_second) {
-        t->now = time;
-        return;
     } else {
         if (time - t->next_second > TICKS_MOST * NS_PER_SECOND)
             t->next_second = time - TICKS_MOST * NS_PER_SECOND;
@@ -322,6 +324,19 @@ void track_time(struct tracker *t, int64_t time)
     }
     t->now = time;
     t->next_second = time - time % NS_PER_SECOND + NS_PER_SECOND;
+}
+
+static inline void time_passes(struct tracker *t, int64_t time)
+{
+    if (time > t->now && time < t->next_second)
+        t->now = time;
+    else
+        time_jumps(t, time);
+}
+
+void track_time(struct tracker *t, int64_t time)
+{
+    time_passes(t, time);
 }
 
 /* ---- packets */
@@ -359,24 +374,17 @@ static struct flow *add(struct tracker *t, const struct packet *p, uint32_t hash
     return f;
 }
 
-uint32_t track_hash(const struct tracker *t, const struct packet *p)
+/* Of a connection that is known: the packet may begin another one. */
+static void may_begin(struct tracker *t, struct flow *f, enum side *from, const struct packet *p)
 {
-    uint32_t hash = flow_hash(p);
-    flow_prefetch(t->table, hash);
-    return hash;
+    enum onset how = onset_of(f, *from, p);
+    if (how != ONSET_NONE)
+        begin_anew(t, f, from, p, how);
+    else if (f->mode != FLOW_DONE)
+        onset_learn(f, from, p);
 }
 
-void track_fetch_flow(const struct tracker *t, uint32_t hash)
-{
-    flow_prefetch_record(t->table, hash);
-}
-
-void track_fetch_session(const struct tracker *t, uint32_t hash)
-{
-    flow_prefetch_session(t->table, hash);
-}
-
-void track_packet(struct tracker *t, const struct packet *p, uint32_t hash)
+static void take_packet(struct tracker *t, const struct packet *p, uint32_t hash, struct flow *likely)
 {
     stream_tick(t->streams, t->now);
     if (twin_seen(t->twins, p, hash, t->now)) {
@@ -384,14 +392,11 @@ void track_packet(struct tracker *t, const struct packet *p, uint32_t hash)
         return;
     }
     enum side from;
-    struct flow *f = flow_find(t->table, p, hash, &from);
-    enum onset how = f ? onset_of(f, from, p) : ONSET_NONE;
+    struct flow *f = likely && flow_has(likely, p, &from) ? likely : flow_find(t->table, p, hash, &from);
     if (!f)
         f = add(t, p, hash, &from);
-    else if (how != ONSET_NONE)
-        begin_anew(t, f, &from, p, how);
-    else if (f->mode != FLOW_DONE)
-        onset_learn(f, &from, p);
+    else if (p->flags & PACKET_SYN || f->mode == FLOW_DONE || f->flags & FLOW_CLAIMED)
+        may_begin(t, f, &from, p);
     f->last = t->now;
     if (f->mode == FLOW_DONE)
         return;
@@ -403,4 +408,26 @@ void track_packet(struct tracker *t, const struct packet *p, uint32_t hash)
         decide(t, f, detect_packet(t->detector, f->session, p));
     if (t->keep)
         keep_end(t->keep, f->number, from, handed || f->mode == FLOW_HANDED || mail_port(t, f->side[SERVER].port));
+}
+
+void track_look(const struct tracker *t, struct tracked *p)
+{
+    p->hash = flow_hash(&p->packet);
+    flow_prefetch(t->table, p->hash);
+}
+
+void track_packets(struct tracker *t, struct tracked *packets, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        packets[i].likely = packets[i].tcp ? flow_likely(t->table, packets[i].hash) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct tracked *p = &packets[i];
+        if (i + FETCH_SESSION < n && p[FETCH_SESSION].likely)
+            flow_prefetch_session(p[FETCH_SESSION].likely);
+        t->counters->packets++;
+        t->counters->bytes += p->captured;
+        time_passes(t, p->packet.time);
+        if (p->tcp)
+            take_packet(t, &p->packet, p->hash, p->likely);
+    }
 }

@@ -5,18 +5,26 @@
 #include "capture/capture.h"
 #include "capture/packet.h"
 
+struct flow;
 struct keep;
 struct tracker;
 /* settings, sink and counters are the caller's and outlive it.  NULL: out of memory. */
 struct tracker *track_new(const struct capture_settings *settings, const struct capture_sink *sink, struct capture_counters *counters);
 void track_free(struct tracker *t);
 
-void track_time(struct tracker *t, int64_t time); /* of every packet, before anything else is done with it */
-/* Three looks ahead, each a few packets before the next, the last a few before track_packet(). */
-uint32_t track_hash(const struct tracker *t, const struct packet *p); /* for the others; fetches the flow table's line */
-void track_fetch_flow(const struct tracker *t, uint32_t hash);
-void track_fetch_session(const struct tracker *t, uint32_t hash);
-void track_packet(struct tracker *t, const struct packet *p, uint32_t hash);
+void track_time(struct tracker *t, int64_t time); /* passes without a packet */
+
+/* A frame, decoded. */
+struct tracked {
+    struct packet packet; /* when it is of TCP; its time in any case */
+    uint32_t captured;    /* bytes of the frame */
+    bool tcp;
+    uint32_t hash;        /* track_look()'s */
+    struct flow *likely;
+};
+void track_look(const struct tracker *t, struct tracked *p); /* some time before track_packets(), so that what it needs is at hand */
+/* One after the other: time passes, and what is of TCP goes to its connection. */
+void track_packets(struct tracker *t, struct tracked *packets, size_t n);
 void track_finish(struct tracker *t, int64_t now); /* ends every connection, in order of their numbers */
 
 int64_t track_first(const struct tracker *t); /* ns; TIME_UNKNOWN before the first packet */

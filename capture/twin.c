@@ -15,11 +15,9 @@
 #define UNMARKED_WITHIN 1000u  /* microseconds: below a fast retransmission's round trip on all but a local network */
 
 struct picture {
-    uint32_t sum;    /* of the flow, direction, numbers */
+    uint64_t sum;    /* of the flow, direction, numbers, length and flags; without ip_id, of the checksum too */
     uint32_t micros; /* of its time: wraps in 71 minutes, and no two packets that far apart have all else in common */
-    uint32_t length;
-    uint16_t checksum;
-    uint8_t flags, ttl;
+    uint8_t ttl;
 };
 
 struct twins {
@@ -42,14 +40,15 @@ bool twin_seen(struct twins *t, const struct packet *p, uint32_t flow_hash, int6
     bool bare = p->length == 0 && !(p->flags & (PACKET_SYN | PACKET_FIN | PACKET_RST));
     if (bare && p->ip_id == 0)
         return false; /* duplicate acknowledgements look the same and are meant */
-    uint64_t sum = hash_pair((uint64_t)flow_hash << 32 | p->seq, (uint64_t)p->ack << 32 | (uint32_t)p->ip_id << 16 | p->from.port);
+    uint64_t from = (uint64_t)flow_hash << 32 | p->seq, to = (uint64_t)p->ack << 32 | p->length;
+    uint64_t numbers = hash_fold(from ^ hash_secret[0], to ^ hash_secret[1]);
+    uint64_t rest = (uint64_t)p->from.port << 48 | (uint64_t)p->flags << 32 | (p->ip_id ? (uint64_t)p->ip_id << 16 : p->checksum);
+    uint64_t sum = hash_fold(numbers ^ rest, hash_secret[2]);
     struct picture *last = &t->last[sum % REMEMBERED];
-    struct picture this = {(uint32_t)(sum >> 32), (uint32_t)(now / 1000), p->length, p->checksum, p->flags, p->ttl};
+    struct picture this = {sum, (uint32_t)((uint64_t)now / 1000), p->ttl};
     t->seen++;
     bool marked = p->ip_id != 0 || last->ttl != this.ttl;
-    bool same = last->sum == this.sum && last->length == this.length && last->flags == this.flags &&
-                (p->ip_id != 0 || last->checksum == this.checksum);
-    bool again = same && this.micros - last->micros <= (marked ? TWIN_WITHIN : UNMARKED_WITHIN);
+    bool again = last->sum == this.sum && this.micros - last->micros <= (marked ? TWIN_WITHIN : UNMARKED_WITHIN);
     if (again)
         t->again++;
     else

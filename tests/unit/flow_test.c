@@ -205,13 +205,19 @@ static void begin(int64_t flows)
     refuse = false;
 }
 
+static void take(const struct packet *p)
+{
+    struct tracked one = {.packet = *p, .tcp = true};
+    track_look(tracker, &one);
+    track_packets(tracker, &one, 1);
+}
+
 static void packet(unsigned from, unsigned to, uint32_t seq, uint32_t ack, unsigned flags, const char *text)
 {
     struct packet p = {.time = now, .from = endpoint(from, from), .to = endpoint(to, to), .seq = seq, .ack = ack, .flags = (uint8_t)flags,
                        .payload = span_text(text), .length = (uint32_t)strlen(text)};
     now += SECOND / 100;
-    track_time(tracker, p.time);
-    track_packet(tracker, &p, track_hash(tracker, &p));
+    take(&p);
 }
 
 static void handshake(unsigned client, unsigned server, uint32_t isn, uint32_t server_isn)
@@ -375,8 +381,7 @@ static void tunnels_are_apart(void **state)
     for (uint32_t tunnel = 1; tunnel <= 2; tunnel++) {
         struct packet p = {.time = now, .from = endpoint(25, 25), .to = endpoint(4000, 4000), .tunnel = tunnel, .flags = PACKET_ACK,
                            .payload = span_text("220"), .length = 3};
-        track_time(tracker, now);
-        track_packet(tracker, &p, track_hash(tracker, &p));
+        take(&p);
     }
     assert_int_equal(counters.flows, 2);
     finish(" open1:4000>25? 1S:220 open2:4000>25? 2S:220 end1:capture end2:capture");
