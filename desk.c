@@ -36,6 +36,7 @@ struct earlier { /* how many deliveries a message had when the minute began */
 struct desk {
     struct web *web;
     struct alert *alert;
+    struct privacy *privacy;
     char evidence[4096];
     pthread_mutex_t lock;
     pthread_cond_t answered;
@@ -224,6 +225,7 @@ static void publish_messages(struct desk *d, struct sensor *s)
     size_t n = stats_top(sensor_stats(s), d->rows, ROWS), order[ROWS];
     json_t *rows = counts_messages(d->rows, n), *by_rate = json_array();
     order_by_rate(d, n, order);
+    privacy_messages(d->privacy, rows);
     for (size_t i = 0; i < n; i++)
         json_array_append(by_rate, json_array_get(rows, order[i]));
     web_messages(d->web, json_pack("{s:o, s:o, s:o, s:o}", "messages", rows, "by_rate", by_rate, "hosts",
@@ -251,7 +253,7 @@ void desk_second(struct desk *d, struct sensor *s, int64_t now, bool live)
     publish_messages(d, s);
 }
 
-struct desk *desk_new(const struct settings *settings, int listener, struct alert *alert, struct reason *why)
+struct desk *desk_new(const struct settings *settings, int listener, struct alert *alert, struct privacy *privacy, struct reason *why)
 {
     struct desk *d = calloc(1, sizeof *d);
     if (!d) {
@@ -261,6 +263,7 @@ struct desk *desk_new(const struct settings *settings, int listener, struct aler
     }
     struct web_desk asked = {.acknowledge = acknowledge, .trace = trace, .capsule = capsule, .channels = channels, .user = d};
     d->alert = alert;
+    d->privacy = privacy;
     d->minute_began = clock_monotonic();
     snprintf(d->evidence, sizeof d->evidence, "%s/evidence", settings->history.directory);
     pthread_mutex_init(&d->lock, NULL);

@@ -5,7 +5,7 @@
 
 #include "capture/capture.h"
 #include "smtpdissect/smtp.h"
-#include "stats/history.h"
+#include "stats/privacy.h"
 #include "stats/settings.h"
 #include "stats/stats.h"
 #include "web/web.h"
@@ -17,6 +17,7 @@ struct settings { /* everything squall.conf can say */
     struct smtp_settings smtp;
     struct stats_settings stats;
     struct history_settings history;
+    struct privacy_settings privacy; /* of `watch`; `read` shows all */
     struct web_settings web;
     struct alert_settings *alert; /* alert/alert.h; made by settings_groups() */
     struct interface_settings interfaces[INTERFACES_MOST]; /* the file's interface sections */

@@ -17,7 +17,7 @@ static void *interface_add(void *values, const char *title)
 
 const struct setting_group *settings_groups(struct settings *s, size_t *count)
 {
-    static struct setting_group groups[6 + ALERT_GROUPS];
+    static struct setting_group groups[7 + ALERT_GROUPS];
     if (!s->alert)
         s->alert = alert_settings_new();
     assert(s->alert);
@@ -29,7 +29,8 @@ const struct setting_group *settings_groups(struct settings *s, size_t *count)
     groups[4] =
         (struct setting_group){"Storms: thresholds, a section a kind", stats_settings_list, stats_settings_count, &s->stats, NULL, NULL};
     groups[5] = (struct setting_group){"The dashboard", web_settings_list, web_settings_count, &s->web, NULL, NULL};
-    *count = 6 + alert_setting_groups(s->alert, groups + 6);
+    groups[6] = (struct setting_group){"Personal data", privacy_settings_list, privacy_settings_count, &s->privacy, NULL, NULL};
+    *count = 7 + alert_setting_groups(s->alert, groups + 7);
     return groups;
 }
 

@@ -59,7 +59,7 @@ int settings_load(struct settings *s, const char *path)
         return 0;
     }
     if (config_read(path, groups, count, &why)) {
-        if (alert_settings_check(s->alert, &why))
+        if (alert_settings_check(s->alert, &why) && privacy_settings_check(&s->privacy, &why))
             return 0;
         fprintf(stderr, "squall: %s: %s\n", path, why.text);
         return EX_CONFIG;
@@ -70,6 +70,7 @@ int settings_load(struct settings *s, const char *path)
 
 int main(int argc, char **argv)
 {
+    setenv("TZ", "UTC0", 1); /* every time we write is UTC; librrd labels its axes with local time */
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, told once at the end */
     if (argc < 2) {
         print_usage(stderr);

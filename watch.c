@@ -12,6 +12,7 @@
 #include "evidence.h"
 #include "managers.h"
 #include "squall.h"
+#include "stats/storm_json.h"
 
 #define MENDED_AFTER (60 * NS_PER_SECOND) /* without a failure: a full disk takes the next small write */
 #define STATUS_EVERY (60 * NS_PER_SECOND) /* of packet time, between two lines that say all is well */
@@ -26,6 +27,8 @@ struct watching {
     struct sensor *sensor;
     struct trace *trace; /* NULL: none is kept */
     struct history *history;
+    struct privacy *privacy;
+    const char *directory;    /* of the state */
     int64_t history_failed, evidence_failed; /* the last time, monotonic ns; 0: they stand */
     struct evidence *evidence;
     struct alert *alert;
@@ -78,19 +81,26 @@ static void history_trouble(struct watching *w, const struct reason *why)
     part_failed(w, "history", &w->history_failed, why);
 }
 
-static void storm_changed(void *user, const struct storm *s, enum storm_change change)
+/* The storm in clear stops here: what others see, keep and are sent is masked. */
+static void storm_changed(void *user, const struct storm *clear, enum storm_change change)
 {
     struct watching *w = user;
     static const char *const words[] = {[STORM_RAISED] = "raised", [STORM_UPDATED] = "updated", [STORM_CLEARED] = "cleared"};
     char when[TIME_TEXT];
+    struct reason why;
+    struct storm *s = privacy_storm(w->privacy, clear);
+    if (!s) {
+        log_line(LOG_LEVEL_WARNING, "alarm %s: out of memory; nobody is told of its change", clear->id);
+        return;
+    }
     printf("%.19sZ %s %s %s %s: %s\n", clock_text(s->updated, when), words[change], storm_severity_text(s->severity),
         storm_kind_text(s->kind), s->id, s->why);
     fflush(stdout);
-    struct reason why;
-    if (w->history && !history_store(w->history, s, s->updated, &why))
+    if (w->history && !privacy_store(w->privacy, w->history, clear, s, s->updated, &why))
         history_trouble(w, &why);
     alert_storm(w->alert, s, words[change]);
     desk_storm(w->desk, s, words[change]);
+    storm_json_free(s);
 }
 
 static void transaction_done(void *user, const struct transaction *t, bool twin)
@@ -143,11 +153,15 @@ static void tell_managers(struct watching *w)
     managers_tell(w->alert, &view->capture, &view->smtp, stats_counters(stats), hosts, stats_hosts(stats, hosts, ALERT_HOSTS));
 }
 
+/* In clear when that can be had: stats knows a storm again by its addresses too. */
 static bool resume(void *user, const struct storm *s)
 {
     struct watching *w = user;
-    if (stats_resume(sensor_stats(w->sensor), s))
+    struct reason why;
+    struct storm *clear = privacy_unseal(w->directory, w->history, s->id, &why);
+    if (stats_resume(sensor_stats(w->sensor), clear ? clear : s))
         log_line(LOG_LEVEL_NOTICE, "%s %s was open when squall stopped and goes on", storm_kind_text(s->kind), s->id);
+    storm_json_free(clear);
     return true;
 }
 
@@ -155,7 +169,7 @@ static void second_passed(void *user, int64_t now)
 {
     struct watching *w = user;
     struct reason why;
-    if (w->history && !history_tick(w->history, now, &why))
+    if (w->history && (!history_tick(w->history, now, &why) || !privacy_tick(w->privacy, now, &why)))
         history_trouble(w, &why);
     attend(w);
     tell_managers(w);
@@ -236,6 +250,13 @@ static bool keep_history(struct watching *w, struct settings *settings, int *sta
         fprintf(stderr, "squall: %s\n", why.text);
         return false;
     }
+    w->directory = settings->history.directory;
+    w->privacy = privacy_new(&settings->privacy, w->directory);
+    if (!w->privacy || !privacy_adopt(w->privacy, w->history, &why)) {
+        fprintf(stderr, "squall: %s\n", w->privacy ? why.text : "out of memory");
+        *status = EX_OSERR;
+        return false;
+    }
     char directory[4096];
     snprintf(directory, sizeof directory, "%s/evidence", settings->history.directory);
     w->evidence = settings->capture.ring_bytes ? evidence_new(directory, false, &why) : NULL;
@@ -256,7 +277,7 @@ static int open_desk(struct watching *w, const struct settings *settings)
         log_line(LOG_LEVEL_WARNING, "%s; this replay has no dashboard", why.text);
         return 0;
     }
-    if (listener >= 0 && (w->desk = desk_new(settings, listener, w->alert, &why))) {
+    if (listener >= 0 && (w->desk = desk_new(settings, listener, w->alert, w->privacy, &why))) {
         log_line(LOG_LEVEL_NOTICE, "dashboard: %s://%s/", settings->web.certificate ? "https" : "http", settings->web.listen);
         return 0;
     }
@@ -300,7 +321,7 @@ int command_watch(int argc, char **argv)
         w.interface_count = settings.interface_count;
     log_open(getenv("JOURNAL_STREAM") != NULL, LOG_LEVEL_INFO);
     if (!keep_history(&w, &settings, &status))
-        return status;
+        goto close;
     struct sensor_hooks hooks = {
         .transaction = transaction_done, .storm = storm_changed, .tick = second_passed, .capsule = evidence_cut, .attend = attend, .descriptor = -1, .user = &w};
     struct sensor_settings how = {.settings = &settings, .files = w.replay != NULL, .workers = 1, .evidence = true, .speed = w.speed};
@@ -348,5 +369,6 @@ close:
     sensor_free(w.sensor);
     trace_free(w.trace);
     history_close(w.history);
+    privacy_free(w.privacy);
     return status;
 }

@@ -16,13 +16,13 @@
 
 #include "stats/storm_json.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2 /* 1: nothing was sealed yet */
 #define APPLICATION_ID 0x53514c31 /* "SQL1" of Squall, so that nobody's other database is taken for a history */
 #define PAGE_BYTES     4096
 #define PATH_SIZE      4096
 #define HOUR           (3600 * NS_PER_SECOND)
 #define ROOM_PAGES                                                                                                                         \
-    1024 /* kept free: twice what the largest storm takes, so that only a full disk, never our own bound, stops a write half-way */
+    2048 /* kept free: twice what the largest storm takes, so that only a full disk, never our own bound, stops a write half-way */
 
 static const char SCHEMA[] =
     "CREATE TABLE alarms (id TEXT PRIMARY KEY, record TEXT NOT NULL,"
@@ -42,6 +42,8 @@ static const char SCHEMA[] =
     " PRIMARY KEY (alarm, position)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE timeline (alarm TEXT NOT NULL REFERENCES alarms ON DELETE CASCADE, position INTEGER NOT NULL, record TEXT NOT NULL,"
     " time TEXT AS (record ->> 'time'), what TEXT AS (record ->> 'what'), PRIMARY KEY (alarm, position)) STRICT, WITHOUT ROWID;";
+static const char SCHEMA_OF_2[] =
+    "CREATE TABLE sealed (alarm TEXT PRIMARY KEY REFERENCES alarms ON DELETE CASCADE, record BLOB NOT NULL) STRICT;";
 
 #define PUT(table)                                                                                                                         \
     "INSERT INTO " table " (alarm, position, record) VALUES (?1, ?2, ?3)"                                                                  \
@@ -56,6 +58,9 @@ enum sql {
 #undef X
         PUT_ALARM,
     GET_ALARM,
+    PUT_SEALED,
+    DROP_SEALED,
+    GET_SEALED,
     LIST_ALL,
     LIST_OPEN,
     FORGET_OLD,
@@ -76,6 +81,9 @@ static const char *const SQL[SQL_COUNT] = {
         [PUT_ALARM] = ("INSERT INTO alarms (id, record) VALUES (?1, ?2) "
                        "ON CONFLICT DO UPDATE SET record = excluded.record WHERE record <> excluded.record"),
     [GET_ALARM] = "SELECT record FROM alarms WHERE id = ?1",
+    [PUT_SEALED] = "INSERT OR REPLACE INTO sealed (alarm, record) VALUES (?1, ?2)",
+    [DROP_SEALED] = "DELETE FROM sealed WHERE alarm = ?1",
+    [GET_SEALED] = "SELECT record FROM sealed WHERE alarm = ?1",
     [LIST_ALL] = "SELECT id FROM alarms ORDER BY raised, id",
     [LIST_OPEN] = "SELECT id FROM alarms WHERE cleared IS NULL ORDER BY raised, id",
     [FORGET_OLD] = "DELETE FROM alarms WHERE cleared < ?1",
@@ -180,7 +188,7 @@ static bool schema_known(struct history *h, bool making, struct reason *why)
         return true;
     if (application != APPLICATION_ID)
         return reason_say(why, "%s: this is not a history of Squall; choose another state_directory", h->path);
-    if (version != SCHEMA_VERSION)
+    if (version < 1 || version > SCHEMA_VERSION)
         return reason_say(why,
             "%s: the history has schema %lld, this version knows %d; use the version that wrote it, or move the file away", h->path,
             (long long)version, SCHEMA_VERSION);
@@ -194,7 +202,7 @@ static bool make_schema(struct history *h, int64_t bytes, struct reason *why)
     snprintf(sql, sizeof sql,
         "PRAGMA page_size = %d; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = "
         "MEMORY;"
-        "PRAGMA journal_size_limit = 8388608; PRAGMA max_page_count = %lld;",
+        "PRAGMA journal_size_limit = 8388608; PRAGMA secure_delete = ON; PRAGMA max_page_count = %lld;",
         PAGE_BYTES, (long long)(bytes / PAGE_BYTES));
     if (sqlite3_exec(h->db, sql, NULL, NULL, NULL) != SQLITE_OK || !pragma_number(h, "PRAGMA user_version", &version))
         return sql_failed(h, "set up the history", why);
@@ -202,7 +210,8 @@ static bool make_schema(struct history *h, int64_t bytes, struct reason *why)
         return true;
     snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID, SCHEMA_VERSION);
     if (sqlite3_exec(h->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(h->db, SCHEMA, NULL, NULL, NULL) != SQLITE_OK || sqlite3_exec(h->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        (version < 1 && sqlite3_exec(h->db, SCHEMA, NULL, NULL, NULL) != SQLITE_OK) ||
+        sqlite3_exec(h->db, SCHEMA_OF_2, NULL, NULL, NULL) != SQLITE_OK || sqlite3_exec(h->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         return sql_failed(h, "make the tables", why);
     return true;
 }
@@ -377,13 +386,26 @@ static int put_storm(struct history *h, const char *id, json_t *object)
     return rc;
 }
 
+/* NULL: what was sealed before stays. */
+static int put_sealed(struct history *h, const char *id, const struct span *sealed)
+{
+    if (!sealed)
+        return SQLITE_OK;
+    enum sql which = sealed->n ? PUT_SEALED : DROP_SEALED;
+    sqlite3_stmt *s = prepared(h, which);
+    bool bound = bind_text(s, 1, id) && (!sealed->n || sqlite3_bind_blob64(s, 2, sealed->p, sealed->n, SQLITE_TRANSIENT) == SQLITE_OK);
+    return bound ? run(h, which) : SQLITE_NOMEM;
+}
+
 /* One storm, wholly or not at all. */
-static int store_once(struct history *h, const struct storm *s)
+static int store_once(struct history *h, const struct storm *s, const struct span *sealed)
 {
     json_t *object = storm_json_bare(s);
     int rc = object ? run(h, SAVEPOINT) : SQLITE_NOMEM;
     if (rc == SQLITE_OK) {
         rc = put_storm(h, s->id, object);
+        if (rc == SQLITE_OK)
+            rc = put_sealed(h, s->id, sealed);
         if (rc != SQLITE_OK && !sqlite3_get_autocommit(h->db))
             run(h, ROLLBACK_TO);
         if (!sqlite3_get_autocommit(h->db))
@@ -408,7 +430,7 @@ static bool make_room(struct history *h)
     }
 }
 
-bool history_store(struct history *h, const struct storm *s, int64_t now, struct reason *why)
+static bool store(struct history *h, const struct storm *s, const struct span *sealed, int64_t now, struct reason *why)
 {
     int rc = SQLITE_OK;
     if (sqlite3_get_autocommit(h->db)) {
@@ -418,10 +440,27 @@ bool history_store(struct history *h, const struct storm *s, int64_t now, struct
     if (rc == SQLITE_OK && !make_room(h))
         return reason_say(why, "%s: no room for alarm %s, and nothing old that may go; raise the history's size", h->path, s->id);
     if (rc == SQLITE_OK)
-        rc = store_once(h, s);
+        rc = store_once(h, s, sealed);
     if (rc != SQLITE_OK)
         return reason_say(why, "%s: cannot store alarm %s: %s; check the disk and who may write there", h->path, s->id, sqlite3_errstr(rc));
     return now - h->batch_since < NS_PER_SECOND || history_tick(h, now, why);
+}
+
+bool history_store(struct history *h, const struct storm *s, int64_t now, struct reason *why)
+{
+    return store(h, s, NULL, now, why);
+}
+
+bool history_store_sealed(struct history *h, const struct storm *s, struct span sealed, int64_t now, struct reason *why)
+{
+    return store(h, s, &sealed, now, why);
+}
+
+bool history_settle(struct history *h, struct reason *why)
+{
+    if (!sqlite3_get_autocommit(h->db) && run(h, COMMIT) != SQLITE_OK)
+        return sql_failed(h, "write the alarms", why);
+    return sqlite3_exec(h->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL) == SQLITE_OK || sql_failed(h, "tidy up the history", why);
 }
 
 static bool forget_old(struct history *h, int64_t now)
@@ -528,6 +567,26 @@ struct storm *history_load(struct history *h, const char *id, struct reason *why
     if (ours)
         run(h, COMMIT);
     return s;
+}
+
+bool history_sealed(struct history *h, const char *id, uint8_t **sealed, size_t *n, struct reason *why)
+{
+    sqlite3_stmt *s = prepared(h, GET_SEALED); /* none: the history is of version 1 */
+    bool found = bind_text(s, 1, id) && sqlite3_step(s) == SQLITE_ROW;
+    *n = found ? (size_t)sqlite3_column_bytes(s, 0) : 0;
+    *sealed = *n ? malloc(*n) : NULL;
+    if (*sealed)
+        memcpy(*sealed, sqlite3_column_blob(s, 0), *n);
+    sqlite3_reset(s);
+    return *sealed || reason_say(why, "alarm %.64s: its clear text was not kept: privacy_reveal was 0, or there was no key", id);
+}
+
+bool history_has(struct history *h, const char *id)
+{
+    bool missing;
+    json_t *object = alarm_object(h, id, &missing);
+    json_decref(object);
+    return !missing;
 }
 
 static bool visit_list(struct history *h, enum sql list, history_visitor *visit, void *user, struct reason *why)

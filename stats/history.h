@@ -26,9 +26,17 @@ void history_close(struct history *h); /* commits; NULL does nothing */
 /* Stores the storm as it is now, in place of what was known of it.  It is on disk after the next history_tick().  False: *why; what was
  * there before stands. */
 bool history_store(struct history *h, const struct storm *s, int64_t now, struct reason *why);
+/* The same, with the storm in clear, sealed (privacy.h); empty: none, and none that was there before stays. */
+bool history_store_sealed(struct history *h, const struct storm *s, struct span sealed, int64_t now, struct reason *why);
 /* Call it once a second: commits, and now and then forgets what is too old. */
 bool history_tick(struct history *h, int64_t now, struct reason *why);
 
+/* Commits, and leaves nothing in the files of what was deleted or replaced. */
+bool history_settle(struct history *h, struct reason *why);
+
+/* What was sealed for the alarm, malloc()ed.  False: *why, also when there is nothing. */
+bool history_sealed(struct history *h, const char *id, uint8_t **sealed, size_t *n, struct reason *why);
+bool history_has(struct history *h, const char *id); /* false: there is no such alarm, for certain */
 /* The alarm, to be freed with storm_json_free(); NULL: *why, which also says when there is no such alarm. */
 struct storm *history_load(struct history *h, const char *id, struct reason *why);
 /* Every alarm, or every open one (not cleared), by the time it was raised.  `visit` borrows the storm for the call; false stops.

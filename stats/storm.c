@@ -26,6 +26,11 @@ static const char *const role_text[] = {
     STORM_ROLES(X)
 #undef X
 };
+static const char *const privacy_text[] = {
+#define X(name, text, doc) [PRIVACY_##name] = text,
+    STORM_PRIVACY(X)
+#undef X
+};
 
 const char *storm_kind_text(enum storm_kind k)
 {
@@ -50,6 +55,11 @@ const char *storm_state_text(enum storm_state s)
 const char *storm_role_text(enum storm_role r)
 {
     return role_text[r];
+}
+
+const char *storm_privacy_text(enum storm_privacy p)
+{
+    return privacy_text[p];
 }
 
 bool storm_severity_parse(struct span text, enum storm_severity *s)

@@ -49,11 +49,22 @@ enum storm_role {
 #undef X
 };
 
+#define STORM_PRIVACY(X)                                                                 \
+    X(CLEAR, "clear", "addresses and subjects are shown and kept as they are")             \
+    X(DOMAIN, "domain", "of an address only its domain, of a subject nothing")             \
+    X(PSEUDONYM, "pseudonym", "a token for each address and subject, another one in each period")
+enum storm_privacy { /* what was done to the texts of a storm (privacy.h) */
+#define X(name, text, doc) PRIVACY_##name,
+    STORM_PRIVACY(X)
+#undef X
+};
+
 const char *storm_kind_text(enum storm_kind k);
 const char *storm_kind_doc(enum storm_kind k);
 const char *storm_severity_text(enum storm_severity s);
 const char *storm_state_text(enum storm_state s);
 const char *storm_role_text(enum storm_role r);
+const char *storm_privacy_text(enum storm_privacy p);
 bool storm_severity_parse(struct span text, enum storm_severity *s);
 
 #define STORM_ID_SIZE 32       /* "20261124T032647Z-1": second of raising, and a number */
@@ -101,6 +112,7 @@ struct storm {
     enum storm_kind kind;
     enum storm_severity severity, peak_severity;
     enum storm_state state;
+    enum storm_privacy privacy;
     char message_id[STORM_TEXT_SIZE], thread[STORM_TEXT_SIZE], subject[STORM_TEXT_SIZE], from[STORM_TEXT_SIZE]; /* "": not applicable */
     char victim[STORM_TEXT_SIZE]; /* bounce-storm, mailbomb, autoreply-loop: the address or domain that suffers; else "" */
     int64_t first_seen, raised, updated, cleared; /* cleared: TIME_UNKNOWN while it lasts */

@@ -124,9 +124,9 @@ static json_t *blast_json(const struct storm *s)
 
 json_t *storm_json_bare(const struct storm *s)
 {
-    json_t *o = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", text(s->id), "kind",
+    json_t *o = json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", text(s->id), "kind",
         storm_kind_text(s->kind), "severity", storm_severity_text(s->severity), "peak_severity", storm_severity_text(s->peak_severity),
-        "state", storm_state_text(s->state), "message_id", text(s->message_id), "thread", text(s->thread), "subject", text(s->subject),
+        "state", storm_state_text(s->state), "privacy", storm_privacy_text(s->privacy), "message_id", text(s->message_id), "thread", text(s->thread), "subject", text(s->subject),
         "from", text(s->from), "victim", text(s->victim), "first_seen", moment(s->first_seen), "raised", moment(s->raised), "updated",
         moment(s->updated), "cleared", moment(s->cleared));
     json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "copies", count(s->copies), "deliveries",
@@ -233,7 +233,7 @@ static int take_word(const json_t *o, const char *name, const char *const words[
 
 #define WORD(name, word, ...) word,
 static const char *const KINDS[] = {STORM_KINDS(WORD)}, *const SEVERITIES[] = {STORM_SEVERITIES(WORD)},
-                         *const STATES[] = {STORM_STATES(WORD)}, *const ROLES[] = {STORM_ROLES(WORD)};
+                         *const STATES[] = {STORM_STATES(WORD)}, *const ROLES[] = {STORM_ROLES(WORD)}, *const PRIVACY[] = {STORM_PRIVACY(WORD)};
 #undef WORD
 #define COUNT_OF(list) (sizeof(list) / sizeof *(list))
 
@@ -349,6 +349,8 @@ struct storm *storm_json_parse(const json_t *o, struct reason *why)
     s->severity = (enum storm_severity)severity;
     s->peak_severity = (enum storm_severity)peak;
     s->state = (enum storm_state)state;
+    int privacy = take_word(o, "privacy", PRIVACY, COUNT_OF(PRIVACY));
+    s->privacy = privacy < 0 ? PRIVACY_CLEAR : (enum storm_privacy)privacy; /* older ones do not say */
     take_text(o, "message_id", s->message_id, sizeof s->message_id);
     take_text(o, "thread", s->thread, sizeof s->thread);
     take_text(o, "subject", s->subject, sizeof s->subject);
