@@ -1,9 +1,6 @@
 /* In: the bytes of message content.  Out: where it ends; its header and the start of its body, kept until the reply; nothing else of it. */
+#include "smtpdissect/find.h"
 #include "smtpdissect/session.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 /* ---- the end of data --------------------------------------------------------------------------------------------------------- */
 
@@ -27,27 +24,6 @@ static enum scan step(enum scan state, uint8_t c, enum content_end *end)
     }
 }
 
-/* First place at or after p where "\n." stands; the end when there is none. Two bytes at once, sixteen places a step: line feeds are
- * common, dots after them are not (four times as fast as a memchr a line). */
-static const uint8_t *find_dot_line(const uint8_t *p, const uint8_t *end)
-{
-#ifdef __SSE2__
-    const __m128i lf = _mm_set1_epi8('\n'), dot = _mm_set1_epi8('.');
-    for (; end - p >= 17; p += 16) {
-        __m128i here = _mm_loadu_si128((const __m128i *)(const void *)p), next = _mm_loadu_si128((const __m128i *)(const void *)(p + 1));
-        int both = _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(here, lf), _mm_cmpeq_epi8(next, dot)));
-        if (both)
-            return p + __builtin_ctz((unsigned)both);
-    }
-#endif
-    while (p + 1 < end && (p = memchr(p, '\n', (size_t)(end - 1 - p)))) {
-        if (p[1] == '.')
-            return p;
-        p++;
-    }
-    return end;
-}
-
 size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end)
 {
     const uint8_t *p = bytes.p, *stop = bytes.p + bytes.n;
@@ -55,7 +31,7 @@ size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end)
     *end = CONTENT_GOES_ON;
     while (p < stop) {
         if (now == MID_LINE) {
-            const uint8_t *found = find_dot_line(p, stop);
+            const uint8_t *found = p + find_pair(span_of(p, (size_t)(stop - p)), '\n', '.', '.');
             const uint8_t *last = found < stop ? found : stop - 1;
             if (last > p) { /* straight to the last byte that matters; what stands before it says what it is */
                 now = last[-1] == '\r' ? AFTER_CR : last[-1] == '\n' ? BARE_START : MID_LINE;
@@ -94,19 +70,24 @@ void content_release(struct smtp *s, struct content *c)
 /* The empty line that ends the header: header_end is the first byte of the body. */
 static void find_header_end(struct content *c)
 {
-    const uint8_t *p = c->kept.p;
-    for (uint32_t at = c->searched; at < c->kept.n; at++) {
-        const uint8_t *lf = memchr(p + at, '\n', c->kept.n - at);
-        if (!lf)
-            break;
-        at = (uint32_t)(lf - p);
-        bool empty = at == 0 || p[at - 1] == '\n' || (p[at - 1] == '\r' && (at == 1 || p[at - 2] == '\n'));
-        if (empty) {
-            c->header_end = at + 1;
+    struct span kept = text_span(&c->kept);
+    if (c->searched < 2) { /* an empty line before all others */
+        size_t n = kept.n && kept.p[0] == '\r';
+        if (kept.n > n && kept.p[n] == '\n') {
+            c->header_end = (uint32_t)n + 1;
             return;
         }
     }
-    c->searched = c->kept.n ? c->kept.n : 0;
+    /* "\n\n" or "\n\r\n", of which all but the last byte may have been there before */
+    size_t at = c->searched > 2 ? c->searched - 2 : 0;
+    for (; (at += find_pair(span_from(kept, at), '\n', '\n', '\r')) < kept.n; at++) {
+        size_t last = at + (kept.p[at + 1] == '\r' ? 2 : 1);
+        if (last < kept.n && kept.p[last] == '\n') {
+            c->header_end = (uint32_t)last + 1;
+            return;
+        }
+    }
+    c->searched = c->kept.n;
 }
 
 void content_take(struct smtp *s, struct content *c, struct span bytes)

@@ -22,12 +22,10 @@ static int hex(uint8_t c)
 /* What a byte counts as: letters lowered, digits, and all of a text that is not ASCII; 0: not at all. */
 #define FOUR(c)    (c), (c) + 1, (c) + 2, (c) + 3
 #define SIXTEEN(c) FOUR(c), FOUR((c) + 4), FOUR((c) + 8), FOUR((c) + 12)
+#define DIGITS     FOUR('0'), FOUR('4'), '8', '9'
 #define LETTERS    SIXTEEN('a'), FOUR('q'), FOUR('u'), 'y', 'z'
-static const uint8_t counts_as[256] = {
-    ['0'] = FOUR('0'), FOUR('4'), '8', '9', /* */
-    ['A'] = LETTERS,
-    ['a'] = LETTERS,
-    [0x80] = SIXTEEN(0x80), SIXTEEN(0x90), SIXTEEN(0xa0), SIXTEEN(0xb0), SIXTEEN(0xc0), SIXTEEN(0xd0), SIXTEEN(0xe0), SIXTEEN(0xf0)};
+#define HIGH(c)    SIXTEEN(c), SIXTEEN((c) + 16), SIXTEEN((c) + 32), SIXTEEN((c) + 48)
+static const uint8_t counts_as[256] = {['0'] = DIGITS, ['A'] = LETTERS, ['a'] = LETTERS, [0x80] = HIGH(0x80), [0xc0] = HIGH(0xc0)};
 
 /* Adds what counts of `text` to the n bytes kept, while there is room; returns how many there are then.  No branch a byte: what counts
  * follows no pattern. */

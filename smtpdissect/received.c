@@ -22,7 +22,7 @@ static uint64_t hash_of_line(struct span field)
     while (i < field.n && n < HASHED_MOST) {
 #ifdef __SSE2__
         if (field.n - i >= 16) { /* as they are when no two blanks meet in them */
-            __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(field.p + i)), space = _mm_set1_epi8(' ');
+            __m128i x = find_load(field.p + i), space = _mm_set1_epi8(' ');
             unsigned white = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_min_epu8(x, space)));
             if ((white & (white << 1 | blank)) == 0) {
                 _mm_storeu_si128((__m128i *)(void *)(squeezed + n), _mm_max_epu8(x, space));

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "smtpdissect/find.h"
+
 #define ENVELOPES_A_SESSION 2
 
 /* ---- the dissector ----------------------------------------------------------------------------------------------------------- */
@@ -122,8 +124,8 @@ static void line_done(struct smtp *s, enum side from, struct span line, int64_t 
 /* Takes one line, or what there is of it, from the front of `bytes`; returns what is left.  Only a line split between calls is copied. */
 static struct span take_line(struct smtp *s, enum side from, struct span bytes, int64_t now)
 {
-    const uint8_t *lf = memchr(bytes.p, '\n', bytes.n);
-    struct span part = span_head(bytes, lf ? (size_t)(lf - bytes.p) : bytes.n);
+    struct span part = span_head(bytes, find_byte(bytes, '\n'));
+    bool lf = part.n < bytes.n;
     struct text *carry = &s->line[from];
     if (lf && carry->n == 0 && !s->overlong[from]) {
         struct span line = span_head(part, LINE_MOST);
