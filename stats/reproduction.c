@@ -7,7 +7,12 @@
  * The next round is what waits in mailboxes.  Each event of one re-injector puts a copy into the mailbox of every other; each poll takes
  * out all that is there.  So the coming polls are gone through in their order: what waits for a host, and what the hosts that poll before
  * it will add in time, by the share of it that was in time in the round before.  Generations mix in a round when polls differ, and this
- * takes them as they come.  In a loop the one copy comes round again. */
+ * takes them as they come.  In a loop the one copy comes round again.
+ *
+ * A round is as large as its copies times the people whom each host reaches: those it was seen to send to over all its events, so that a
+ * mirror that loses a tenth of the copies does not make the forecast a tenth too small.  A host none of whose events is old enough is
+ * still at its first: it is believed to reach as many as the others do, for they all read the same To:.  Where the servers cannot send
+ * a round in the time between two, the next one brings what they were seen to send in such a time; the rest waits. */
 #include "stats/reproduction.h"
 
 #include <assert.h>
@@ -36,6 +41,8 @@ struct known {
 struct poller { /* a host that puts copies back on their way */
     const void *host;
     uint64_t events, firsts; /* all; of the origin's copies */
+    uint32_t reach;          /* people whom it sent the mail to */
+    bool old;                /* one of its events is old enough to have sent all */
     uint64_t held;           /* copies that it put back more than once, or will: it keeps them */
     bool keeps;
     int64_t poll, latest; /* start of its latest round; its latest event */
@@ -59,7 +66,8 @@ struct reproduction {
     double first_waits; /* sum, from the origin's copy to an event it led to */
     uint32_t firsts;
     uint32_t most_hops;
-    uint32_t most_deliveries;
+    uint64_t deliveries; /* of all events */
+    int64_t last;        /* of these */
     struct poller *poller;
     uint32_t pollers, poller_room;
 };
@@ -143,13 +151,16 @@ static bool make_room(struct reproduction *r)
     return true;
 }
 
-static void add_deliveries(struct reproduction *r, struct known *k, uint32_t deliveries)
+static void add_deliveries(struct reproduction *r, struct known *k, uint32_t deliveries, uint32_t reach, int64_t time)
 {
     k->e.deliveries += deliveries;
-    if (k->e.deliveries > r->most_deliveries)
-        r->most_deliveries = k->e.deliveries;
     if (k < r->event + r->mature)
         r->mature_deliveries += deliveries;
+    struct poller *p = &r->poller[k->poller];
+    p->reach = reach > p->reach ? reach : p->reach;
+    p->reach = k->e.deliveries > p->reach ? k->e.deliveries : p->reach;
+    r->deliveries += deliveries;
+    r->last = time > r->last ? time : r->last;
 }
 
 static double generation_of(const struct reproduction *r)
@@ -199,12 +210,12 @@ void reproduction_event(struct reproduction *r, const struct event *e)
 {
     struct known *known = find(r, e->id, false);
     if (known) {
-        add_deliveries(r, known, e->deliveries);
+        add_deliveries(r, known, e->deliveries, e->reach, e->time);
         return;
     }
     struct known *parent = find(r, e->copy, true);
     if (parent && e->time - parent->e.time < ONE_POLL) { /* one poll, handed on in several queue files */
-        add_deliveries(r, parent, e->deliveries);
+        add_deliveries(r, parent, e->deliveries, e->reach, e->time);
         return;
     }
     struct poller *poller = make_room(r) ? poller_of(r, e->host) : NULL;
@@ -231,18 +242,18 @@ void reproduction_event(struct reproduction *r, const struct event *e)
     }
     r->event[r->count] = (struct known){
         .e = *e, .parent = parent && !again ? (uint32_t)(parent - r->event) + 1 : 0, .poller = (uint32_t)(poller - r->poller)};
-    enter(r, r->count++);
+    r->event[r->count].e.deliveries = 0;
+    enter(r, r->count);
     note_poll(r, poller, e, !again && e->parent == 0, again);
+    add_deliveries(r, &r->event[r->count++], e->deliveries, e->reach, e->time);
     if (e->hops > r->most_hops)
         r->most_hops = e->hops;
-    if (e->deliveries > r->most_deliveries)
-        r->most_deliveries = e->deliveries;
 }
 
-void reproduction_more(struct reproduction *r, uint32_t deliveries)
+void reproduction_more(struct reproduction *r, uint32_t deliveries, int64_t time)
 {
     if (r->count)
-        add_deliveries(r, &r->event[r->count - 1], deliveries);
+        add_deliveries(r, &r->event[r->count - 1], deliveries, 0, time);
 }
 
 bool reproduction_knows(const struct reproduction *r, uint64_t id)
@@ -286,20 +297,30 @@ static void line_up(struct reproduction *r, struct poller *in_order[])
     }
 }
 
-/* Events of the coming polls, and in *at the first of these. */
+/* Most people whom one host reaches. */
+static uint32_t most_reach(const struct reproduction *r)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < r->pollers; i++)
+        most = r->poller[i].reach > most ? r->poller[i].reach : most;
+    return most;
+}
+
+/* Deliveries of the coming polls, and in *at the first of these. */
 static double coming(struct reproduction *r, int64_t generation, int64_t *at)
 {
     struct poller *in_order[REPRODUCTION_HOSTS];
     line_up(r, in_order);
     int64_t period = 0;
     uint64_t all = 0;
+    uint32_t reach = most_reach(r);
     for (uint32_t i = 0; i < r->pollers; i++) {
         period = r->poller[i].interval > period ? r->poller[i].interval : period;
         all += r->poller[i].events;
     }
     if (period == 0)
         period = generation;
-    double sum = 0, sum_before = 0; /* of the coming round; of the one before */
+    double sum = 0, sum_before = 0, deliveries = 0; /* events of the coming round, of the one before */
     *at = INT64_MAX;
     for (uint32_t i = 0; i < r->pollers; i++) {
         const struct poller *p = in_order[i];
@@ -311,8 +332,29 @@ static double coming(struct reproduction *r, int64_t generation, int64_t *at)
             *at = p->poll + period;
         sum += now;
         sum_before += p->put;
+        deliveries += now * (p->old ? p->reach : reach);
     }
-    return sum;
+    return deliveries;
+}
+
+/* What the servers can send in the time of a generation, when copies half as old have not been sent to half of the people whom they are
+ * for; INFINITY: they keep up. */
+static double capacity(const struct reproduction *r, double generation)
+{
+    uint32_t reach = most_reach(r);
+    double sent = 0, due = 0;
+    for (uint32_t i = r->count; i-- > 0;) {
+        const struct known *k = &r->event[i];
+        double age = (double)(r->last - k->e.time) / SECONDS;
+        if (age > 2 * generation)
+            break;
+        if (age < generation / 2)
+            continue;
+        sent += k->e.deliveries;
+        due += r->poller[k->poller].old ? r->poller[k->poller].reach : reach;
+    }
+    double since = (double)(r->last - r->event[0].e.time) / SECONDS;
+    return sent < due / 2 ? (double)r->deliveries / since * generation : INFINITY;
 }
 
 struct outlook reproduction_outlook(struct reproduction *r, int64_t now)
@@ -331,14 +373,16 @@ struct outlook reproduction_outlook(struct reproduction *r, int64_t now)
     while (r->mature < r->count && r->event[r->mature].e.time + (int64_t)(MATURE * (double)generation_ns) < clock) {
         r->mature_children += r->event[r->mature].children;
         r->mature_deliveries += r->event[r->mature].e.deliveries;
+        r->poller[r->event[r->mature].poller].old = true;
         r->mature++;
     }
     if (r->mature)
         o.reproduction = (double)r->mature_children / r->mature;
     o.generations_left = hops_left(r);
-    double each = r->mature ? (double)r->mature_deliveries / r->mature : r->most_deliveries;
     int64_t at = o.latest + generation_ns;
-    double next = each * (r->kind == BREEDING_CIRCLE ? 1 : coming(r, generation_ns, &at));
+    double next = r->kind == BREEDING_MAILBOXES ? fmin(coming(r, generation_ns, &at), capacity(r, generation))
+                  : r->mature                   ? (double)r->mature_deliveries / r->mature
+                                                : most_reach(r);
     if (next >= 0.5 && o.generations_left != 0 && now < at + (int64_t)(OVERDUE * (double)generation_ns)) {
         o.at = at;
         o.deliveries = (uint64_t)(next + 0.5);

@@ -19,6 +19,7 @@ struct event {
     const void *host; /* who did it: whatever tells hosts apart */
     uint32_t hops;
     uint32_t deliveries;
+    uint32_t reach; /* people whom the host has sent the mail, over all its events */
     int64_t time;
     int64_t fed; /* when the copy came into the mailbox, by the header's word; TIME_UNKNOWN */
 };
@@ -28,7 +29,7 @@ struct reproduction;
 struct reproduction *reproduction_new(enum breeding kind, int64_t origin_time, uint32_t origin_hops); /* NULL: out of memory */
 void reproduction_free(struct reproduction *r);
 void reproduction_event(struct reproduction *r, const struct event *e); /* the first delivery, or more of an event known */
-void reproduction_more(struct reproduction *r, uint32_t deliveries);    /* of the latest event */
+void reproduction_more(struct reproduction *r, uint32_t deliveries, int64_t time); /* of the latest event */
 
 bool reproduction_knows(const struct reproduction *r, uint64_t id); /* such an event was there */
 

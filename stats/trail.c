@@ -388,7 +388,8 @@ static void breed(struct trail *l, const struct message *m, const struct passage
     if (!l->injections && !(l->injections = reproduction_new(BREEDING_MAILBOXES, m->first, l->trunk.count)))
         return;
     bool counted = w->by->sends && !address_equal(w->by->address, p->client); /* on its way to the smarthost */
-    struct event e = {.host = w->by, .hops = c->hop_count, .deliveries = counted ? 0 : p->deliveries, .time = p->end, .fed = TIME_UNKNOWN};
+    struct event e = {.host = w->by, .hops = c->hop_count, .deliveries = counted ? 0 : p->deliveries,
+        .reach = w->by->sent.count, .time = p->end, .fed = TIME_UNKNOWN};
     uint32_t own = w->visit >= 0 ? (uint32_t)w->visit : c->count;
     if (w->visit >= 0) {
         e.id = c->visit[own].entry;
@@ -430,6 +431,6 @@ void trail_follow(
         loop_follow(l, m, p, c, sender, settings);
     }
     if (l->turns && !address_equal(l->turning_point, p->server))
-        reproduction_more(l->turns, p->deliveries);
+        reproduction_more(l->turns, p->deliveries, p->end);
     l->changed |= l->roles.count != parties;
 }

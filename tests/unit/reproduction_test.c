@@ -145,7 +145,7 @@ static void a_circle(void **state)
     for (uint32_t turn = 1; turn <= 10; turn++) {
         struct event e = {.id = turn, .parent = turn - 1, .hops = 1 + 2 * turn, .deliveries = 1, .time = AT(turn), .fed = TIME_UNKNOWN};
         reproduction_event(r, &e);
-        reproduction_more(r, 1);
+        reproduction_more(r, 1, e.time);
     }
     struct outlook o = reproduction_outlook(r, AT(10.5));
     assert_true(o.reproduction == 1);
