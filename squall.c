@@ -58,12 +58,8 @@ int settings_load(struct settings *s, const char *path)
         config_defaults(groups, count);
         return 0;
     }
-    if (config_read(path, groups, count, &why)) {
-        if (alert_settings_check(s->alert, &why) && privacy_settings_check(&s->privacy, &why))
-            return 0;
-        fprintf(stderr, "squall: %s: %s\n", path, why.text);
-        return EX_CONFIG;
-    }
+    if (config_read(path, groups, count, &why) && alert_settings_check(s->alert, &why) && privacy_settings_check(&s->privacy, &why))
+        return 0;
     fprintf(stderr, "squall: %s\n", why.text);
     return EX_CONFIG;
 }

@@ -17,7 +17,7 @@ struct alert_settings; /* alert/settings.h: an array a section kind (snmp, syslo
 size_t alert_setting_groups(struct alert_settings *settings, struct setting_group *groups);
 struct alert_settings *alert_settings_new(void);
 void alert_settings_free(struct alert_settings *s);
-/* What no single value shows: missing addresses, short passwords, unknown kinds.  False: *why, "snmp \"noc\": address: ...". */
+/* What no single value shows: missing addresses, short passwords, unknown kinds.  False: *why, "FILE:LINE: snmp \"noc\": address: ...". */
 bool alert_settings_check(const struct alert_settings *s, struct reason *why);
 
 struct alert_sink {                                                                  /* called from a channel's thread */

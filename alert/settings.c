@@ -273,10 +273,12 @@ size_t alert_arc_parse(const char *text, unsigned long arc[ARC_MOST])
 
 /* ---- the check of the whole ---- */
 
-static bool wrong(struct reason *why, const struct route *r, const char *what, const char *todo)
+static bool wrong(struct reason *why, const struct route *r, const char *name, const char *what, const char *todo)
 {
+    char kind[16];
     const char *title = strchr(r->name, ' ') + 1;
-    return reason_say(why, "%.*s \"%s\": %s; %s", (int)(title - r->name - 1), r->name, title, what, todo);
+    span_copy(span_of(r->name, (size_t)(title - r->name - 1)), kind, sizeof kind);
+    return config_wrong(why, kind, title, name, "%s; %s", what, todo);
 }
 
 static bool kind_known(const char *text)
@@ -292,13 +294,13 @@ static bool route_check(const struct route *r, struct reason *why)
     enum storm_severity severity;
     char what[128];
     if (!storm_severity_parse(span_text(r->severity), &severity)) {
-        snprintf(what, sizeof what, "severity: \"%.40s\" is none", r->severity ? r->severity : "");
-        return wrong(why, r, what, "take notice, warning, minor, major or critical");
+        snprintf(what, sizeof what, "\"%.40s\" is none", r->severity ? r->severity : "");
+        return wrong(why, r, "severity", what, "take notice, warning, minor, major or critical");
     }
     for (size_t i = 0; i < r->kinds.count; i++)
         if (!kind_known(r->kinds.text[i])) {
-            snprintf(what, sizeof what, "kinds: \"%.40s\" is none", r->kinds.text[i]);
-            return wrong(why, r, what, "take names of sections such as reinjection or bounce-storm");
+            snprintf(what, sizeof what, "\"%.40s\" is none", r->kinds.text[i]);
+            return wrong(why, r, "kinds", what, "take names of sections such as reinjection or bounce-storm");
         }
     return true;
 }
@@ -328,26 +330,30 @@ static bool snmp_check(const struct alert_settings *s, size_t at, struct reason 
     const struct snmp_settings *o = &s->snmp[at];
     char host[256], port[8];
     if (!alert_address_split(o->address, "162", host, port))
-        return wrong(why, &o->route, "address: no HOST:PORT", "write it as \"127.0.0.1:162\" or \"[::1]:162\"");
+        return wrong(why, &o->route, "address", "no HOST:PORT", "write it as \"127.0.0.1:162\" or \"[::1]:162\"");
     if (same_text(o->version, "2c"))
-        return o->community || wrong(why, &o->route, "community is empty", "set it");
+        return o->community || wrong(why, &o->route, "community", "is empty", "set it");
     if (!same_text(o->version, "3"))
-        return wrong(why, &o->route, "version: neither \"2c\" nor \"3\"", "take one of them");
+        return wrong(why, &o->route, "version", "neither \"2c\" nor \"3\"", "take one of them");
     if (!o->user)
-        return wrong(why, &o->route, "user is empty", "version 3 needs one");
-    if (!one_of(o->auth, auths) || !one_of(o->priv, privs))
-        return wrong(why, &o->route, "auth or priv: no such algorithm", "take SHA-256 and AES");
+        return wrong(why, &o->route, "user", "is empty", "version 3 needs one");
+    if (!one_of(o->auth, auths))
+        return wrong(why, &o->route, "auth", "no such algorithm", "take SHA-256");
+    if (!one_of(o->priv, privs))
+        return wrong(why, &o->route, "priv", "no such algorithm", "take AES");
     bool auth = !same_text(o->auth, "none"), priv = !same_text(o->priv, "none");
-    if ((auth && !long_enough(o->auth_password)) || (priv && !long_enough(o->priv_password)))
-        return wrong(why, &o->route, "a password has less than 8 characters", "RFC 3414 wants 8 at least");
+    if (auth && !long_enough(o->auth_password))
+        return wrong(why, &o->route, "auth_password", "less than 8 characters", "RFC 3414 wants 8 at least");
+    if (priv && !long_enough(o->priv_password))
+        return wrong(why, &o->route, "priv_password", "less than 8 characters", "RFC 3414 wants 8 at least");
     if (priv && !auth)
-        return wrong(why, &o->route, "priv without auth", "SNMPv3 has no such level; set auth");
+        return wrong(why, &o->route, "auth", "priv without auth", "SNMPv3 has no such level; set auth");
     for (size_t i = 0; i < at; i++) {
         const struct snmp_settings *p = &s->snmp[i];
         if (same_text(p->version, "3") && same_text(p->user, o->user) &&
             !(same_text(p->auth, o->auth) && same_text(p->auth_password, o->auth_password) && same_text(p->priv, o->priv) &&
                 same_text(p->priv_password, o->priv_password)))
-            return wrong(why, &o->route, "the user has other passwords in another section", "give this one another name");
+            return wrong(why, &o->route, "user", "the user has other passwords in another section", "give this one another name");
     }
     return true;
 }
@@ -355,7 +361,7 @@ static bool snmp_check(const struct alert_settings *s, size_t at, struct reason 
 static bool url_check(const struct route *r, const char *url, struct reason *why)
 {
     return (url && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0)) ||
-           wrong(why, r, "url: no http:// or https:// URL", "write the whole URL");
+           wrong(why, r, "url", "no http:// or https:// URL", "write the whole URL");
 }
 
 static bool syslog_check(const struct syslog_settings *o, struct reason *why)
@@ -364,8 +370,8 @@ static bool syslog_check(const struct syslog_settings *o, struct reason *why)
     const char *a = o->address ? o->address : "";
     if ((strncmp(a, "tls:", 4) != 0 && strncmp(a, "tcp:", 4) != 0 && strncmp(a, "udp:", 4) != 0) ||
         !alert_address_split(a + 4, "514", host, port))
-        return wrong(why, &o->route, "address: no tls:HOST:PORT, tcp:HOST:PORT or udp:HOST:PORT", "write it as \"tls:loghost:6514\"");
-    return !o->certificate == !o->key || wrong(why, &o->route, "only one of certificate and key is set", "set both or none");
+        return wrong(why, &o->route, "address", "no tls:HOST:PORT, tcp:HOST:PORT or udp:HOST:PORT", "write it as \"tls:loghost:6514\"");
+    return !o->certificate == !o->key || wrong(why, &o->route, "certificate", "only one of certificate and key is set", "set both or none");
 }
 
 static bool mail_address(const char *text)
@@ -378,13 +384,13 @@ static bool mail_check(const struct mail_settings *o, struct reason *why)
 {
     char host[256], port[8];
     if (!alert_address_split(o->smarthost, "25", host, port))
-        return wrong(why, &o->route, "smarthost: no HOST:PORT", "write it as \"192.0.2.25:25\"");
+        return wrong(why, &o->route, "smarthost", "no HOST:PORT", "write it as \"192.0.2.25:25\"");
     if (!mail_address(o->from))
-        return wrong(why, &o->route, "from: no address", "write it as \"squall@example.org\"");
+        return wrong(why, &o->route, "from", "no address", "write it as \"squall@example.org\"");
     for (size_t i = 0; i < o->to.count; i++)
         if (!mail_address(o->to.text[i]))
-            return wrong(why, &o->route, "to: one is no address", "write them as {\"noc@example.org\"}");
-    return o->to.count > 0 || wrong(why, &o->route, "to is empty", "name who is to be told");
+            return wrong(why, &o->route, "to", "one is no address", "write them as {\"noc@example.org\"}");
+    return o->to.count > 0 || wrong(why, &o->route, "to", "is empty", "name who is to be told");
 }
 
 static bool common_check(const struct alert_settings *s, struct reason *why)
@@ -392,13 +398,14 @@ static bool common_check(const struct alert_settings *s, struct reason *why)
     unsigned long arc[ARC_MOST];
     uint8_t id[32];
     if (!alert_arc_parse(s->enterprise, arc))
-        return reason_say(why, "alerts: enterprise: \"%s\" is no arc; write it as 1.3.6.1.4.1.NUMBER", s->enterprise ? s->enterprise : "");
+        return config_wrong(why, "alerts", "", "enterprise", "\"%s\" is no arc; write it as 1.3.6.1.4.1.NUMBER",
+            s->enterprise ? s->enterprise : "");
     if (s->engine_id && !alert_engine_id_parse(s->engine_id, id))
-        return reason_say(why, "alerts: engine_id: \"%s\" is none; write 5 to 32 octets in hex", s->engine_id);
+        return config_wrong(why, "alerts", "", "engine_id", "\"%s\" is none; write 5 to 32 octets in hex", s->engine_id);
     for (size_t i = 0; i < s->maintenance.count; i++)
         if (!maintenance_parse(s->maintenance.text[i], &(struct maintenance){.days = 0}))
-            return reason_say(why,
-                "alerts: maintenance: \"%s\" is no window; write \"Sun 02:00-04:00\", \"daily 03:00-03:30\" or FROM/UNTIL",
+            return config_wrong(why, "alerts", "", "maintenance",
+                "\"%s\" is no window; write \"Sun 02:00-04:00\", \"daily 03:00-03:30\" or FROM/UNTIL",
                 s->maintenance.text[i]);
     return true;
 }
@@ -424,7 +431,7 @@ bool alert_settings_check(const struct alert_settings *s, struct reason *why)
     for (size_t i = 0; i < s->exec_count; i++)
         if (s->exec[i].route.enabled &&
             (!route_check(&s->exec[i].route, why) ||
-                (s->exec[i].command.count == 0 && !wrong(why, &s->exec[i].route, "command is empty", "name a program"))))
+                (s->exec[i].command.count == 0 && !wrong(why, &s->exec[i].route, "command", "is empty", "name a program"))))
             return false;
     for (size_t i = 0; i < s->mail_count; i++)
         if (s->mail[i].route.enabled && (!route_check(&s->mail[i].route, why) || !mail_check(&s->mail[i], why)))

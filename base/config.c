@@ -4,10 +4,12 @@
 
 #include <assert.h>
 #include <confuse.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/place.h"
 #include "base/setting.h"
 
 #define MOST_OPTIONS 160 /* top level: settings, sections, and the end mark */
@@ -72,7 +74,8 @@ static int check_value(cfg_t *cfg, cfg_opt_t *opt)
     } trial = {.ports = {.count = 0}};
     struct setting alone = *s;
     alone.offset = 0;
-    const char *last = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+    const char *last = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1), *title = cfg_title(cfg);
+    place_note(section ? section : "", title ? title : "", s->name, cfg->line);
     if (!last || s->type == SETTING_TEXT || s->type == SETTING_TEXTS)
         return 0;
     bool good = setting_is_list(s) ? setting_add(&alone, &trial, last, &why) : setting_put(&alone, &trial, last, &why);
@@ -123,21 +126,42 @@ static char *skip_quoted(char *p, int *line)
     return *p ? p + 1 : p;
 }
 
+/* The section that opens at a brace: NAME, or NAME "TITLE"; what else stands before one is a list's "=". */
+static void note_section(struct span name, struct span title, int line)
+{
+    char word[64], words[64];
+    place_note(span_copy(name, word, sizeof word), span_copy(title, words, sizeof words), "", line);
+}
+
 /* Two mends of what libconfuse 3.3 gets wrong.  It counts the line of a comment twice: comments are blanked here, in place.  It takes the
- * end of the file inside a section for the section's end: the line of a brace left open is returned, 0 when all are closed. */
+ * end of the file inside a section for the section's end: the line of a brace left open is returned, 0 when all are closed.  Sections are
+ * noted on the way. */
 static int tidy(char *text)
 {
     int line = 1, open[32], depth = 0;
+    struct span name = {NULL, 0}, title = {NULL, 0};
     for (char *p = text; *p;) {
-        if (*p == '"' || *p == '\'')
+        if (*p == '"' || *p == '\'') {
+            const char *from = p + 1;
             p = skip_quoted(p, &line);
-        else if (*p == '#' || (*p == '/' && p[1] == '/'))
+            title = span_of(from, (size_t)(p - from) - (p > from));
+        } else if (isalpha((unsigned char)*p)) {
+            const char *from = p;
+            while (isalnum((unsigned char)*p) || *p == '_' || *p == '-')
+                p++;
+            name = span_of(from, (size_t)(p - from));
+            title = (struct span){NULL, 0};
+        } else if (*p == '#' || (*p == '/' && p[1] == '/'))
             p = blank_comment(p, "\n");
         else if (*p == '/' && p[1] == '*') {
             for (char *end = blank_comment(p, "*/"); p < end; p++)
                 line += *p == '\n';
         } else {
             line += *p == '\n';
+            if (*p == '=')
+                name = (struct span){NULL, 0};
+            if (*p == '{' && name.n)
+                note_section(name, title, line);
             if (*p == '{' && depth++ < 32)
                 open[depth - 1] = line;
             else if (*p == '}' && depth)
@@ -295,6 +319,7 @@ bool config_read(const char *path, const struct setting_group *groups, size_t co
         reason_say(why, "%s: out of memory", path);
         goto done;
     }
+    place_begin(path);
     int open_line = tidy(text);
     cfg_set_error_function(cfg, keep_error);
     watch_values(cfg);

@@ -55,6 +55,10 @@ struct setting_group { /* one room's settings */
 void config_defaults(const struct setting_group *groups, size_t count);
 /* Reads FILE over the defaults.  False: *why holds "FILE:LINE: what is wrong; what to do". */
 bool config_read(const char *path, const struct setting_group *groups, size_t count, struct reason *why);
+/* About a value that reads well and is wrong all the same, of the file last read: false, and *why is "FILE:LINE: section "title": name: "
+ * and the text.  title "": the section has none; a value that is not in the file is said of its section's line. */
+bool config_wrong(struct reason *why, const char *section, const char *title, const char *name, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 /* A complete squall.conf with every setting commented out: its doc, unit and default. */
 void config_sample(const struct setting_group *groups, size_t count, FILE *to);
 

@@ -52,7 +52,7 @@ bool privacy_settings_check(const struct privacy_settings *s, struct reason *why
 {
     enum storm_privacy privacy;
     return privacy_parse(s->privacy ? s->privacy : "", &privacy) ||
-           reason_say(why, "privacy: \"%s\" is none of clear, domain, pseudonym", s->privacy ? s->privacy : "");
+           config_wrong(why, "", "", "privacy", "\"%s\" is none of clear, domain, pseudonym", s->privacy ? s->privacy : "");
 }
 
 enum storm_privacy privacy_wanted(const struct privacy_settings *s)

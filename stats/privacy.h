@@ -16,7 +16,7 @@ struct privacy_settings {
 };
 extern const struct setting privacy_settings_list[];
 extern const size_t privacy_settings_count;
-bool privacy_settings_check(const struct privacy_settings *s, struct reason *why); /* false: *why, "privacy: ..." */
+bool privacy_settings_check(const struct privacy_settings *s, struct reason *why); /* false: *why, "FILE:LINE: privacy: ..." */
 enum storm_privacy privacy_wanted(const struct privacy_settings *s);
 
 struct privacy;

@@ -66,20 +66,20 @@ static void mistakes(void **state)
         {"snmp \"x\" { address = \"h:99999\" }", "snmp \"x\": address"},
         {"snmp \"x\" { address = \"::1\" }", "snmp \"x\": address"},
         {"snmp \"x\" { address = \"h\"  version = \"1\" }", "version"},
-        {"snmp \"x\" { address = \"h\"  version = \"3\" }", "user is empty"},
-        {"snmp \"x\" { address = \"h\"  version = \"3\"  user = \"u\"  auth_password = \"short\" }", "8 characters"},
+        {"snmp \"x\" { address = \"h\"  version = \"3\" }", "user: is empty"},
+        {"snmp \"x\" { address = \"h\"  version = \"3\"  user = \"u\"  auth_password = \"short\" }", "auth_password: less than 8"},
         {"snmp \"x\" { address = \"h\"  version = \"3\"  user = \"u\"  auth = \"MD5\" }", "no such algorithm"},
         {"snmp \"x\" { address = \"h\"  version = \"3\"  user = \"u\"  auth = \"none\"  priv_password = \"12345678\" }",
             "priv without auth"},
         {"snmp \"x\" { address = \"h\"  version = \"3\"  user = \"u\"  auth_password = \"12345678\"  priv = \"none\" }\n"
          "snmp \"y\" { address = \"i\"  version = \"3\"  user = \"u\"  auth_password = \"12345679\"  priv = \"none\" }",
-            "snmp \"y\": the user has other passwords"},
+            "snmp \"y\": user: the user has other passwords"},
         {"syslog \"x\" { address = \"loghost:514\" }", "syslog \"x\": address"},
         {"syslog \"x\" { address = \"tls:loghost\"  key = \"/k\" }", "certificate"},
         {"webhook \"x\" { url = \"ftp://h/\" }", "webhook \"x\": url"},
         {"alertmanager \"x\" { }", "alertmanager \"x\": url"},
         {"exec \"x\" { }", "exec \"x\": command"},
-        {"mail \"x\" { smarthost = \"h\"  from = \"a@b\" }", "to is empty"},
+        {"mail \"x\" { smarthost = \"h\"  from = \"a@b\" }", "to: is empty"},
         {"mail \"x\" { smarthost = \"h\"  from = \"a@b\"  to = {\"a@b>\\r\\nRCPT TO:<c@d\"} }", "no address"},
         {"webhook \"x\" { url = \"http://h/\"  severity = \"loud\" }", "severity: \"loud\""},
         {"webhook \"x\" { url = \"http://h/\"  kinds = {\"tempest\"} }", "kinds: \"tempest\""},
@@ -96,6 +96,35 @@ static void mistakes(void **state)
             fail_msg("%s: got \"%s\", expected \"...%s...\"", cases[i].text, why.text, cases[i].word);
         if (strchr(why.text, '\n'))
             fail_msg("%s: more than one line", cases[i].text);
+    }
+}
+
+/* FILE:LINE of the value; of the section, when the value is missing. */
+static void where_a_mistake_stands(void **state)
+{
+    static const struct {
+        const char *text;
+        int line;
+    } cases[] = {
+        {"snmp \"x\" { }", 1},
+        {"# one\n/* two\n three */\nsnmp \"x\"\n{\n}\n", 5},
+        {"alerts { maintenance = {\"daily 01:00-02:00\",\n \"daily 03:00-04:00\"} }\nsnmp \"a\" { address = \"h\" }\n"
+         "snmp \"b\" {\n timeout = 3\n address = \"::1\"\n}\n",
+            6},
+        {"webhook \"a\" {\n url = \"http://h/\"\n}\nwebhook \"b\" {\n url = \"http://h/\"\n\n kinds = {\"mirror\",\n \"tempest\"}\n}\n",
+            7},
+        {"alerts {\n\n enterprise = \"x\"\n}\n", 3},
+        {"exec \"a { b\" {\n severity = \"major\" }\nexec \"c\" { command = {\"/bin/true\"} }", 1},
+        {"mail \"x\" {\n smarthost = \"h\"\n from = \"a@b\" }", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct reason why;
+        char want[16];
+        alert_settings_free(read_text(cases[i].text, &why));
+        snprintf(want, sizeof want, ":%d: ", cases[i].line);
+        if (strncmp(why.text, "/tmp/squall-conf-", 17) != 0 || !strstr(why.text, want))
+            fail_msg("%s: got \"%s\", expected line %d", cases[i].text, why.text, cases[i].line);
     }
 }
 
@@ -158,7 +187,8 @@ static void numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(everything), cmocka_unit_test(mistakes),
-        cmocka_unit_test(a_section_that_is_off_may_be_wrong), cmocka_unit_test(too_many), cmocka_unit_test(addresses),
+        cmocka_unit_test(where_a_mistake_stands), cmocka_unit_test(a_section_that_is_off_may_be_wrong), cmocka_unit_test(too_many),
+        cmocka_unit_test(addresses),
         cmocka_unit_test(numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
