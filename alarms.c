@@ -1,35 +1,45 @@
 /* `squall alarms` and `squall report`: what the history of a sensor holds. */
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "squall.h"
 #include "stats/report.h"
+#include "stats/reveal.h"
 #include "stats/storm_json.h"
 #include "storm_text.h"
 
-static const char alarms_help[] = "Usage: squall alarms [-c FILE] [--json]\n\n"
-                                  "Lists the alarms in the history (state_directory of FILE), oldest first.\n"
+static const char alarms_help[] = "Usage: squall alarms [-c FILE] [--json] [--reveals]\n\n"
+                                  "Lists the alarms in the history (state_directory of FILE), oldest first;\n"
+                                  "with --reveals, who has looked at which alarm in clear, and why.\n"
                                   "Exit status: 0 done; 64 usage; 66 no history; 77 not permitted; 78 configuration.\n";
-static const char report_help[] = "Usage: squall report [-c FILE] [--html|--json] ALARM\n\n"
+static const char report_help[] = "Usage: squall report [-c FILE] [--html|--json] [--reveal REASON] ALARM\n\n"
                                   "The incident report of one alarm in the history: text, one self-contained printable page, or JSON.\n"
+                                  "--reveal shows what the setting `privacy` hides; the reason and your name go into the log of reveals.\n"
                                   "`squall alarms` lists the ALARMs.\n"
                                   "Exit status: 0 done; 64 usage; 66 no history or no such alarm; 77 not permitted; 78 configuration.\n";
 
 struct asking {
-    const char *config, *alarm;
-    bool json, html;
+    const char *config, *alarm, *reveal; /* reveal: the reason; NULL: as the history shows it */
+    bool json, html, reveals;
+    struct settings settings;
+    struct privacy *privacy; /* masks what the history still has in clear */
 };
 
 static int parse_arguments(struct asking *a, const char *command, int argc, char **argv)
 {
-    enum { OPT_JSON = 256, OPT_HTML, OPT_HELP };
-    static const struct option options[] = {{"json", no_argument, NULL, OPT_JSON}, {"html", no_argument, NULL, OPT_HTML},
-        {"help", no_argument, NULL, OPT_HELP}, {NULL, 0, NULL, 0}};
+    enum { OPT_JSON = 256, OPT_HTML, OPT_REVEAL, OPT_REVEALS, OPT_HELP };
+    static const struct option for_alarms[] = {{"json", no_argument, NULL, OPT_JSON}, {"reveals", no_argument, NULL, OPT_REVEALS},
+                               {"help", no_argument, NULL, OPT_HELP}, {NULL, 0, NULL, 0}},
+                               for_report[] = {{"json", no_argument, NULL, OPT_JSON}, {"html", no_argument, NULL, OPT_HTML},
+                                   {"reveal", required_argument, NULL, OPT_REVEAL}, {"help", no_argument, NULL, OPT_HELP},
+                                   {NULL, 0, NULL, 0}};
     bool report = strcmp(command, "report") == 0;
     opterr = 0;
-    for (int o; (o = getopt_long(argc, argv, ":c:h", options, NULL)) != -1;)
+    for (int o; (o = getopt_long(argc, argv, ":c:h", report ? for_report : for_alarms, NULL)) != -1;)
         switch (o) {
         case 'c':
             a->config = optarg;
@@ -38,9 +48,13 @@ static int parse_arguments(struct asking *a, const char *command, int argc, char
             a->json = true;
             break;
         case OPT_HTML:
-            if (!report)
-                return usage_error(command, "unknown option \"--html\"");
             a->html = true;
+            break;
+        case OPT_REVEAL:
+            a->reveal = optarg;
+            break;
+        case OPT_REVEALS:
+            a->reveals = true;
             break;
         case 'h':
         case OPT_HELP:
@@ -59,17 +73,29 @@ static int parse_arguments(struct asking *a, const char *command, int argc, char
 }
 
 /* The history that -c FILE (or the defaults) point to; NULL after saying why. */
-static struct history *open_history(const struct asking *a, int *status)
+static struct history *open_history(struct asking *a, int *status)
 {
-    static struct settings settings;
     struct reason why;
-    *status = settings_load(&settings, a->config);
+    *status = settings_load(&a->settings, a->config);
     if (*status)
         return NULL;
-    struct history *h = history_open_reading(settings.history.directory, &why, status);
+    struct privacy_settings shown = a->settings.privacy;
+    static char domain[] = "domain";
+    if (privacy_wanted(&shown) != PRIVACY_CLEAR)
+        shown.privacy = domain; /* needs no key; what watch masked stays as it is */
+    a->privacy = privacy_new(&shown, a->settings.history.directory);
+    struct history *h = a->privacy ? history_open_reading(a->settings.history.directory, &why, status) : NULL;
+    if (!a->privacy)
+        *status = EX_OSERR;
     if (!h)
-        fprintf(stderr, "squall: %s\n", why.text);
+        fprintf(stderr, "squall: %s\n", a->privacy ? why.text : "out of memory");
     return h;
+}
+
+static void close_history(struct asking *a, struct history *h)
+{
+    history_close(h);
+    privacy_free(a->privacy);
 }
 
 static bool flushed(void)
@@ -81,26 +107,55 @@ static bool flushed(void)
     return false;
 }
 
-static bool list_line(void *user, const struct storm *s)
+static bool list_line(void *user, const struct storm *kept)
 {
+    const struct asking *a = user;
     char raised[TIME_TEXT], cleared[TIME_TEXT];
-    (void)user;
+    struct storm *s = privacy_storm(a->privacy, kept);
+    if (!s)
+        return false;
     printf("%-24s %-8s %-12s %-20s %.19sZ", s->id, storm_severity_text(s->peak_severity), storm_state_text(s->state),
         storm_kind_text(s->kind), clock_text(s->raised, raised));
     if (s->cleared != TIME_UNKNOWN)
         printf(" to %.19sZ", clock_text(s->cleared, cleared));
     printf("  %s\n", s->subject[0] ? s->subject : s->victim[0] ? s->victim : s->message_id);
+    storm_json_free(s);
     return true;
 }
 
-static bool list_json(void *user, const struct storm *s)
+struct listing {
+    const struct asking *asking;
+    json_t *list;
+};
+
+static bool list_json(void *user, const struct storm *kept)
 {
-    return json_array_append_new(user, storm_json(s)) == 0;
+    const struct listing *l = user;
+    struct storm *s = privacy_storm(l->asking->privacy, kept);
+    bool good = s && json_array_append_new(l->list, storm_json(s)) == 0;
+    storm_json_free(s);
+    return good;
+}
+
+static bool reveal_line(void *user, const struct reveal *r)
+{
+    char when[TIME_TEXT];
+    (void)user;
+    printf("%.19sZ  %-24s %s (%s): %s\n", clock_text(r->time, when), r->alarm, r->who, r->from, r->reason);
+    return true;
+}
+
+static bool reveal_json(void *user, const struct reveal *r)
+{
+    char when[TIME_TEXT];
+    const struct listing *l = user;
+    return json_array_append_new(l->list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "time", clock_text(r->time, when), "alarm", r->alarm,
+                                              "who", r->who, "from", r->from, "reason", r->reason)) == 0;
 }
 
 int command_alarms(int argc, char **argv)
 {
-    struct asking a = {.config = NULL};
+    static struct asking a;
     int status = parse_arguments(&a, "alarms", argc, argv);
     if (status)
         return status < 0 ? 0 : status;
@@ -108,23 +163,52 @@ int command_alarms(int argc, char **argv)
     if (!h)
         return status;
     struct reason why;
-    json_t *list = a.json ? json_array() : NULL;
-    if (!history_all(h, a.json ? list_json : list_line, list, &why)) {
+    struct listing l = {&a, a.json ? json_array() : NULL};
+    bool good = a.reveals ? reveal_all(a.settings.history.directory, NULL, a.json ? reveal_json : reveal_line, &l, &why)
+                : a.json  ? history_all(h, list_json, &l, &why)
+                          : history_all(h, list_line, &a, &why);
+    if (!good) {
         fprintf(stderr, "squall: %s\n", why.text);
         status = EX_DATAERR;
     }
     if (a.json) {
-        json_dumpf(list, stdout, JSON_INDENT(2) | STORM_JSON_FLAGS);
+        json_dumpf(l.list, stdout, JSON_INDENT(2) | STORM_JSON_FLAGS);
         putchar('\n');
-        json_decref(list);
+        json_decref(l.list);
     }
-    history_close(h);
+    close_history(&a, h);
     return flushed() ? status : EX_IOERR;
+}
+
+/* Who asks: the login behind sudo, else the user. */
+static const char *who_asks(void)
+{
+    const char *behind = getenv("SUDO_USER");
+    const struct passwd *user = getpwuid(getuid());
+    return behind && *behind ? behind : user ? user->pw_name : "?";
+}
+
+/* As the history shows it, or in clear. */
+static struct storm *load(const struct asking *a, struct history *h, struct reason *why)
+{
+    if (a->reveal) {
+        struct reveal r = {.time = clock_now()};
+        span_copy(span_text(a->alarm), r.alarm, sizeof r.alarm);
+        span_copy(span_text(who_asks()), r.who, sizeof r.who);
+        span_copy(span_text("squall report"), r.from, sizeof r.from);
+        span_copy(span_text(a->reveal), r.reason, sizeof r.reason);
+        return reveal_storm(a->settings.history.directory, &r, why);
+    }
+    struct storm *kept = history_load(h, a->alarm, why), *s = kept ? privacy_storm(a->privacy, kept) : NULL;
+    if (kept && !s)
+        reason_say(why, "out of memory");
+    storm_json_free(kept);
+    return s;
 }
 
 int command_report(int argc, char **argv)
 {
-    struct asking a = {.config = NULL};
+    static struct asking a;
     int status = parse_arguments(&a, "report", argc, argv);
     if (status)
         return status < 0 ? 0 : status;
@@ -132,8 +216,8 @@ int command_report(int argc, char **argv)
     if (!h)
         return status;
     struct reason why;
-    struct storm *s = history_load(h, a.alarm, &why);
-    history_close(h);
+    struct storm *s = load(&a, h, &why);
+    close_history(&a, h);
     if (!s) {
         fprintf(stderr, "squall: %s\n", why.text);
         return EX_NOINPUT;

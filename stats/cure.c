@@ -57,9 +57,26 @@ const char *cure_title(enum cure_target target)
     return TARGETS[target].title;
 }
 
+/* The rule would name an address that is hidden: one aimed at whole hosts instead would harm, one with a pseudonym would do nothing. */
+static bool hidden(const struct storm *s)
+{
+    enum cure_way way = KINDS[s->kind].way;
+    bool by_victim = way == CURE_BY_PAIR || way == CURE_NULL_SENDER || way == CURE_SLOW_VICTIM;
+    return by_victim && s->privacy != PRIVACY_CLEAR && (s->victim[0] != '@' || way == CURE_BY_PAIR);
+}
+
 const char *cure_advice(const struct storm *s)
 {
-    return KINDS[s->kind].advice;
+    static const char *const without_rule[KIND_COUNT] = {
+        [KIND_AUTOREPLY_LOOP] =
+            "Switch off the automatic answer of one of the two addresses.  Who they are, and the rule that parts them, is shown when the "
+            "alarm is revealed.",
+        [KIND_BOUNCE_STORM] = "Refuse bounces to this address for the time being: its owner did not send the mail they answer.  The rule "
+                              "names the address: it is shown when the alarm is revealed.",
+        [KIND_MAILBOMB] = "Put off mail to this mailbox until the flood is over; senders who are real will try again.  The rule names the "
+                          "mailbox: it is shown when the alarm is revealed.",
+    };
+    return hidden(s) && without_rule[s->kind] ? without_rule[s->kind] : KINDS[s->kind].advice;
 }
 
 static bool alphanumeric(char c)
@@ -201,7 +218,9 @@ static void plan(struct cure_plan *p, const struct storm *s)
     case CURE_SLOW_VICTIM: aimed = p->victim[0]; break;
     case CURE_SLOW_HOST: aimed = p->hosts > 0; break;
     }
-    if (!aimed)
+    if (hidden(s))
+        p->way = CURE_NOTHING;
+    else if (!aimed)
         p->way = p->hosts > 0 ? CURE_SLOW_HOST : CURE_NOTHING;
 }
 

@@ -109,6 +109,13 @@ static bool take_key(struct privacy *p, int64_t now)
     return !p->failed;
 }
 
+/* Those of the period in which `now` falls.  Without a key they still hide, but do not outlive this run. */
+static void take_pseudonyms(struct privacy *p, int64_t now)
+{
+    if (p->mask.privacy == PRIVACY_PSEUDONYM)
+        take_key(p, now);
+}
+
 static int64_t moment_of(const struct storm *s)
 {
     return s->updated != TIME_UNKNOWN ? s->updated : s->raised != TIME_UNKNOWN ? s->raised : 0;
@@ -196,7 +203,7 @@ struct storm *privacy_storm(struct privacy *p, const struct storm *s)
     struct storm *c = storm_copy(s);
     if (!c || p->mask.privacy == PRIVACY_CLEAR || s->privacy != PRIVACY_CLEAR)
         return c;
-    take_key(p, moment_of(s));
+    take_pseudonyms(p, moment_of(s));
     mask_storm(&p->mask, s, c);
     return c;
 }
@@ -244,7 +251,7 @@ void privacy_messages(struct privacy *p, json_t *rows)
         return;
     json_array_foreach(rows, i, row)
     {
-        take_key(p, time_of(row, "last"));
+        take_pseudonyms(p, time_of(row, "last"));
         mask_member(&p->mask, row, "from", FIELD_ADDRESS);
         mask_member(&p->mask, row, "subject", FIELD_SUBJECT);
     }
@@ -268,7 +275,7 @@ void privacy_transaction(struct privacy *p, json_t *transaction)
     const struct mask *m = &p->mask;
     json_t *one, *report = json_object_get(transaction, "report"), *failed = json_object_get(report, "final_recipients");
     size_t i;
-    take_key(p, time_of(transaction, "time"));
+    take_pseudonyms(p, time_of(transaction, "time"));
     mask_member(m, transaction, "from", FIELD_ADDRESS);
     mask_member(m, transaction, "header_from", FIELD_ADDRESS);
     mask_member(m, transaction, "subject", FIELD_SUBJECT);

@@ -38,6 +38,8 @@ static const struct {
     {"/api/v1/watched", api_watched, NULL},
     {"/api/v1/alarms", api_alarms, NULL},
     {"/api/v1/alarms/*/acknowledge", NULL, api_acknowledge},
+    {"/api/v1/alarms/*/reveal", NULL, reveal_alarm},
+    {"/api/v1/alarms/*/reveals", reveal_list, NULL},
     {"/api/v1/alarms/*", api_alarm, NULL},
     {"/alarms/*/report", report_page, NULL},
     {"/alarms/*/evidence.pcapng", report_evidence, NULL},
