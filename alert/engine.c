@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <net-snmp/library/large_fd_set.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -15,7 +16,8 @@ enum stage { STAGE_IDLE, STAGE_DISCOVERING, STAGE_SENT, STAGE_OVER };
 
 struct engine_receiver {
     const struct snmp_settings *settings;
-    void *session; /* snmp_sess_open(); NULL: closed */
+    char peer[128], opened[128]; /* numeric, as Net-SNMP writes it: where the name points to, and where the session goes */
+    void *session;               /* snmp_sess_open(); NULL: closed */
     enum stage stage;
     const struct notice *notice;
     const atomic_bool *stop;
@@ -136,11 +138,9 @@ static bool open_session(struct engine_receiver *r)
 {
     const struct snmp_settings *o = r->settings;
     netsnmp_session s;
-    char host[256], port[8], peer[300];
     snmp_sess_init(&s);
-    alert_address_split(o->address, "162", host, port);
-    snprintf(peer, sizeof peer, strchr(host, ':') ? "udp6:[%s]:%s" : "udp:%s:%s", host, port);
-    s.peername = peer;
+    memcpy(r->opened, r->peer, sizeof r->opened);
+    s.peername = r->opened;
     s.timeout = (long)(o->timeout / 1000);
     s.retries = 0; /* again and again is the channel's work: it knows when the receiver has it */
     s.callback = on_answer;
@@ -229,6 +229,8 @@ static void send_notice(struct engine_receiver *r)
 
 static void begin(struct engine_receiver *r)
 {
+    if (r->session && strcmp(r->peer, r->opened) != 0)
+        close_session(r);
     if (!r->session && !open_session(r))
         return;
     netsnmp_session *s = snmp_sess_session(r->session);
@@ -411,8 +413,26 @@ void engine_receiver_free(struct engine_receiver *r)
     free(r);
 }
 
+/* In the channel's thread: a name server that is slow holds up nobody else.  One that fails leaves the address of last time. */
+static bool resolve(struct engine_receiver *r, struct reason *why)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *list = NULL;
+    char host[256], port[8], address[64];
+    alert_address_split(r->settings->address, "162", host, port);
+    int failed = getaddrinfo(host, port, &hints, &list);
+    if (!failed)
+        failed = getnameinfo(list->ai_addr, list->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST);
+    if (!failed)
+        snprintf(r->peer, sizeof r->peer, list->ai_family == AF_INET6 ? "udp6:[%s]:%s" : "udp:%s:%s", address, port);
+    if (list)
+        freeaddrinfo(list);
+    return r->peer[0] != '\0' || reason_say(why, "%s: %s", r->settings->address, gai_strerror(failed));
+}
+
 enum delivery engine_send(struct engine_receiver *r, const struct notice *n, const atomic_bool *stop, struct reason *why)
 {
+    if (!resolve(r, why)) /* the engine looks at nothing of a receiver that does not wait */
+        return DELIVERY_FAILED;
     pthread_mutex_lock(&engine.lock);
     r->notice = n;
     r->stop = stop;

@@ -1,5 +1,6 @@
 /* In: notices of one exec section.  Out: the command run for each, no shell, the notice as JSON on its standard input.  Status 0 confirms.
- * The command is a process group of its own, killed when its time is over; nothing of ours is open in it. */
+ * The command is a process group of its own, killed when its time is over; nothing of ours is open in it,
+ * and little of our environment in its own. */
 #include "alert/courier.h"
 
 #include <assert.h>
@@ -27,14 +28,34 @@ static void exec_close(void *receiver)
     (void)receiver;
 }
 
+#define COUNT_OF(list) (sizeof(list) / sizeof *(list))
+/* Of our environment: the rest is between us and who started us (sockets of systemd, places of credentials). */
+static const char *const passed_on[] = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ"};
+
+/* "NAME=value" as it stands in our environment; NULL: it does not. */
+static char *variable(const char *name)
+{
+    extern char **environ;
+    size_t n = strlen(name);
+    for (char **e = environ; e && *e; e++)
+        if (strncmp(*e, name, n) == 0 && (*e)[n] == '=')
+            return *e;
+    return NULL;
+}
+
 /* The write end of the command's standard input and its pid; false: *why. */
 static bool start(const struct exec_settings *o, int *input, pid_t *pid, struct reason *why)
 {
-    extern char **environ;
-    char *argv[33] = {NULL};
+    char *argv[33] = {NULL}, *environment[COUNT_OF(passed_on) + 1] = {NULL}, path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
     int pipe_ends[2];
     for (size_t i = 0; i < o->command.count; i++)
         argv[i] = o->command.text[i];
+    size_t variables = 0;
+    for (size_t i = 0; i < COUNT_OF(passed_on); i++)
+        if ((environment[variables] = variable(passed_on[i])))
+            variables++;
+    if (!getenv("PATH"))
+        environment[variables] = path;
     if (pipe2(pipe_ends, O_CLOEXEC) != 0)
         return reason_say(why, "no pipe: %s", strerror(errno));
     assert(argv[0]); /* alert_settings_check() */
@@ -54,7 +75,7 @@ static bool start(const struct exec_settings *o, int *input, pid_t *pid, struct 
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setsigdefault(&attributes, &pipes);
     posix_spawnattr_setsigmask(&attributes, &none);
-    int failed = posix_spawnp(pid, argv[0], &files, &attributes, argv, environ);
+    int failed = posix_spawnp(pid, argv[0], &files, &attributes, argv, environment);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     close(pipe_ends[0]);

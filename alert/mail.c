@@ -78,11 +78,19 @@ static bool host_of_domain(const char *host, const char *domain)
     return n >= d && strcasecmp(host + n - d, domain) == 0 && (n == d || host[n - d - 1] == '.');
 }
 
+/* Of a victim whose local part is hidden, the domain must do. */
+static bool suffers(const struct storm *s, const char *to, const char *domain)
+{
+    const char *at = strrchr(s->victim, '@');
+    return strcasecmp(s->victim, to) == 0 || strcasecmp(s->victim, domain) == 0 ||
+           (s->privacy != PRIVACY_CLEAR && at && strcasecmp(at + 1, domain) == 0);
+}
+
 static bool recipient_within(const struct mail *m, const struct storm *s, struct reason *why)
 {
     for (size_t i = 0; i < m->settings->to.count; i++) {
         const char *to = m->settings->to.text[i], *domain = strrchr(to, '@') + 1;
-        if (strcasecmp(s->victim, to) == 0 || strcasecmp(s->victim, domain) == 0)
+        if (suffers(s, to, domain))
             return !reason_say(why, "%s suffers from this storm itself", to);
         for (uint32_t h = 0; h < s->host_count; h++)
             if (s->hosts[h].role != ROLE_ORIGIN && host_of_domain(s->hosts[h].name, domain))
@@ -195,7 +203,8 @@ static enum delivery transfer(struct mail *m, struct letter *l, const atomic_boo
     char url[600], host[256] = "localhost", from[320], error[CURL_ERROR_SIZE] = "";
     struct curl_slist *to = NULL;
     gethostname(host, sizeof host - 1);
-    snprintf(url, sizeof url, strchr(m->host, ':') ? "smtp://[%s]:%s/%s" : "smtp://%s:%s/%s", m->host, m->port, host);
+    const char *scheme = o->tls && strcmp(m->port, "465") == 0 ? "smtps" : "smtp"; /* RFC 8314 */
+    snprintf(url, sizeof url, strchr(m->host, ':') ? "%s://[%s]:%s/%s" : "%s://%s:%s/%s", scheme, m->host, m->port, host);
     snprintf(from, sizeof from, "<%s>", o->from);
     for (size_t i = 0; i < o->to.count; i++) {
         char line[320];
@@ -205,10 +214,14 @@ static enum delivery transfer(struct mail *m, struct letter *l, const atomic_boo
     curl_easy_reset(m->curl);
     webpost_bounds(m->curl, o->timeout, o->ca, stop);
     curl_easy_setopt(m->curl, CURLOPT_URL, url);
-    curl_easy_setopt(m->curl, CURLOPT_PROTOCOLS_STR, "smtp");
+    curl_easy_setopt(m->curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     curl_easy_setopt(m->curl, CURLOPT_MAIL_FROM, from);
     curl_easy_setopt(m->curl, CURLOPT_MAIL_RCPT, to);
     curl_easy_setopt(m->curl, CURLOPT_USE_SSL, o->tls ? (long)CURLUSESSL_ALL : (long)CURLUSESSL_NONE);
+    if (o->user) {
+        curl_easy_setopt(m->curl, CURLOPT_USERNAME, o->user);
+        curl_easy_setopt(m->curl, CURLOPT_PASSWORD, o->password);
+    }
     curl_easy_setopt(m->curl, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(m->curl, CURLOPT_READFUNCTION, read_letter);
     curl_easy_setopt(m->curl, CURLOPT_READDATA, l);

@@ -100,7 +100,10 @@ static const struct setting mail_list[] = {
     TEXT(struct mail_settings, smarthost, "", "HOST:PORT of a mail server that no storm can reach; the port may be left out: 25."),
     TEXT(struct mail_settings, from, "", "Sender's address."),
     {NULL, "to", SETTING_TEXTS, offsetof(struct mail_settings, to), "", 0, 0, "Addresses to tell."},
-    {NULL, "tls", SETTING_BOOL, offsetof(struct mail_settings, tls), "false", 0, 0, "Demand STARTTLS and a certificate that holds."},
+    {NULL, "tls", SETTING_BOOL, offsetof(struct mail_settings, tls), "false", 0, 0,
+        "Demand TLS and a certificate that holds: STARTTLS, or on port 465 from the first byte."},
+    TEXT(struct mail_settings, user, "", "Name to log in with, where the mail server wants one; only with tls."),
+    TEXT(struct mail_settings, password, "", "Its password."),
     CA(struct mail_settings),
     TIMEOUT(struct mail_settings, "30"),
     ROUTE(struct mail_settings, "major", "false"),
@@ -387,6 +390,10 @@ static bool mail_check(const struct mail_settings *o, struct reason *why)
         return wrong(why, &o->route, "smarthost", "no HOST:PORT", "write it as \"192.0.2.25:25\"");
     if (!mail_address(o->from))
         return wrong(why, &o->route, "from", "no address", "write it as \"squall@example.org\"");
+    if (!o->user != !o->password)
+        return wrong(why, &o->route, o->user ? "user" : "password", "only one of user and password is set", "set both or none");
+    if (o->password && !o->tls)
+        return wrong(why, &o->route, "password", "would be sent in clear", "set tls = true");
     for (size_t i = 0; i < o->to.count; i++)
         if (!mail_address(o->to.text[i]))
             return wrong(why, &o->route, "to", "one is no address", "write them as {\"noc@example.org\"}");

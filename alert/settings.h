@@ -51,7 +51,7 @@ struct exec_settings {
 
 struct mail_settings {
     struct route route;
-    char *smarthost, *from, *ca;
+    char *smarthost, *from, *user, *password, *ca;
     struct text_list to;
     bool tls;
     int64_t timeout;

@@ -20,6 +20,22 @@ CURL *webpost_open(struct reason *why)
     return curl;
 }
 
+/* Scheme, host and port: the rest of a URL may be a secret, and what is said here goes to the log, the dashboard and the other channels. */
+static void place_of(const char *url, char place[256])
+{
+    char *scheme = NULL, *host = NULL, *port = NULL;
+    CURLU *u = curl_url();
+    if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK && curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK && curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
+        snprintf(place, 256, "%s://%.200s:%s", scheme, host, port);
+    else
+        snprintf(place, 256, "the URL");
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+}
+
 static size_t pass_over(char *p, size_t size, size_t n, void *user)
 {
     curl_off_t *seen = user;
@@ -51,7 +67,8 @@ enum delivery webpost_send(CURL *curl, const char *url, const char *ca, int64_t 
 {
     curl_off_t seen = 0;
     long status = 0;
-    char error[CURL_ERROR_SIZE] = "";
+    char error[CURL_ERROR_SIZE] = "", place[256];
+    place_of(url, place);
     struct curl_slist *all = curl_slist_append(NULL, "Content-Type: application/json");
     all = curl_slist_append(all, "Expect:"); /* some receivers never say 100 */
     for (; headers; headers = headers->next)
@@ -72,10 +89,10 @@ enum delivery webpost_send(CURL *curl, const char *url, const char *ca, int64_t 
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
     curl_slist_free_all(all);
     if (result != CURLE_OK && !(result == CURLE_WRITE_ERROR && status >= 200 && status < 300)) {
-        reason_say(why, "%s: %s", url, error[0] ? error : curl_easy_strerror(result));
+        reason_say(why, "%s: %s", place, error[0] ? error : curl_easy_strerror(result));
         return DELIVERY_FAILED;
     }
-    reason_say(why, "%s: HTTP status %ld", url, status);
+    reason_say(why, "%s: HTTP status %ld", place, status);
     if (status >= 200 && status < 300)
         return DELIVERY_CONFIRMED;
     return status == 400 || status == 413 || status == 415 || status == 422 ? DELIVERY_REFUSED : DELIVERY_FAILED;

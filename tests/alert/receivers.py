@@ -1,6 +1,6 @@
 """The receivers of alarms, as the tests of tests/alert/run start them: real programs where there are such, small servers where the receiver is to misbehave.
 Everything listens on loopback, on ports that were free a moment ago, and lives in one scratch directory of its own."""
-import hashlib, hmac, http.server, json, os, re, shutil, socket, socketserver, struct, subprocess, threading, time, urllib.request
+import hashlib, hmac, http.server, json, os, random, re, shutil, socket, socketserver, struct, subprocess, threading, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -33,10 +33,20 @@ def program(name):
     return path
 
 
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def free_port(kind=socket.SOCK_STREAM, host="127.0.0.1"):
+    """A port that nobody has now; below those that outgoing connections take, so that a receiver that was away finds it free again."""
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as s:
+            port = random.randint(20000, 30000)
+            try:
+                s.bind((host, port))
+                return port
+            except OSError:
+                pass
+
+
+def bracketed(host):
+    return "[%s]" % host if ":" in host else host
 
 
 BUSY = 4  # how much slower a machine may be that does other work too
@@ -91,9 +101,11 @@ class Daemon:
                 self.process.wait()
         self.process = None
 
+    host = "127.0.0.1"
+
     def connectable(self, port):
         try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            socket.create_connection((self.host, port), 0.2).close()
             return True
         except OSError:
             return False
@@ -102,10 +114,11 @@ class Daemon:
 class Trapd(Daemon):
     """snmptrapd; notices() are the varbinds of each notification it took, by the MIB's names."""
 
-    def __init__(self, scratch, users="", name="snmptrapd"):
+    def __init__(self, scratch, users="", name="snmptrapd", host="127.0.0.1"):
         super().__init__(scratch, name)
         self.binary = program("snmptrapd")
-        self.port = free_port(socket.SOCK_DGRAM)
+        self.host = host
+        self.port = free_port(socket.SOCK_DGRAM, host)
         self.log = os.path.join(self.dir, "log")
         # the persistent directory is another than the configuration's: snmptrapd would write its own snmptrapd.conf over this one
         self.persistent = os.path.join(self.dir, "persistent")
@@ -115,7 +128,8 @@ class Trapd(Daemon):
     def start(self):
         before = self.said().count("NET-SNMP version")
         self.launch([self.binary, "-f", "-C", "-c", self.conf, "-M", Mibs.path, "-m", "SNMPv2-MIB:SQUALL-MIB", "-OQUs", "-Lo", "-F", "NOTICE %V~|~%v\n",
-                     "udp:127.0.0.1:%d" % self.port], {"SNMP_PERSISTENT_DIR": self.persistent})
+                     "udp6:[%s]:%d" % (self.host, self.port) if ":" in self.host else "udp:%s:%d" % (self.host, self.port)],
+                    {"SNMP_PERSISTENT_DIR": self.persistent})
         until(5, self.said, lambda: self.said().count("NET-SNMP version") > before)
         return self
 
@@ -160,11 +174,12 @@ class Snmpd(Daemon):
 class Rsyslogd(Daemon):
     """rsyslogd with one input; messages() are what it wrote, one JSON a line."""
 
-    def __init__(self, scratch, kind, name="rsyslogd"):
+    def __init__(self, scratch, kind, name="rsyslogd", host="127.0.0.1"):
         super().__init__(scratch, name + "-" + kind)
+        self.host = host
         self.binary = program("rsyslogd")
         self.kind = kind
-        self.port = free_port(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
+        self.port = free_port(socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM, host)
         self.file = os.path.join(self.dir, "messages")
         tls = ""
         if kind == "tls":
@@ -175,12 +190,12 @@ class Rsyslogd(Daemon):
                   'DefaultNetstreamDriverKeyFile="%s/server.key")\n' % (self.dir, self.dir, self.dir)
         module = "imudp" if kind == "udp" else "imtcp"
         options = ' StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="anon"' if kind == "tls" else ""
-        self.conf = self.write("rsyslog.conf", '%smodule(load="%s"%s)\ninput(type="%s" port="%d" address="127.0.0.1")\n'
+        self.conf = self.write("rsyslog.conf", '%smodule(load="%s"%s)\ninput(type="%s" port="%d" address="%s")\n'
             'template(name="all" type="list" option.jsonf="on") { property(outname="sd" name="structured-data" format="jsonf") '
             'property(outname="msg" name="msg" format="jsonf") property(outname="pri" name="pri" format="jsonf") property(outname="app" name="app-name" format="jsonf") '
             'property(outname="msgid" name="msgid" format="jsonf") property(outname="time" name="timereported" dateFormat="rfc3339" format="jsonf") '
             'property(outname="version" name="protocol-version" format="jsonf") }\n'
-            '*.* action(type="omfile" file="%s" template="all" asyncWriting="off")\n' % (tls, module, options, module, self.port, self.file))
+            '*.* action(type="omfile" file="%s" template="all" asyncWriting="off")\n' % (tls, module, options, module, self.port, host, self.file))
 
     def certificates(self):
         openssl = program("openssl")
@@ -188,7 +203,7 @@ class Rsyslogd(Daemon):
         for ca in ("ca", "other"):
             run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=" + ca, "-keyout", ca + ".key", "-out", ca + ".pem")
         run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=loghost", "-keyout", "server.key", "-out", "server.csr")
-        self.write("san", "subjectAltName=IP:127.0.0.1,DNS:loghost.test\n")
+        self.write("san", "subjectAltName=IP:127.0.0.1,IP:::1,DNS:loghost.test\n")
         run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", "server.pem")
 
     def start(self):
@@ -209,20 +224,25 @@ class Rsyslogd(Daemon):
 
 
 class Alertmanager(Daemon):
-    def __init__(self, scratch):
+    """prometheus-alertmanager; what it tells people in its turn goes to `told`, a Webhook."""
+
+    def __init__(self, scratch, told=None, host="127.0.0.1"):
         super().__init__(scratch, "alertmanager")
         self.binary = program("prometheus-alertmanager")
-        self.port = free_port()
-        self.conf = self.write("am.yml", "route:\n  receiver: nobody\nreceivers:\n  - name: nobody\n")
+        self.host = host
+        self.port = free_port(host=host)
+        people = "    webhook_configs: [{url: \"http://127.0.0.1:%d/\", send_resolved: true}]\n" % told.port if told else ""
+        self.conf = self.write("am.yml", "route:\n  receiver: people\n  group_by: [alarm, part]\n  group_wait: 0s\n  group_interval: 1s\n  repeat_interval: 1h\n"
+                               "receivers:\n  - name: people\n" + people)
 
     def start(self):
         self.launch([self.binary, "--config.file=" + self.conf, "--storage.path=" + os.path.join(self.dir, "data"), "--cluster.listen-address=",
-                     "--web.listen-address=127.0.0.1:%d" % self.port])
+                     "--web.listen-address=%s:%d" % (bracketed(self.host), self.port)])
         until(10, self.said, lambda: self.connectable(self.port))
         return self
 
     def alerts(self, alarm=None):
-        with urllib.request.urlopen("http://127.0.0.1:%d/api/v2/alerts?active=true&silenced=true" % self.port, timeout=5) as answer:
+        with urllib.request.urlopen("http://%s:%d/api/v2/alerts?active=true&silenced=true" % (bracketed(self.host), self.port), timeout=5) as answer:
             every = json.load(answer)
         return [a for a in every if alarm is None or a["labels"].get("alarm") == alarm]
 
@@ -230,9 +250,10 @@ class Alertmanager(Daemon):
 class Webhook:
     """A web server whose answer is mode(): 200, 500, "slow", "hang", "close".  taken: bodies it answered with 2xx; seen: all that came."""
 
-    def __init__(self, mode=200, secret=None, port=0):
+    def __init__(self, mode=200, secret=None, host="127.0.0.1"):
         outer = self
-        self.mode, self.secret, self.taken, self.seen, self.bad = mode, secret, [], [], []
+        self.host, self.port = host, free_port(host=host)
+        self.mode, self.secret, self.taken, self.seen, self.bad, self.paths = mode, secret, [], [], [], []
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -243,6 +264,7 @@ class Webhook:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.seen.append(body)
+                outer.paths.append(self.path)
                 mode = outer.mode
                 if mode == "slow":
                     time.sleep(1.5)
@@ -250,6 +272,18 @@ class Webhook:
                     time.sleep(30)
                 if mode in ("close", "hang"):
                     self.close_connection = True
+                    return
+                if mode in ("flood", "drip"):
+                    self.close_connection = True
+                    self.send_response(200)
+                    if mode == "flood":
+                        self.end_headers()
+                    try:
+                        for _ in range(20 if mode == "drip" else 100000):
+                            time.sleep(1 if mode == "drip" else 0)
+                            self.wfile.write(b"X" if mode == "drip" else b"x" * 65536)
+                    except OSError:
+                        pass
                     return
                 if outer.secret:
                     want = "sha256=" + hmac.new(outer.secret.encode(), body, hashlib.sha256).hexdigest()
@@ -260,18 +294,25 @@ class Webhook:
                     outer.taken.append(json.loads(body))
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
+                if 300 <= status < 400:
+                    self.send_header("Location", "/elsewhere")
                 self.end_headers()
 
         class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
             daemon_threads = True
             allow_reuse_address = True
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
             def handle_error(self, request, address):
                 pass
 
-        self.server = Server(("127.0.0.1", port), Handler)
-        self.port = self.server.server_port
+        self.make, self.server = (lambda: Server((host, self.port), Handler)), None
+        self.start()
+
+    def start(self):
+        self.server = self.make()
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
 
     def changes(self, alarm=None):
         return [b["change"] for b in self.taken if alarm is None or b.get("id") == alarm]
@@ -280,14 +321,16 @@ class Webhook:
         return [(b["part"], b["failing"]) for b in self.taken if b["change"] == "sensor-trouble"]
 
     def stop(self, hard=False):
-        self.server.shutdown()
-        self.server.server_close()
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+        self.server = None
 
 
 class Smarthost:
     """A mail server for one mail at a time; mails: (from, recipients, text)."""
 
-    def __init__(self):
+    def __init__(self, host="127.0.0.1"):
         outer = self
         self.mails = []
 
@@ -326,8 +369,9 @@ class Smarthost:
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
             allow_reuse_address = True
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server((host, 0), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -411,6 +455,14 @@ class Driver:
             result[name] = {k: int(v) for k, v in (pair.split("=") for pair in numbers.split())}
             result[name]["error"] = error
         return result
+
+    def memory(self):
+        """Resident bytes."""
+        with open("/proc/%d/statm" % self.process.pid) as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    def drained_but(self, channel, seconds):
+        until(seconds, lambda: str(self.health()), lambda: self.do("sleep 0.1") and not any(h["queued"] for n, h in self.health().items() if n != channel))
 
     def drained(self, seconds):
         answer = self.do("drain %g" % (seconds * BUSY))
