@@ -133,6 +133,10 @@ void desk_poll(struct desk *d, struct sensor *s, const struct trace *kept)
         q.good = stats_acknowledge(sensor_stats(s), q.text, q.who, sensor_view(s)->now); /* tells desk_storm() on its way */
     else if (kept)
         q.trace = transaction_trace(kept, q.what == TRACE_ID ? q.text : NULL, q.text);
+    json_t *hop;
+    size_t i;
+    json_array_foreach(json_object_get(q.trace, "hops"), i, hop)
+        privacy_transaction(d->privacy, hop);
     pthread_mutex_lock(&d->lock);
     bool waited_for = d->question.state == ASKED && d->question.number == q.number;
     if (waited_for) {
@@ -261,7 +265,8 @@ struct desk *desk_new(const struct settings *settings, int listener, struct aler
         reason_say(why, "web: out of memory");
         return NULL;
     }
-    struct web_desk asked = {.acknowledge = acknowledge, .trace = trace, .capsule = capsule, .channels = channels, .user = d};
+    struct web_desk asked = {.acknowledge = acknowledge, .trace = trace, .capsule = capsule, .channels = channels,
+        .no_addresses = privacy_wanted(&settings->privacy) != PRIVACY_CLEAR, .user = d};
     d->alert = alert;
     d->privacy = privacy;
     d->minute_began = clock_monotonic();

@@ -21,11 +21,18 @@ static enum MHD_Result page_storm(struct request *r, const char *part)
     return text_alarm_id(span_text(part)) ? page(r, "storm.html") : answer_error(r, MHD_HTTP_NOT_FOUND, "no such alarm");
 }
 
+static enum MHD_Result page_trace(struct request *r, const char *part)
+{
+    (void)part;
+    return page(r, "trace.html");
+}
+
 static const struct {
     const char *pattern;
     handler *get, *post;
 } routes[] = {
     {"/", page_now, NULL},
+    {"/trace", page_trace, NULL},
     {"/static/*", page, NULL},
     {"/healthz", api_healthz, NULL},
     {"/metrics", metrics_page, NULL},

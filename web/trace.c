@@ -34,22 +34,43 @@ json_t *trace_ask(struct request *r, const char *message_id, const char *address
                ? desk->trace(desk->user, message_id, address, why) : NULL;
 }
 
-enum MHD_Result api_trace(struct request *r, const char *part)
+static bool has_hops(const json_t *said)
 {
-    (void)part;
-    char id[TEXT_MOST + 1], mailbox[TEXT_MOST + 1];
-    const char *message_id = asked_for(r, "message_id", id), *address = asked_for(r, "address", mailbox);
-    if (!message_id == !address)
-        return answer_error(r, MHD_HTTP_BAD_REQUEST, "expected message_id or address, one of them, of at most %d bytes", TEXT_MOST);
-    struct reason why;
-    json_t *said = trace_ask(r, message_id, address, &why);
+    return json_array_size(json_object_get(said, "hops")) > 0;
+}
+
+/* The answer, whatever it is; takes the reference, NULL: *why. */
+static enum MHD_Result answer(struct request *r, json_t *said, const char *by, const struct reason *why)
+{
     if (!said)
-        return answer_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", why.text);
-    if (json_array_size(json_object_get(said, "hops")) > 0)
+        return answer_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "%s", why->text);
+    json_object_set_new(said, "by", json_string(by));
+    if (has_hops(said))
         return answer_json(r, MHD_HTTP_OK, said);
     const char *since = json_string_value(json_object_get(said, "since"));
     enum MHD_Result result = since ? answer_error(r, MHD_HTTP_NOT_FOUND, "none of the mails kept since %s", since)
                                    : answer_error(r, MHD_HTTP_NOT_FOUND, "no mail has been seen yet");
     json_decref(said);
     return result;
+}
+
+enum MHD_Result api_trace(struct request *r, const char *part)
+{
+    (void)part;
+    char id[TEXT_MOST + 1], mailbox[TEXT_MOST + 1], either[TEXT_MOST + 1];
+    const char *message_id = asked_for(r, "message_id", id), *address = asked_for(r, "address", mailbox), *any = asked_for(r, "q", either);
+    if ((message_id != NULL) + (address != NULL) + (any != NULL) != 1)
+        return answer_error(r, MHD_HTTP_BAD_REQUEST, "expected one of message_id, address and q, of at most %d bytes", TEXT_MOST);
+    struct reason why;
+    if (!address) {
+        json_t *said = trace_ask(r, any ? any : message_id, NULL, &why);
+        if (!said || !any || has_hops(said))
+            return answer(r, said, "message_id", &why);
+        json_decref(said); /* an id looks like an address: then it may be one */
+        address = any;
+    }
+    if (r->web->desk.no_addresses)
+        return answer_error(r, MHD_HTTP_FORBIDDEN, "%sthe setting privacy does not allow to look for an address, only for a Message-ID",
+            any ? "no mail kept has this Message-ID, and " : "");
+    return answer(r, trace_ask(r, NULL, address, &why), "address", &why);
 }

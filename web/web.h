@@ -27,6 +27,7 @@ struct web_desk { /* what the pages may ask of the desk, from web's thread; each
                                                                                          NULL: traces are not to be had */
     int (*capsule)(void *user, const char *id, struct reason *why);  /* a descriptor with the pcapng, at its start; -1 */
     json_t *(*channels)(void *user); /* health of the alert channels: [{"name", "failing", ...}], new reference */
+    bool no_addresses; /* the setting `privacy`: a trace is not to be asked for by somebody's address */
     void *user;
 };
 

@@ -8,10 +8,10 @@ import {byId, html, Rows, say} from './dom.js';
 import {bytes, clock, duration, millis, number, speak, t} from './i18n.js';
 import * as words from './words.js';
 
-const NO_MAIL_AFTER = 600, ALARMS_SHOWN = 12, HOSTS_SHOWN = 6, MESSAGES_SHOWN = 7;
+const NO_MAIL_AFTER = 600, ALARMS_SHOWN = 12, HOSTS_SHOWN = 6, MESSAGES_SHOWN = 7, WATCHED_SHOWN = 20;
 
-const known = {alarms: new Map(), status: null, messages: null, link: 'wait', rates: null, rates_at: 0, mail_at: null, sort: 'redeliveries', cured: null};
-let chart, alarm_rows, host_rows, message_rows;
+const known = {alarms: new Map(), status: null, messages: null, watched: null, link: 'wait', rates: null, rates_at: 0, mail_at: null, sort: 'redeliveries', cured: null};
+let chart, alarm_rows, host_rows, message_rows, watched_rows;
 
 /* The sensor's clock: that of the packets, so a replayed storm counts its own minutes. */
 function now() {
@@ -109,12 +109,19 @@ function alarm_row(a) {
 
 function host_row(h) {
   return [html('td', {class: 'wide'}, html('b', {}, words.hostName(h)), html('span', {class: 'soft line', title: h.runs}, [h.name ? h.address : null, h.runs].filter(Boolean).join(' · '))),
-    cell(number(h.deliveries)), cell(number(h.redeliveries), h.redeliveries > 0)];
+    cell(number(h.deliveries)), cell(number(h.redeliveries), h.redeliveries > 0), cell(h.taken === undefined ? '–' : number(h.taken))];
+}
+
+/* Why: what it did, and the line in which it says so itself. */
+function watched_row(h) {
+  return [html('td', {}, html('b', {}, words.hostName(h)), html('span', {class: 'soft line'}, [h.name ? h.address : null, h.domain && t('watched.serves', {domain: h.domain})].filter(Boolean).join(' · '))),
+    html('td', {class: 'why'}, html('span', {}, t('watched.why', {n: h.mails, people: number(h.recipients)})), h.received && html('code', {class: 'line soft'}, h.message_id ? html('a', {href: words.trace(h.message_id)}, h.received) : h.received)),
+    html('td', {class: 'when'}, clock(h.first, now())), html('td', {class: 'when'}, clock(h.last, now()))];
 }
 
 function message_row(m) {
   const subject = m.subject || t('mail.no_subject');
-  return [html('td', {class: 'wide'}, m.alarm ? html('a', {href: `/alarms/${encodeURIComponent(m.alarm)}`}, subject) : html('span', {}, subject), html('span', {class: 'soft line', title: m.from}, m.from ?? '')),
+  return [html('td', {class: 'wide'}, m.alarm ? html('a', {href: `/alarms/${encodeURIComponent(m.alarm)}`}, subject) : html('span', {}, subject), html('span', {class: 'soft line', title: m.from}, m.message_id && [html('a', {href: words.trace(m.message_id), 'aria-label': t('trace.link_label', {id: m.message_id})}, t('trace.link')), ' · '], m.from ?? '')),
     cell(number(m.copies)), cell(number(m.recipients)), cell(number(m.redeliveries), m.redeliveries > 0)];
 }
 
@@ -122,7 +129,7 @@ function message_row(m) {
 function hosts() {
   const found = new Map(), key = (h) => h.address ?? h.name;
   for (const h of list(known.messages, 'hosts'))
-    found.set(key(h), {address: h.address, name: h.name, deliveries: h.deliveries, redeliveries: h.redeliveries});
+    found.set(key(h), {address: h.address, name: h.name, deliveries: h.deliveries, redeliveries: h.redeliveries, taken: h.recipients_in});
   const published = found.size > 0;
   for (const alarm of known.alarms.values()) {
     for (const h of words.active(alarm) ? alarm.hosts ?? [] : []) {
@@ -148,9 +155,11 @@ function lists() {
   say(byId('alarms-count'), all.length ? t('alarms.active', {n: active}) : '');
   host_rows.show(people);
   message_rows.show(mails);
+  watched_rows.show(list(known.watched, 'watched').slice(0, WATCHED_SHOWN));
   byId('alarms-empty').hidden = all.length > 0;
   byId('hosts-empty').hidden = people.length > 0;
   byId('messages-empty').hidden = mails.length > 0;
+  byId('watched-empty').hidden = list(known.watched, 'watched').length > 0;
   chart.mark(all.filter((a) => words.rank(a) > 0 && words.active(a)).slice(0, 8).map((a) => (
     {time: millis(a.raised), label: `${clock(a.raised, now())} ${words.severity(a)}`, severity: words.rank(a) >= 3 ? 'storm' : 'squall'})));
 }
@@ -216,7 +225,7 @@ function soon() { /* many events, one picture */
 }
 
 async function ask_messages() {
-  known.messages = await get(`/api/v1/messages?sort=${known.sort}`);
+  [known.messages, known.watched] = await Promise.all([get(`/api/v1/messages?sort=${known.sort}`), get('/api/v1/watched')]);
 }
 
 async function ask_rates(range = chart.range) {
@@ -252,6 +261,7 @@ function start() {
   chart = new Chart(byId('chart'), byId('readout'));
   alarm_rows = new Rows(byId('alarm-rows'), 'tr', (a) => a.id, alarm_row);
   host_rows = new Rows(byId('host-rows'), 'tr', (h) => h.address ?? h.name, host_row);
+  watched_rows = new Rows(byId('watched-rows'), 'tr', (h) => h.address, watched_row);
   message_rows = new Rows(byId('message-rows'), 'tr', (m) => `${m.message_id} ${m.first}`, message_row);
   for (const button of document.querySelectorAll('[data-range]')) {
     button.addEventListener('click', () => {
@@ -301,7 +311,7 @@ function start() {
 await speak(() => {
   if (!chart)
     return start();
-  for (const rows of [alarm_rows, host_rows, message_rows])
+  for (const rows of [alarm_rows, host_rows, message_rows, watched_rows])
     rows.redraw();
   draw();
 });

@@ -182,7 +182,7 @@ function details() {
   proof.show(hosts.map((h) => ({...h, told: told.has(h.software) || !told.add(h.software)})));
   say(byId('why'), a.why ?? '');
   byId('timeline').replaceChildren(...(a.timeline ?? []).map((e) => html('li', {}, html('time', {datetime: e.time}, clock(e.time, now())), english(e.what ?? ''))));
-  const facts = [['subject', a.subject], ['from', a.from], ['message_id', a.message_id], ['thread', a.thread], ['victim', a.victim],
+  const facts = [['subject', a.subject], ['from', a.from], ['message_id', a.message_id && html('a', {href: words.trace(a.message_id)}, a.message_id)], ['thread', a.thread], ['victim', a.victim],
     ['audience', a.blast_radius?.audience ? t(a.blast_radius.audience_domains ? 'mail.audience_of' : 'mail.audience_only', {n: a.blast_radius.audience, domains: number(a.blast_radius.audience_domains)}) : null], ['kind', known(`kind.${a.kind}`) ? t(`kind.${a.kind}`) : a.kind], ['alarm', a.id], ['first', a.first_seen], ['raised', a.raised], ['updated', a.updated]];
   byId('mail').replaceChildren(...facts.filter(([, v]) => v).flatMap(([k, v]) => [html('dt', {}, t(`mail.${k}`)), html('dd', {}, v)]));
 }

@@ -10,6 +10,7 @@ export const hostName = (host) => host?.name || host?.address || t('host.unknown
 export const guilty = (alarm) => (alarm.hosts ?? []).filter((h) => h.role === 'reinjector' || h.role === 'looper');
 export const origin = (alarm) => (alarm.hosts ?? []).find((h) => h.role === 'origin');
 export const mail = (alarm) => (alarm.subject ? t('mail.titled', {subject: alarm.subject}) : t('mail.untitled'));
+export const trace = (message_id) => `/trace?message_id=${encodeURIComponent(message_id)}`;
 export const severity = (alarm) => t(`severity.${alarm.severity}`);
 
 /* calm, squall or storm: what the worst of the alarms makes of the moment */
