@@ -5,7 +5,7 @@ B     := $(OUT)/$(BUILD)
 ifeq ($(origin CC),default)
 CC    := gcc
 endif
-PKGS   := libpcap libndpi libconfuse libxxhash libzstd zlib jansson sqlite3 netsnmp libcurl openssl libmicrohttpd
+PKGS   := libpcap libndpi libconfuse libxxhash libzstd zlib jansson sqlite3 netsnmp libcurl openssl libmicrohttpd librrd libseccomp
 ROOMS  := base capture smtpdissect stats alert web
 VERSION := 0.1
 prefix  ?= /usr/local
@@ -30,7 +30,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isyst
 PKG_LIBS   := -lnetsnmpagent $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lcrypt
 
 ROOM_SRC := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
-MAIN_SRC := $(wildcard *.c)
+MAIN_SRC := $(wildcard *.c watch/*.c)
 OBJ      := $(ROOM_SRC:%.c=$(B)/%.o)
 MAIN_OBJ := $(MAIN_SRC:%.c=$(B)/%.o)
 # right to left: each room may use those before it

@@ -3,7 +3,7 @@
 # build: to make squall.  check: and to run `make check`.
 set -eu
 build="gcc libc6-dev make pkg-config libpcap-dev libndpi-dev libconfuse-dev libxxhash-dev libzstd-dev zlib1g-dev libjansson-dev libsqlite3-dev
-    libsnmp-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libcrypt-dev libjs-dygraphs"
+    libsnmp-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libseccomp-dev libcrypt-dev libjs-dygraphs"
 receivers="snmp snmpd snmptrapd smitools python3-pysnmp4 python3-pysnmp4-mibs rsyslog rsyslog-gnutls prometheus prometheus-alertmanager"
 check="libcmocka-dev clang libclang-rt-dev clang-tidy cppcheck valgrind jq zstd libc6-dbg
     python3 openssl curl $receivers"

@@ -19,6 +19,11 @@ struct span answer_field(struct request *r, const char *name)
     return span_text(MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name));
 }
 
+struct span answer_argument(struct request *r, const char *name)
+{
+    return span_text(MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name));
+}
+
 enum MHD_Result answer_send(struct request *r, unsigned status, struct MHD_Response *response, const char *type, const char *policy)
 {
     if (!response)
@@ -96,7 +101,7 @@ enum MHD_Result answer_text(struct request *r, unsigned status, const char *type
         return send_tagged(r, MHD_HTTP_NOT_MODIFIED, nothing(), NULL, tag, policy);
     }
     size_t size = 0;
-    char *packed = n >= GZIP_LEAST && wants_gzip(r) ? gzipped(text, n, &size) : NULL;
+    char *packed = n >= GZIP_LEAST && strcmp(type, "image/png") != 0 && wants_gzip(r) ? gzipped(text, n, &size) : NULL;
     if (packed) {
         free(text);
         text = packed;

@@ -17,6 +17,7 @@ enum MHD_Result answer_file(struct request *r, const struct static_file *f);
 enum MHD_Result answer_descriptor(struct request *r, int fd, const char *type, const char *file_name); /* takes fd; a download */
 /* Queues and releases the response. */
 enum MHD_Result answer_send(struct request *r, unsigned status, struct MHD_Response *response, const char *type, const char *policy);
-struct span answer_field(struct request *r, const char *name); /* a field of the request's header; empty: none */
+struct span answer_field(struct request *r, const char *name);    /* a field of the request's header; empty: none */
+struct span answer_argument(struct request *r, const char *name); /* a value of the query; empty: none */
 
 #endif

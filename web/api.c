@@ -3,11 +3,7 @@
 
 #include "stats/storm_json.h"
 #include "web/answer.h"
-
-static struct span argument(struct request *r, const char *name)
-{
-    return span_text(MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name));
-}
+#include "web/past.h"
 
 enum MHD_Result api_status(struct request *r, const char *part)
 {
@@ -16,13 +12,14 @@ enum MHD_Result api_status(struct request *r, const char *part)
     json_t *status = board_status(w->board);
     json_object_set_new(status, "squall", json_string(SQUALL_VERSION));
     json_object_set_new(status, "channels", w->desk.channels ? w->desk.channels(w->desk.user) : json_array());
+    json_object_set_new(status, "graphs", past_status(w));
     return answer_json(r, MHD_HTTP_OK, status);
 }
 
 enum MHD_Result api_alarms(struct request *r, const char *part)
 {
     (void)part;
-    struct span wanted = argument(r, "state");
+    struct span wanted = answer_argument(r, "state");
     int state = -1;
 #define X(name, text) \
     if (span_equal(wanted, span_text(text))) \
@@ -105,7 +102,7 @@ static json_t *sorted(const json_t *rows)
 enum MHD_Result api_messages(struct request *r, const char *part)
 {
     (void)part;
-    struct span sort = argument(r, "sort");
+    struct span sort = answer_argument(r, "sort");
     bool deliveries = span_equal(sort, span_text("deliveries")), rate = span_equal(sort, span_text("rate"));
     if (sort.n && !deliveries && !rate && !span_equal(sort, span_text("redeliveries")))
         return answer_error(r, MHD_HTTP_BAD_REQUEST, "sort: expected rate, deliveries or redeliveries");
@@ -148,24 +145,6 @@ enum MHD_Result api_watched(struct request *r, const char *part)
     json_t *answer = json_pack("{s:o}", "watched", watched ? json_incref(watched) : json_array());
     json_decref(said);
     return answer_json(r, MHD_HTTP_OK, answer);
-}
-
-enum MHD_Result api_rates(struct request *r, const char *part)
-{
-    (void)part;
-    struct span from_text = argument(r, "from"), to_text = argument(r, "to"), step_text = argument(r, "step");
-    int64_t to = clock_now(), from, step = 1;
-    if (to_text.n && !text_moment(to_text, &to))
-        return answer_error(r, MHD_HTTP_BAD_REQUEST, "to: expected seconds since 1970 or RFC 3339 time");
-    from = to - 900 * NS_PER_SECOND;
-    if (from_text.n && !text_moment(from_text, &from))
-        return answer_error(r, MHD_HTTP_BAD_REQUEST, "from: expected seconds since 1970 or RFC 3339 time");
-    if (step_text.n && !text_count(step_text, 1, 86400, &step))
-        return answer_error(r, MHD_HTTP_BAD_REQUEST, "step: expected whole seconds, 1 to 86400");
-    if (from < 0 || to < from)
-        return answer_error(r, MHD_HTTP_BAD_REQUEST, "from lies after to, or before 1970");
-    return answer_json(r, MHD_HTTP_OK,
-        json_pack("{s:I, s:o}", "step", (json_int_t)step, "rates", board_rates(r->web->board, from, to, step)));
 }
 
 enum MHD_Result api_events(struct request *r, const char *part)

@@ -6,7 +6,7 @@
 
 /* `part`: what stood for the * of the path in route.c's table, never NULL. */
 typedef enum MHD_Result handler(struct request *r, const char *part);
-handler api_status, api_alarms, api_alarm, api_acknowledge, api_messages, api_message, api_watched, api_rates, api_events, api_healthz;
+handler api_status, api_alarms, api_alarm, api_acknowledge, api_messages, api_message, api_watched, api_events, api_healthz;
 handler report_page, report_evidence; /* report.c */
 handler reveal_alarm, reveal_list;    /* reveal.c */
 handler metrics_page;                 /* metrics.c */

@@ -237,6 +237,27 @@ size_t board_counters(struct board *b, struct web_counter counters[WEB_COUNTERS]
     return n;
 }
 
+int64_t board_latest(struct board *b)
+{
+    pthread_mutex_lock(&b->lock);
+    int64_t latest = b->latest;
+    pthread_mutex_unlock(&b->lock);
+    return latest;
+}
+
+size_t board_marks(struct board *b, int64_t from, int64_t to, struct board_mark *marks, size_t most)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; i < b->alarm_count && n < most; i++) {
+        const struct alarm *a = &b->alarms[i];
+        if (a->severity > SEVERITY_NOTICE && a->raised >= from && a->raised < to)
+            marks[n++] = (struct board_mark){.raised = a->raised, .severity = a->severity};
+    }
+    pthread_mutex_unlock(&b->lock);
+    return n;
+}
+
 /* Adds up what is known of [from, to), in seconds since the epoch; returns how many seconds that is. */
 static int64_t add_up(const struct board *b, bool tens, int64_t from, int64_t to, struct rates *sum)
 {

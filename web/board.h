@@ -23,6 +23,13 @@ json_t *board_alarms(struct board *b, int state);
 json_t *board_alarm(struct board *b, const char *id); /* a new object; NULL: not on the board */
 void board_active(struct board *b, uint32_t active[SEVERITY_CRITICAL + 1]);
 size_t board_counters(struct board *b, struct web_counter counters[WEB_COUNTERS]);
+int64_t board_latest(struct board *b); /* the last second that was published; 0: none yet */
+struct board_mark {
+    int64_t raised; /* ns */
+    enum storm_severity severity;
+};
+/* Alarms above notice raised in [from, to), ns: at most `most`, of any order. */
+size_t board_marks(struct board *b, int64_t from, int64_t to, struct board_mark *marks, size_t most);
 /* Mean rates a second from `from` on, before `to` (ns), in steps of `step` seconds: a new array of objects, oldest first. */
 json_t *board_rates(struct board *b, int64_t from, int64_t to, int64_t step);
 

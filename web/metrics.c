@@ -51,6 +51,22 @@ static void write_channels(struct web *w, FILE *to)
     json_decref(channels);
 }
 
+static void write_graphs(struct web *w, FILE *to)
+{
+    struct trend_health h;
+    if (!w->trend)
+        return;
+    trend_health(w->trend, &h);
+    fprintf(to,
+        "# HELP squall_graphs_failing Whether the past cannot be kept.\n"
+        "# TYPE squall_graphs_failing gauge\nsquall_graphs_failing %d\n",
+        h.trouble[0] != '\0');
+    fprintf(to,
+        "# HELP squall_graph_seconds_skipped_total Seconds not kept, because time went back.\n"
+        "# TYPE squall_graph_seconds_skipped_total counter\nsquall_graph_seconds_skipped_total %llu\n",
+        (unsigned long long)h.skipped);
+}
+
 enum MHD_Result metrics_page(struct request *r, const char *part)
 {
     (void)part;
@@ -67,6 +83,7 @@ enum MHD_Result metrics_page(struct request *r, const char *part)
     write_gauge(to, "mirror_copies", "How often the mirror shows a packet.", copies);
     write_gauge(to, "capture_lag_seconds", "How far the sensor is behind the packets.", json_object_get(status, "lag_seconds"));
     write_channels(w, to);
+    write_graphs(w, to);
     json_decref(status);
     if (fclose(to) != 0) {
         free(text);

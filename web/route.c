@@ -2,7 +2,7 @@
 #include "web/route.h"
 
 #include "web/answer.h"
-#include "web/api.h"
+#include "web/past.h"
 
 static enum MHD_Result page(struct request *r, const char *name)
 {
@@ -36,9 +36,10 @@ static const struct {
     {"/static/*", page, NULL},
     {"/healthz", api_healthz, NULL},
     {"/metrics", metrics_page, NULL},
+    {"/graph/*", past_graph, NULL},
     {"/api/v1/status", api_status, NULL},
     {"/api/v1/events", api_events, NULL},
-    {"/api/v1/rates", api_rates, NULL},
+    {"/api/v1/rates", past_rates, NULL},
     {"/api/v1/messages", api_messages, NULL},
     {"/api/v1/messages/*", api_message, NULL},
     {"/api/v1/trace", api_trace, NULL},

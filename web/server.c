@@ -8,6 +8,7 @@
 
 #include "stats/storm_json.h"
 #include "web/answer.h"
+#include "web/past.h"
 #include "web/route.h"
 
 #define PEM_MOST (1 << 20)
@@ -94,7 +95,10 @@ static void done(void *user, struct MHD_Connection *connection, void **slot, enu
     (void)user;
     (void)connection;
     (void)how;
-    free(*slot);
+    struct request *r = *slot;
+    if (r)
+        past_free(r->past);
+    free(r);
     *slot = NULL;
 }
 
@@ -169,7 +173,11 @@ struct web *web_start(
         w->own_name[0] = '\0';
     w->board = board_new();
     w->events = events_new((size_t)settings->event_clients);
-    if (!w->board || !w->events || !auth_init(&w->auth, settings->password)) {
+    w->words = words_new();
+    w->graphs = graph_cache_new();
+    if (settings->graphs && !(w->trend = trend_start(state_directory, settings->rrdcached, (size_t)settings->graph_alarms)))
+        log_line(LOG_LEVEL_WARNING, "graphs: out of memory; the dashboard does without");
+    if (!w->board || !w->events || !w->words || !w->graphs || !auth_init(&w->auth, settings->password)) {
         reason_say(why, "web: out of memory");
         goto failed;
     }
@@ -191,8 +199,12 @@ void web_stop(struct web *w)
         return;
     if (w->events)
         events_stop(w->events);
+    trend_stop(w->trend); /* resumes who waits for it */
     if (w->daemon)
         MHD_stop_daemon(w->daemon); /* closes the listener */
+    trend_free(w->trend);
+    graph_cache_free(w->graphs);
+    words_free(w->words);
     events_free(w->events);
     board_free(w->board);
     free(w->certificate);
@@ -222,6 +234,8 @@ void web_rates(struct web *w, const struct rates *r)
 {
     char when[TIME_TEXT];
     board_put_rates(w->board, r);
+    if (w->trend)
+        trend_rates(w->trend, r);
     json_t *object = json_pack("{s:s}", "time", clock_text(r->time, when)), *alarms = json_object();
 #define X(name, doc) json_object_set_new(object, #name, json_integer((json_int_t)r->name));
     RATES(X)
@@ -238,6 +252,8 @@ void web_storm(struct web *w, const struct storm *s, const char *change)
     if (!storm)
         return;
     board_put_alarm(w->board, s, storm);
+    if (w->trend)
+        trend_storm(w->trend, s);
     tell(w, "alarm", json_pack("{s:s, s:o}", "change", change, "storm", storm));
 }
 
@@ -246,8 +262,18 @@ void web_status(struct web *w, json_t *status)
     board_put_status(w->board, status);
 }
 
+static uint64_t member(const json_t *object, const char *name)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, name));
+}
+
 void web_messages(struct web *w, json_t *messages)
 {
+    size_t i;
+    json_t *m;
+    json_array_foreach(w->trend ? json_object_get(messages, "messages") : NULL, i, m)
+        trend_message(w->trend, json_string_value(json_object_get(m, "message_id")), member(m, "deliveries"), member(m, "redeliveries"),
+            member(m, "recipients"));
     board_put_messages(w->board, messages);
 }
 

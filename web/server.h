@@ -7,7 +7,8 @@
 #include "web/auth.h"
 #include "web/board.h"
 #include "web/events.h"
-#include "web/text.h"
+#include "web/graph.h"
+#include "web/trend.h"
 
 struct web {
     struct web_settings settings; /* texts are the caller's */
@@ -16,6 +17,9 @@ struct web {
     struct board *board;
     struct events *events;
     struct auth auth;
+    struct trend *trend; /* NULL: the past is not kept */
+    struct words *words;
+    struct graph_cache *graphs;
     struct MHD_Daemon *daemon;
     char *certificate, *key; /* PEM text */
 };
@@ -27,7 +31,7 @@ struct request {
     char body[TEXT_BODY_MOST];
     size_t body_size;
     bool body_too_long;
-    bool begun;
+    struct past *past; /* what it waits for, or has got; NULL: nothing */
 };
 
 #endif

@@ -23,5 +23,11 @@ const struct setting web_settings_list[] = {
         "Of them from one address."),
     SET("event_clients", SETTING_COUNT, event_clients, "16", 1, 1000,
         "Pages that follow live at once; further ones ask every few seconds."),
+    {"rrd", "enabled", SETTING_BOOL, offsetof(struct web_settings, graphs), "true", 0, 0,
+        "Keep the counts of each second for two years, and each alarm's course, in round-robin files, and draw them; at most 132 MiB."},
+    {"rrd", "rrdcached", SETTING_TEXT, offsetof(struct web_settings, rrdcached), "", 0, 0,
+        "Address of an rrdcached that writes them, as unix:/run/rrdcached.sock; empty: written directly."},
+    {"rrd", "alarms", SETTING_COUNT, offsetof(struct web_settings, graph_alarms), "200", 1, 100000,
+        "Alarms whose course is kept, 300 kB each, the oldest cleared first to go; one that the history forgets goes at once."},
 };
 const size_t web_settings_count = sizeof web_settings_list / sizeof web_settings_list[0];

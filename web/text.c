@@ -81,6 +81,31 @@ bool text_moment(struct span text, int64_t *t)
     return true;
 }
 
+bool text_moment_or_ago(struct span text, int64_t now, int64_t *second)
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } units[] = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}, {"w", 7 * 86400}, {"y", 365 * 86400}};
+    int64_t t, n;
+    if (text.n == 0 || text.p[0] != '-') {
+        if (!text_moment(text, &t))
+            return false;
+        *second = t / NS_PER_SECOND;
+        return true;
+    }
+    size_t digits = 1;
+    while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9')
+        digits++;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (span_equal(span_from(text, digits), span_text(units[i].name)) &&
+            text_count(span_of(text.p + 1, digits - 1), 0, INT64_C(100) * 366 * 86400, &n)) {
+            *second = now - n * units[i].seconds;
+            return true;
+        }
+    return false;
+}
+
 bool text_alarm_id(struct span text)
 {
     if (text.n == 0 || text.n >= STORM_ID_SIZE)

@@ -17,6 +17,8 @@ bool text_host_allowed(struct span host, const struct text_list *names, const ch
 bool text_origin_same(struct span origin, struct span host);
 /* Seconds since the epoch, or RFC 3339; false: neither. */
 bool text_moment(struct span text, int64_t *t);
+/* The same in seconds, or so long before `now`: "-90s", "-15min", "-1h", "-7d", "-2w", "-1y". */
+bool text_moment_or_ago(struct span text, int64_t now, int64_t *second);
 bool text_count(struct span text, int64_t least, int64_t most, int64_t *n); /* decimal digits alone */
 bool text_alarm_id(struct span text);                                       /* could be the id of an alarm: letters, digits, '-' */
 /* {} or {"who": "name"}; `who` has room for `size` bytes.  False: *why. */

@@ -15,6 +15,9 @@ struct web_settings {
     char *certificate, *key;  /* PEM files; both or neither */
     char *password;           /* crypt(3) hash; outside loopback it must be set, and TLS too */
     struct text_list host_names; /* further names the Host header may have */
+    bool graphs;              /* keep the past in round-robin files under the state directory */
+    char *rrdcached;          /* "unix:/run/rrdcached.sock"; NULL: written directly */
+    int64_t graph_alarms;     /* files kept of alarms */
     int64_t connections, connections_per_address, event_clients;
 };
 extern const struct setting web_settings_list[];

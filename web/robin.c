@@ -1,0 +1,143 @@
+/* In: seconds of counts as text, questions about a time, drawing commands.  Out: to and from one file, from traffic.c and course.c. */
+#include "web/robin.h"
+
+#include <assert.h>
+#include <rrd.h>
+#include <rrd_client.h>
+#include <stdlib.h>
+
+#define ARGUMENTS 96
+
+static bool failed(struct reason *why)
+{
+    char clean[REASON_SIZE / 2];
+    const char *said = rrd_get_error();
+    reason_say(why, "%s", log_clean(span_text(said && said[0] ? said : "librrd does not say why"), clean, sizeof clean));
+    rrd_clear_error();
+    return false;
+}
+
+bool robin_create(const char *path, int64_t first, unsigned step, const char *const *lines, int count, struct reason *why)
+{
+    rrd_clear_error();
+    return rrd_create_r(path, step, (time_t)(first - step), count, (const char **)(uintptr_t)lines) == 0 || failed(why);
+}
+
+bool robin_update(const char *cache, const char *path, const char *const *values, int count, struct reason *why)
+{
+    rrd_clear_error();
+    if (!cache)
+        return rrd_update_r(path, NULL, count, (const char **)(uintptr_t)values) == 0 || failed(why);
+    return (rrdc_connect(cache) == 0 && rrdc_update(path, count, values) == 0) || failed(why);
+}
+
+/* What rrdcached still holds of the file is written.  Without its answer the file is as it was some minutes ago. */
+static void flush(const char *cache, const char *path)
+{
+    rrd_clear_error();
+    if (cache && rrdc_connect(cache) == 0)
+        rrdc_flush(path);
+    rrd_clear_error();
+}
+
+bool robin_last(const char *cache, const char *path, const char *const *names, size_t count, int64_t *last)
+{
+    time_t when = 0;
+    unsigned long n = 0;
+    char **name = NULL, **value = NULL;
+    flush(cache, path);
+    bool good = rrd_lastupdate_r(path, &when, &n, &name, &value) == 0;
+    rrd_clear_error();
+    if (!good)
+        return false;
+    good = n == count;
+    for (size_t i = 0; i < n; i++) {
+        good = good && strcmp(name[i], names[i]) == 0;
+        rrd_freemem(name[i]);
+        rrd_freemem(value[i]);
+    }
+    rrd_freemem(name);
+    rrd_freemem(value);
+    *last = when;
+    return good;
+}
+
+bool robin_fetch(const char *cache, const char *path, int64_t from, int64_t to, int64_t step, struct robin_cells *cells, struct reason *why)
+{
+    time_t start = (time_t)from, end = (time_t)to;
+    unsigned long each = (unsigned long)step, columns = 0;
+    char **names = NULL;
+    flush(cache, path);
+    if (rrd_fetch_r(path, "AVERAGE", &start, &end, &each, &columns, &names, &cells->cell) != 0)
+        return failed(why);
+    for (unsigned long i = 0; i < columns; i++)
+        rrd_freemem(names[i]);
+    rrd_freemem(names);
+    cells->first = (int64_t)start + (int64_t)each;
+    cells->step = (int64_t)each;
+    cells->rows = end > start ? (size_t)(end - start) / each : 0;
+    cells->columns = columns;
+    return true;
+}
+
+void robin_cells_free(struct robin_cells *cells)
+{
+    rrd_freemem(cells->cell);
+    cells->cell = NULL;
+}
+
+/* "DEF:x=@:source:AVERAGE" with the path in it, whose colons and backslashes lose their meaning by a backslash. */
+static char *with_path(const char *argument, const char *path)
+{
+    const char *at = strncmp(argument, "DEF:", 4) == 0 ? strstr(argument, "=@:") : NULL;
+    if (!at)
+        return strdup(argument);
+    char *text = malloc(strlen(argument) + 2 * strlen(path) + 1), *to = text;
+    if (!text)
+        return NULL;
+    size_t before = (size_t)(at - argument) + 1;
+    memcpy(to, argument, before);
+    to += before;
+    for (const char *c = path; *c; c++) {
+        if (*c == ':' || *c == '\\')
+            *to++ = '\\';
+        *to++ = *c;
+    }
+    strcpy(to, at + 2);
+    return text;
+}
+
+static bool take_image(const rrd_info_t *drawn, char **image, size_t *size, struct reason *why)
+{
+    for (; drawn; drawn = drawn->next)
+        if (drawn->type == RD_I_BLO && strcmp(drawn->key, "image") == 0) {
+            *size = drawn->value.u_blo.size;
+            *image = malloc(*size + 1);
+            if (*image)
+                memcpy(*image, drawn->value.u_blo.ptr, *size);
+            return *image || reason_say(why, "out of memory");
+        }
+    return reason_say(why, "nothing was drawn");
+}
+
+bool robin_draw(const char *cache, const char *path, char *const *arguments, int count, char **image, size_t *size, struct reason *why)
+{
+    static char graph[] = "graph", to_memory[] = "-";
+    char *given[ARGUMENTS] = {graph, to_memory}, *ours[ARGUMENTS]; /* librrd puts what it is given into another order */
+    bool good = true;
+    assert(count + 2 <= ARGUMENTS);
+    for (int i = 0; i < count; i++)
+        good = (given[i + 2] = ours[i] = with_path(arguments[i], path)) && good;
+    flush(cache, path);
+    rrd_info_t *drawn = good ? rrd_graph_v(count + 2, given) : NULL;
+    if (!good)
+        reason_say(why, "out of memory");
+    else if (!drawn)
+        good = failed(why);
+    else
+        good = take_image(drawn, image, size, why);
+    rrd_info_free(drawn);
+    for (int i = 0; i < count; i++)
+        free(ours[i]);
+    return good;
+}
