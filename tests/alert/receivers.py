@@ -1,6 +1,6 @@
 """The receivers of alarms, as the tests of tests/alert/run start them: real programs where there are such, small servers where the receiver is to misbehave.
 Everything listens on loopback, on ports that were free a moment ago, and lives in one scratch directory of its own."""
-import hashlib, hmac, http.server, json, os, random, re, shutil, socket, socketserver, struct, subprocess, threading, time, urllib.request
+import base64, hashlib, hmac, http.server, json, os, random, re, shutil, socket, socketserver, ssl, struct, subprocess, threading, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -65,6 +65,18 @@ def until(seconds, what, condition, busy=BUSY):
         time.sleep(0.05)
 
 
+def certificates(directory):
+    """server.pem and server.key for loopback, by ca.pem; other.pem is an authority that signed nothing."""
+    openssl = program("openssl")
+    run = lambda *a: subprocess.run([openssl, *a], check=True, capture_output=True, cwd=directory)
+    for ca in ("ca", "other"):
+        run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=" + ca, "-keyout", ca + ".key", "-out", ca + ".pem")
+    run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=loghost", "-keyout", "server.key", "-out", "server.csr")
+    with open(os.path.join(directory, "san"), "w") as f:
+        f.write("subjectAltName=IP:127.0.0.1,IP:::1,DNS:loghost.test\n")
+    run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", "server.pem")
+
+
 class Daemon:
     """A real program, started and stopped at will; what it says goes to a file."""
 
@@ -114,7 +126,7 @@ class Daemon:
 class Trapd(Daemon):
     """snmptrapd; notices() are the varbinds of each notification it took, by the MIB's names."""
 
-    def __init__(self, scratch, users="", name="snmptrapd", host="127.0.0.1"):
+    def __init__(self, scratch, users="", name="snmptrapd", host="127.0.0.1", conf=None, modules="SNMPv2-MIB:SQUALL-MIB", env=None):
         super().__init__(scratch, name)
         self.binary = program("snmptrapd")
         self.host = host
@@ -123,13 +135,14 @@ class Trapd(Daemon):
         # the persistent directory is another than the configuration's: snmptrapd would write its own snmptrapd.conf over this one
         self.persistent = os.path.join(self.dir, "persistent")
         os.makedirs(self.persistent, exist_ok=True)
-        self.conf = self.write("trapd.conf", "authCommunity log public\ndoNotLogTraps no\ndoNotRetainNotificationLogs yes\n%s" % users)
+        self.modules, self.env = modules, env or {}
+        self.conf = self.write("trapd.conf", conf or "authCommunity log public\ndoNotLogTraps no\ndoNotRetainNotificationLogs yes\n%s" % users)
 
     def start(self):
         before = self.said().count("NET-SNMP version")
-        self.launch([self.binary, "-f", "-C", "-c", self.conf, "-M", Mibs.path, "-m", "SNMPv2-MIB:SQUALL-MIB", "-OQUs", "-Lo", "-F", "NOTICE %V~|~%v\n",
+        self.launch([self.binary, "-f", "-C", "-c", self.conf, "-M", Mibs.path, "-m", self.modules, *([] if self.env else ["-OQUs"]), "-Lo", "-F", "NOTICE %V~|~%v\n",
                      "udp6:[%s]:%d" % (self.host, self.port) if ":" in self.host else "udp:%s:%d" % (self.host, self.port)],
-                    {"SNMP_PERSISTENT_DIR": self.persistent})
+                    {"SNMP_PERSISTENT_DIR": self.persistent, **self.env})
         until(5, self.said, lambda: self.said().count("NET-SNMP version") > before)
         return self
 
@@ -185,40 +198,37 @@ class Rsyslogd(Daemon):
         if kind == "tls":
             if not any(os.path.exists(os.path.join(d, "lmnsd_gtls.so")) for d in ("/usr/lib/x86_64-linux-gnu/rsyslog", "/usr/lib/aarch64-linux-gnu/rsyslog", "/usr/lib/rsyslog")):
                 raise Skip("rsyslog-gnutls is not installed")
-            self.certificates()
+            certificates(self.dir)
             tls = 'global(DefaultNetstreamDriver="gtls" DefaultNetstreamDriverCAFile="%s/ca.pem" DefaultNetstreamDriverCertFile="%s/server.pem" ' \
                   'DefaultNetstreamDriverKeyFile="%s/server.key")\n' % (self.dir, self.dir, self.dir)
         module = "imudp" if kind == "udp" else "imtcp"
+        self.socket = os.path.join(self.dir, "socket")
         options = ' StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="anon"' if kind == "tls" else ""
-        self.conf = self.write("rsyslog.conf", '%smodule(load="%s"%s)\ninput(type="%s" port="%d" address="%s")\n'
+        listens = '%smodule(load="%s"%s)\ninput(type="%s" port="%d" address="%s")\n' % (tls, module, options, module, self.port, host)
+        if kind == "unix":
+            listens = 'module(load="imuxsock" SysSock.Use="off")\ninput(type="imuxsock" Socket="%s")\n' % self.socket
+        self.conf = self.write("rsyslog.conf", listens +
             'template(name="all" type="list" option.jsonf="on") { property(outname="sd" name="structured-data" format="jsonf") '
             'property(outname="msg" name="msg" format="jsonf") property(outname="pri" name="pri" format="jsonf") property(outname="app" name="app-name" format="jsonf") '
             'property(outname="msgid" name="msgid" format="jsonf") property(outname="time" name="timereported" dateFormat="rfc3339" format="jsonf") '
             'property(outname="version" name="protocol-version" format="jsonf") }\n'
-            '*.* action(type="omfile" file="%s" template="all" asyncWriting="off")\n' % (tls, module, options, module, self.port, host, self.file))
-
-    def certificates(self):
-        openssl = program("openssl")
-        run = lambda *a: subprocess.run([openssl, *a], check=True, capture_output=True, cwd=self.dir)
-        for ca in ("ca", "other"):
-            run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=" + ca, "-keyout", ca + ".key", "-out", ca + ".pem")
-        run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=loghost", "-keyout", "server.key", "-out", "server.csr")
-        self.write("san", "subjectAltName=IP:127.0.0.1,IP:::1,DNS:loghost.test\n")
-        run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", "server.pem")
+            '*.* action(type="omfile" file="%s" template="all" asyncWriting="off")\n' % self.file)
 
     def start(self):
         self.launch([self.binary, "-n", "-f", self.conf, "-i", os.path.join(self.dir, "pid")])
         if self.kind == "udp":
             time.sleep(0.7)
+        elif self.kind == "unix":
+            until(5, self.said, lambda: os.path.exists(self.socket))
         else:
             until(5, self.said, lambda: self.connectable(self.port))
         assert self.process.poll() is None, "rsyslogd ended: " + self.said()
         return self
 
-    def messages(self):
+    def messages(self, app="squall"):
         try:
             with open(self.file, errors="replace") as f:
-                return [m for m in map(json.loads, f) if m["app"] == "squall"]
+                return [m for m in map(json.loads, f) if m["app"] == app]
         except FileNotFoundError:
             return []
 
@@ -327,26 +337,101 @@ class Webhook:
         self.server = None
 
 
-class Smarthost:
-    """A mail server for one mail at a time; mails: (from, recipients, text)."""
+class Postfix(Daemon):
+    """Postfix, an instance of its own in the scratch directory; mails() are the files of the mailboxes it delivered to.  tls: it takes nothing in clear."""
 
-    def __init__(self, host="127.0.0.1"):
+    def __init__(self, scratch, tls=False):
+        super().__init__(scratch, "postfix")
+        self.binary = program("postfix")
+        if os.getuid() != 0:
+            raise Skip("Postfix must be started by root")
+        self.port = free_port()
+        os.chmod(os.path.dirname(scratch), 0o755)
+        for name in ("queue", "data", "box"):
+            os.makedirs(os.path.join(self.dir, name))
+        shutil.chown(os.path.join(self.dir, "data"), "postfix")
+        shutil.chown(os.path.join(self.dir, "box"), "nobody")
+        certificates(self.dir)
+        self.write("main.cf", """compatibility_level = 3.6
+queue_directory = {0}/queue
+data_directory = {0}/data
+myhostname = smarthost.test
+inet_protocols = all
+mydestination =
+mynetworks = 127.0.0.0/8 [::1]/128
+alias_maps =
+virtual_mailbox_domains = example.org
+virtual_mailbox_base = {0}/box
+virtual_mailbox_maps = static:all/
+virtual_minimum_uid = 1
+virtual_uid_maps = static:65534
+virtual_gid_maps = static:65534
+smtpd_tls_security_level = {1}
+smtpd_tls_cert_file = {0}/server.pem
+smtpd_tls_key_file = {0}/server.key
+maillog_file = {0}/log
+maillog_file_prefixes = {0}
+""".format(self.dir, "encrypt" if tls else "may"))
+        inner = "cleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\ntlsmgr unix - - n 1000? 1 tlsmgr\nrewrite unix - - n - - trivial-rewrite\n" \
+                "bounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\nproxymap unix - - n - - proxymap\nerror unix - - n - - error\n" \
+                "retry unix - - n - - error\nvirtual unix - n n - - virtual\nanvil unix - - n - 1 anvil\npostlog unix-dgram n - n - 1 postlogd\n"
+        self.write("master.cf", "127.0.0.1:{0} inet n - n - - smtpd\n".format(self.port) + inner)
+
+    def start(self):
+        self.launch([self.binary, "-c", self.dir, "start-fg"])
+        until(10, self.said, lambda: self.connectable(self.port))
+        return self
+
+    def log(self):
+        with open(os.path.join(self.dir, "log")) as f:
+            return f.read()
+
+    def mails(self):
+        new = os.path.join(self.dir, "box", "all", "new")
+        return [open(os.path.join(new, name)).read() for name in sorted(os.listdir(new))] if os.path.isdir(new) else []
+
+
+class Smarthost:
+    """A mail server for one mail at a time; mails: (from, recipients, text).  With a directory of certificates it speaks TLS, begun by STARTTLS; with a login
+    it takes nothing before."""
+
+    def __init__(self, host="127.0.0.1", certificates=None, login=None):
         outer = self
         self.mails = []
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificates else None
+        if context:
+            context.load_cert_chain(os.path.join(certificates, "server.pem"), os.path.join(certificates, "server.key"))
 
         class Handler(socketserver.StreamRequestHandler):
             def say(self, line):
                 self.wfile.write(line.encode() + b"\r\n")
 
             def handle(self):
-                sender, to = None, []
+                sender, to, secure, known = None, [], False, not login
                 self.say("220 smarthost.test ESMTP")
-                for raw in self.rfile:
+                for raw in iter(lambda: self.rfile.readline(), b""):
                     line = raw.decode(errors="replace").strip()
                     verb = line[:4].upper()
                     if verb == "EHLO":
                         self.say("250-smarthost.test")
+                        if context and not secure:
+                            self.say("250-STARTTLS")
+                        if login and secure:
+                            self.say("250-AUTH PLAIN")
                         self.say("250 8BITMIME")
+                    elif verb == "STAR" and context:
+                        self.say("220 go ahead")
+                        self.connection = context.wrap_socket(self.connection, server_side=True)
+                        self.rfile, self.wfile, secure = self.connection.makefile("rb"), self.connection.makefile("wb", buffering=0), True
+                    elif verb == "AUTH":
+                        first = line.split()[2:]
+                        if not first:
+                            self.say("334 ")
+                            first = [self.rfile.readline().decode().strip()]
+                        known = secure and base64.b64decode(first[0]).split(b"\0")[1:] == [part.encode() for part in login]
+                        self.say("235 welcome" if known else "535 5.7.8 wrong name or password")
+                    elif verb in ("MAIL", "RCPT", "DATA") and not known:
+                        self.say("530 5.7.0 log in first")
                     elif verb == "MAIL":
                         sender, to = line, []
                         self.say("250 ok")
@@ -370,6 +455,9 @@ class Smarthost:
             daemon_threads = True
             allow_reuse_address = True
             address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+            def handle_error(self, request, address):
+                pass
 
         self.server = Server((host, 0), Handler)
         self.port = self.server.server_address[1]
