@@ -29,9 +29,15 @@ struct endpoint {
 
 #define ADDRESS_TEXT 46 /* bytes, with the NUL: longest IPv6 text */
 
+/* Written as the two words it is compared and hashed by: reading back a word that was stored in parts stalls the processor. */
 static inline struct address address_v4(const uint8_t b[4])
 {
-    struct address a = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, b[0], b[1], b[2], b[3]}};
+    uint32_t host;
+    memcpy(&host, b, sizeof host);
+    const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    uint64_t words[2] = {0, little ? (uint64_t)host << 32 | 0xffff0000u : UINT64_C(0xffff) << 32 | host};
+    struct address a;
+    memcpy(a.b, words, sizeof a.b);
     return a;
 }
 

@@ -280,6 +280,14 @@ struct flow *flow_take_first(struct flow_table *t, int64_t *when)
     return NULL;
 }
 
+void flow_forget(struct flow_table *t)
+{
+    if (madvise(t->slots, slots_bytes(t), MADV_DONTNEED) != 0)
+        memset(t->slots, 0, slots_bytes(t));
+    memset(t->wheel, 0, sizeof t->wheel);
+    t->made = t->vacant = t->on_wheel = t->retired = 0;
+}
+
 static int by_number(const void *a, const void *b)
 {
     const struct flow *const *x = a, *const *y = b;
@@ -292,9 +300,16 @@ struct flow **flow_all(struct flow_table *t, size_t *count)
     struct flow **all = t->made ? malloc(t->made * sizeof(struct flow *)) : NULL;
     if (!all)
         return NULL;
-    for (uint32_t i = 1; i <= t->made; i++)
-        if (t->flows[i].number != 0)
-            all[(*count)++] = &t->flows[i];
-    qsort(all, *count, sizeof(struct flow *), by_number);
+    bool ordered = true; /* unless records were used again */
+    uint64_t last = 0;
+    for (uint32_t i = 1; i <= t->made; i++) {
+        if (t->flows[i].number == 0)
+            continue;
+        ordered = ordered && t->flows[i].number > last;
+        last = t->flows[i].number;
+        all[(*count)++] = &t->flows[i];
+    }
+    if (!ordered)
+        qsort(all, *count, sizeof(struct flow *), by_number);
     return all;
 }

@@ -101,6 +101,8 @@ static inline int32_t distance(uint32_t to, uint32_t from) /* of sequence number
     return (int32_t)(to - from);
 }
 
+void flow_forget(struct flow_table *t); /* all of them; none has a hold */
+
 /* Every flow in order of its connection number; *count of them.  The array is the caller's to free; NULL: none, or out of memory. */
 struct flow **flow_all(struct flow_table *t, size_t *count);
 

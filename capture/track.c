@@ -289,9 +289,12 @@ void track_finish(struct tracker *t, int64_t now)
     size_t count;
     struct flow **all = flow_all(t->table, &count);
     for (size_t i = 0; i < count; i++) {
+        if (i + FETCH_SESSION < count)
+            flow_prefetch_session(all[i + FETCH_SESSION]);
         end_flow(t, all[i], END_OF_CAPTURE, now);
-        flow_remove(t->table, all[i]);
     }
+    if (all)
+        flow_forget(t->table);
     free(all);
     int64_t due;
     for (struct flow *f; (f = flow_take_first(t->table, &due));) { /* there was no memory to sort them */
@@ -384,17 +387,19 @@ static void may_begin(struct tracker *t, struct flow *f, enum side *from, const 
         onset_learn(f, from, p);
 }
 
-static void take_packet(struct tracker *t, const struct packet *p, uint32_t hash, struct flow *likely)
+static void take_packet(struct tracker *t, const struct tracked *this)
 {
+    const struct packet *p = &this->packet;
+    struct flow *likely = this->likely;
     stream_tick(t->streams, t->now);
-    if (twin_seen(t->twins, p, hash, t->now)) {
+    if (twin_seen(t->twins, p, this->twin, t->now)) {
         t->counters->duplicates++;
         return;
     }
     enum side from;
-    struct flow *f = likely && flow_has(likely, p, &from) ? likely : flow_find(t->table, p, hash, &from);
+    struct flow *f = likely && flow_has(likely, p, &from) ? likely : flow_find(t->table, p, this->hash, &from);
     if (!f)
-        f = add(t, p, hash, &from);
+        f = add(t, p, this->hash, &from);
     else if (p->flags & PACKET_SYN || f->mode == FLOW_DONE || f->flags & FLOW_CLAIMED)
         may_begin(t, f, &from, p);
     f->last = t->now;
@@ -414,6 +419,7 @@ void track_look(const struct tracker *t, struct tracked *p)
 {
     p->hash = flow_hash(&p->packet);
     flow_prefetch(t->table, p->hash);
+    p->twin = twin_sum(t->twins, &p->packet, p->hash);
 }
 
 void track_packets(struct tracker *t, struct tracked *packets, size_t n)
@@ -428,6 +434,6 @@ void track_packets(struct tracker *t, struct tracked *packets, size_t n)
         t->counters->bytes += p->captured;
         time_passes(t, p->packet.time);
         if (p->tcp)
-            take_packet(t, &p->packet, p->hash, p->likely);
+            take_packet(t, p);
     }
 }

@@ -19,7 +19,8 @@ struct tracked {
     struct packet packet; /* when it is of TCP; its time in any case */
     uint32_t captured;    /* bytes of the frame */
     bool tcp;
-    uint32_t hash;        /* track_look()'s */
+    uint32_t hash;        /* track_look()'s, with what follows */
+    uint64_t twin;
     struct flow *likely;
 };
 void track_look(const struct tracker *t, struct tracked *p); /* some time before track_packets(), so that what it needs is at hand */

@@ -35,15 +35,23 @@ void twin_free(struct twins *t)
     free(t);
 }
 
-bool twin_seen(struct twins *t, const struct packet *p, uint32_t flow_hash, int64_t now)
+uint64_t twin_sum(const struct twins *t, const struct packet *p, uint32_t flow_hash)
 {
     bool bare = p->length == 0 && !(p->flags & (PACKET_SYN | PACKET_FIN | PACKET_RST));
     if (bare && p->ip_id == 0)
-        return false; /* duplicate acknowledgements look the same and are meant */
+        return 0; /* duplicate acknowledgements look the same and are meant */
     uint64_t from = (uint64_t)flow_hash << 32 | p->seq, to = (uint64_t)p->ack << 32 | p->length;
     uint64_t numbers = hash_fold(from ^ hash_secret[0], to ^ hash_secret[1]);
     uint64_t rest = (uint64_t)p->from.port << 48 | (uint64_t)p->flags << 32 | (p->ip_id ? (uint64_t)p->ip_id << 16 : p->checksum);
     uint64_t sum = hash_fold(numbers ^ rest, hash_secret[2]);
+    __builtin_prefetch(&t->last[sum % REMEMBERED], 1);
+    return sum;
+}
+
+bool twin_seen(struct twins *t, const struct packet *p, uint64_t sum, int64_t now)
+{
+    if (sum == 0)
+        return false;
     struct picture *last = &t->last[sum % REMEMBERED];
     struct picture this = {sum, (uint32_t)((uint64_t)now / 1000), p->ttl};
     t->seen++;
