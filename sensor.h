@@ -1,5 +1,5 @@
-/* The one data path, wired: workers (capture -> smtpdissect), each in a thread, feed the stats thread.  `squall read` and `squall watch` run
- * the same sensor. */
+/* The one data path, wired: workers (capture -> smtpdissect), each in a thread, feed the stats thread.  `squall read` and `squall watch`
+ * run the same sensor. */
 #ifndef SQUALL_SENSOR_H
 #define SQUALL_SENSOR_H
 
@@ -12,7 +12,13 @@
 #include "worker.h"
 
 #define INTERFACES_MOST 8
+struct process_settings { /* of `watch` */
+    char *user;      /* that its processes become when started as root; NULL: they stay, but the sensor becomes nobody */
+    int64_t workers; /* 0: by the number of processors */
+    bool sandbox;
+};
 struct settings { /* everything squall.conf can say */
+    struct process_settings process;
     struct capture_settings capture;
     struct smtp_settings smtp;
     struct stats_settings stats;
@@ -25,6 +31,8 @@ struct settings { /* everything squall.conf can say */
 };
 /* The settings' tables, for config_read() and config_sample(). */
 const struct setting_group *settings_groups(struct settings *s, size_t *count);
+
+unsigned settings_workers(const struct settings *s); /* how many capture workers an interface gets */
 
 /* The section of that name, else one with the defaults; never NULL, good until the next call. */
 const struct interface_settings *settings_interface(const struct settings *s, const char *name);

@@ -1,9 +1,27 @@
 /* The rooms' tables of settings, gathered into one configuration. */
 #include <assert.h>
+#include <unistd.h>
 
 #include "alert/alert.h"
 #include "base/hash.h"
 #include "sensor.h"
+
+static const struct setting process_list[] = {
+    {NULL, "user", SETTING_TEXT, offsetof(struct process_settings, user), "", 0, 0,
+     "Whom the processes of `watch` become when started as root; empty: the sensor nobody, the desk stays root, without root's rights."},
+    {NULL, "workers", SETTING_COUNT, offsetof(struct process_settings, workers), "0", 0, WORKERS_MOST,
+     "Threads that capture, each with its share of the connections; 0: one less than processors, at most 4."},
+    {NULL, "sandbox", SETTING_BOOL, offsetof(struct process_settings, sandbox), "true", 0, 0,
+     "Whether the sensor gives up files, sockets and programs once it runs (seccomp)."},
+};
+
+unsigned settings_workers(const struct settings *s)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (s->process.workers)
+        return (unsigned)s->process.workers;
+    return processors > 5 ? 4 : processors > 2 ? (unsigned)processors - 1 : 1;
+}
 
 static void *interface_add(void *values, const char *title)
 {
@@ -17,7 +35,7 @@ static void *interface_add(void *values, const char *title)
 
 const struct setting_group *settings_groups(struct settings *s, size_t *count)
 {
-    static struct setting_group groups[7 + ALERT_GROUPS];
+    static struct setting_group groups[8 + ALERT_GROUPS];
     if (!s->alert)
         s->alert = alert_settings_new();
     assert(s->alert);
@@ -30,7 +48,9 @@ const struct setting_group *settings_groups(struct settings *s, size_t *count)
         (struct setting_group){"Storms: thresholds, a section a kind", stats_settings_list, stats_settings_count, &s->stats, NULL, NULL};
     groups[5] = (struct setting_group){"The dashboard", web_settings_list, web_settings_count, &s->web, NULL, NULL};
     groups[6] = (struct setting_group){"Personal data", privacy_settings_list, privacy_settings_count, &s->privacy, NULL, NULL};
-    *count = 7 + alert_setting_groups(s->alert, groups + 7);
+    groups[7] = (struct setting_group){
+        "The processes of watch", process_list, sizeof process_list / sizeof process_list[0], &s->process, NULL, NULL};
+    *count = 8 + alert_setting_groups(s->alert, groups + 8);
     return groups;
 }
 

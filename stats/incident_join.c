@@ -134,6 +134,7 @@ bool incident_resume(struct incidents *all, const struct storm *earlier)
     for (uint32_t i = 0; i < s->storm.host_count; i++)
         for (uint32_t k = 0; k < s->storm.hosts[i].evidence_count; k++)
             s->storm.hosts[i].evidence[k].connection = 0; /* connections are numbered anew: these packets are gone */
+    incident_event(&s->storm, earlier->updated, "Squall stopped after this; what passed until it ran again was not seen");
     s->raised = s->resumed = true;
     s->touched = earlier->updated;
     s->told.severity = earlier->severity;

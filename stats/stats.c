@@ -76,6 +76,19 @@ void stats_free(struct stats *s)
     free(s);
 }
 
+void stats_configure(struct stats *s, const struct stats_settings *settings)
+{
+    struct stats_settings was = s->settings;
+    s->settings = *settings;
+    s->settings.memory = was.memory;
+    s->settings.storms = was.storms;
+    s->settings.autoreply_loop.window = was.autoreply_loop.window;
+    s->settings.bounce_storm.window = was.bounce_storm.window;
+    s->settings.reply_all.window = was.reply_all.window;
+    s->settings.mailbomb.window = was.mailbomb.window;
+    s->settings.encrypted_burst.window = was.encrypted_burst.window;
+}
+
 /* What t adds to the counts, but for `transactions` itself; and to the ledger. */
 static void count(struct stats *s, const struct transaction *t, const struct key *k, struct observation *o)
 {

@@ -21,6 +21,8 @@ struct stats_sink {
 struct stats;
 struct stats *stats_new(const struct stats_settings *settings, const struct stats_sink *sink); /* sink may be NULL; NULL: out of memory */
 void stats_free(struct stats *s);
+/* New thresholds, from now on; bounds of memory and the windows of counts stay as they were made. */
+void stats_configure(struct stats *s, const struct stats_settings *settings);
 void stats_transaction(struct stats *s, const struct transaction *t);
 void stats_session(struct stats *s, const struct session_record *r);
 

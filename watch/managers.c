@@ -1,6 +1,6 @@
 /* In: the counters of the three rooms, and the hosts that stats/ has seen.  Out: the same to the SNMP subagent of alert/, counters under
  * their names in /metrics. */
-#include "managers.h"
+#include "watch/managers.h"
 
 void managers_tell(struct alert *a, const struct capture_counters *c, const struct smtp_counters *m, const struct stats_counters *t,
     const struct host_row *hosts, size_t host_count)
