@@ -38,17 +38,53 @@ static void write_alarms(struct web *w, FILE *to)
         fprintf(to, "squall_alarms_active{severity=\"%s\"} %u\n", storm_severity_text((enum storm_severity)s), active[s]);
 }
 
+/* A family of the channels' health: one sample each, of the field that the API shows under `field`. */
+static void write_channel_family(FILE *to, const json_t *channels, const char *field, const char *name, const char *type, const char *doc)
+{
+    const json_t *one, *value;
+    size_t i;
+    fprintf(to, "# HELP squall_alert_%s %s\n# TYPE squall_alert_%s %s\n", name, doc, name, type);
+    json_array_foreach(channels, i, one) {
+        int64_t last_ok;
+        value = json_object_get(one, field);
+        fprintf(to, "squall_alert_%s{channel=\"", name);
+        write_label(to, json_string_value(json_object_get(one, "name")));
+        if (json_is_integer(value))
+            fprintf(to, "\"} %lld\n", (long long)json_integer_value(value));
+        else if (json_is_string(value) && clock_parse(span_text(json_string_value(value)), &last_ok))
+            fprintf(to, "\"} %.3f\n", (double)last_ok / (double)NS_PER_SECOND);
+        else
+            fprintf(to, "\"} %d\n", json_is_true(value));
+    }
+}
+
 static void write_channels(struct web *w, FILE *to)
 {
-    json_t *channels = w->desk.channels ? w->desk.channels(w->desk.user) : NULL, *one;
-    size_t i;
-    fputs("# HELP squall_alert_channel_failing Whether alarms do not get through there.\n# TYPE squall_alert_channel_failing gauge\n", to);
-    json_array_foreach(channels, i, one) {
-        fputs("squall_alert_channel_failing{channel=\"", to);
-        write_label(to, json_string_value(json_object_get(one, "name")));
-        fprintf(to, "\"} %d\n", json_is_true(json_object_get(one, "failing")));
-    }
+    static const struct {
+        const char *field, *name, *type, *doc;
+    } families[] = {
+        {"failing", "channel_failing", "gauge", "Whether alarms do not get through there."},
+        {"queued", "notices_waiting", "gauge", "Notices that wait for the receiver."},
+        {"last_ok", "last_success_timestamp_seconds", "gauge", "When a notice last got through; 0: never."},
+        {"sent", "notices_sent_total", "counter", "Notices that went out, confirmed or to be hoped for."},
+        {"delivered", "notices_confirmed_total", "counter", "Notices that the receiver confirmed."},
+        {"failed", "attempts_failed_total", "counter", "Attempts that failed; each is made again."},
+        {"suppressed", "notices_suppressed_total", "counter", "Changes that were not told, to make no storm of notices."},
+        {"dropped", "notices_dropped_total", "counter", "Notices given up: refused, too old, or the queue was full."},
+    };
+    json_t *channels = w->desk.channels ? w->desk.channels(w->desk.user) : NULL;
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+        write_channel_family(to, channels, families[i].field, families[i].name, families[i].type, families[i].doc);
     json_decref(channels);
+}
+
+static void write_sensor(const json_t *status, FILE *to)
+{
+    fputs("# HELP squall_build_info The program's version.\n# TYPE squall_build_info gauge\n"
+          "squall_build_info{version=\"" SQUALL_VERSION "\"} 1\n",
+        to);
+    fprintf(to, "# HELP squall_sensor_up Whether the sensor runs.\n# TYPE squall_sensor_up gauge\nsquall_sensor_up %d\n",
+        json_is_true(json_object_get(json_object_get(status, "sensor"), "alive")));
 }
 
 static void write_graphs(struct web *w, FILE *to)
@@ -77,6 +113,7 @@ enum MHD_Result metrics_page(struct request *r, const char *part)
     if (!to)
         return MHD_NO;
     json_t *status = board_status(w->board);
+    write_sensor(status, to);
     write_counters(w, to);
     write_alarms(w, to);
     const json_t *copies = json_object_get(json_object_get(status, "capture"), "mirror_copies");

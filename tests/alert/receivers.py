@@ -257,6 +257,24 @@ class Alertmanager(Daemon):
         return [a for a in every if alarm is None or a["labels"].get("alarm") == alarm]
 
 
+class Prometheus(Daemon):
+    """prometheus with the rules of packaging/: scrapes one sensor each second and tells one Alertmanager."""
+
+    def __init__(self, scratch, sensor, alertmanager):
+        super().__init__(scratch, "prometheus")
+        self.binary = program("prometheus")
+        self.port = free_port()
+        self.conf = self.write("prometheus.yml", "global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%s]\n"
+            "scrape_configs: [{job_name: squall, static_configs: [{targets: ['127.0.0.1:%d']}]}]\n"
+            "alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:%d']}]}]}\n"
+            % (os.path.join(ROOT, "packaging", "prometheus", "squall.rules.yml"), sensor, alertmanager))
+
+    def start(self):
+        self.launch([self.binary, "--config.file=" + self.conf, "--storage.tsdb.path=" + os.path.join(self.dir, "data"), "--web.listen-address=127.0.0.1:%d" % self.port])
+        until(10, self.said, lambda: self.connectable(self.port))
+        return self
+
+
 class Webhook:
     """A web server whose answer is mode(): 200, 500, "slow", "hang", "close".  taken: bodies it answered with 2xx; seen: all that came."""
 
