@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "stats/mask.h"
+
 #define STORMS      4096 /* that have a capsule; later ones have none */
 #define CONNECTIONS 1024 /* in one capsule: with some 100 packets each, 10 MB and more */
 #define AFTER       NS_PER_SECOND /* packets that follow the evidence belong to it: the reply's acknowledgement, the end */
@@ -23,12 +25,15 @@ struct capsule {
 struct proofs {
     struct capsule *capsules;
     size_t count, room;
-    bool news;
+    bool news, nameless;
 };
 
-struct proofs *proofs_new(void)
+struct proofs *proofs_new(bool nameless)
 {
-    return calloc(1, sizeof(struct proofs));
+    struct proofs *p = calloc(1, sizeof *p);
+    if (p)
+        p->nameless = nameless;
+    return p;
 }
 
 void proofs_free(struct proofs *p)
@@ -70,7 +75,7 @@ static struct capsule *capsule_of(struct proofs *p, const char *id)
     return c;
 }
 
-static bool add_proof(struct capsule *c, const struct storm_evidence *piece)
+static bool add_proof(struct capsule *c, const struct storm_evidence *piece, bool nameless)
 {
     for (size_t i = 0; i < c->count; i++)
         if (c->proofs[i].connection == piece->connection)
@@ -81,7 +86,8 @@ static bool add_proof(struct capsule *c, const struct storm_evidence *piece)
     c->proofs = list;
     struct proof *p = &c->proofs[c->count++];
     *p = (struct proof){.connection = piece->connection, .time = piece->time};
-    memcpy(p->said, piece->said, sizeof p->said);
+    const struct mask mask = {.privacy = nameless ? PRIVACY_DOMAIN : PRIVACY_CLEAR};
+    mask_text(&mask, span_text(piece->said), strlen(piece->said) + 4 >= sizeof piece->said, p->said, sizeof p->said);
     return true;
 }
 
@@ -91,7 +97,7 @@ void proofs_storm(struct proofs *p, const struct storm *s)
     for (uint32_t i = 0; c && i < s->host_count; i++)
         for (uint32_t k = 0; k < s->hosts[i].evidence_count; k++)
             if (s->hosts[i].evidence[k].connection)
-                p->news = add_proof(c, &s->hosts[i].evidence[k]) || p->news;
+                p->news = add_proof(c, &s->hosts[i].evidence[k], p->nameless) || p->news;
 }
 
 void proofs_wish(struct proofs *p, proofs_wanted *wanted, void *user)

@@ -5,7 +5,7 @@
 #include "stats/storm.h"
 
 struct proofs;
-struct proofs *proofs_new(void); /* NULL: out of memory */
+struct proofs *proofs_new(bool nameless); /* what is told of why names nobody.  NULL: out of memory */
 void proofs_free(struct proofs *p);
 void proofs_storm(struct proofs *p, const struct storm *s); /* notes what is new */
 /* Tells what was noted since the last call: packets of the connection until then are wanted for the alarm. */

@@ -63,12 +63,12 @@ struct sensor *sensor_new(const struct sensor_settings *set, const struct sensor
     capture.ring_bytes /= set->workers;
     struct stats_sink storms = {.storm = storm_changed, .user = s};
     s->stats = stats_new(&set->settings->stats, &storms);
-    s->proofs = capture.ring_bytes ? proofs_new() : NULL;
+    s->proofs = capture.ring_bytes ? proofs_new(set->nameless) : NULL;
     bool good = s->stats && (s->proofs || !capture.ring_bytes);
     for (unsigned i = 0; good && i < set->workers; i++) {
         struct worker_settings one = {
             .capture = &capture, .smtp = &set->settings->smtp, .index = i, .ring_bytes = set->files ? RING_FILES : RING_LIVE,
-            .files = set->files, .lockstep = set->files && s->proofs, .speed = set->speed,
+            .files = set->files, .lockstep = set->files && s->proofs, .nameless = set->nameless, .speed = set->speed,
         };
         struct worker *w = worker_new(&one);
         good = w != NULL;

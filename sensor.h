@@ -52,6 +52,7 @@ struct sensor_settings {
     bool files;         /* to be read, by one worker; else interfaces */
     unsigned workers;
     bool evidence;      /* keep the packets that prove a storm */
+    bool nameless;      /* but nothing in them that names people */
     double speed;       /* files: packet seconds a second; 0: as fast as it goes */
 };
 

@@ -142,7 +142,8 @@ static void cut_evidence(struct worker *w)
         for (size_t i = 0; i < n; i++)
             wishes[i] = (struct evidence_wish){taken[i].connection, taken[i].until, span_text(taken[i].why)};
         char comment[128];
-        snprintf(comment, sizeof comment, "alarm %s; mail text and passwords overwritten", taken[0].alarm);
+        snprintf(comment, sizeof comment, "alarm %s; mail text%s and passwords overwritten", taken[0].alarm,
+            w->settings.nameless ? ", names, subjects" : "");
         struct capsule_record section = {.bytes = NULL};
         memcpy(section.alarm, taken[0].alarm, sizeof section.alarm);
         FILE *to = open_memstream(&section.bytes, &section.size);
@@ -277,7 +278,7 @@ struct worker *worker_new(const struct worker_settings *settings)
         .gap = connection_gap,
         .end = connection_end,
         .content_mark = connection_content_mark,
-        .clear = smtp_clear,
+        .clear = settings->nameless ? smtp_clear_nameless : smtp_clear,
         .tick = second_passed,
         .user = w,
     };

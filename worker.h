@@ -49,6 +49,7 @@ struct worker_settings {
     size_t ring_bytes;
     bool files;        /* a full ring holds the worker up; on an interface the record is lost, and counted */
     bool lockstep;     /* files: each tick waits until stats has dealt with it, so that evidence is the same in every run */
+    bool nameless;     /* evidence keeps nothing that names people (smtp_clear_nameless()) */
     double speed;      /* files: packet seconds a second; 0: as fast as it goes */
 };
 

@@ -11,7 +11,7 @@
 
 #include "capture/pcapng_write.h"
 
-#define PIECES  128     /* clear pieces of one packet; what goes beyond is filler */
+#define PIECES  512     /* clear pieces of one packet; what goes beyond is filler */
 #define LOOK    512     /* records looked back at for a packet that came early */
 #define LINKS   8       /* link types in one section */
 #define LONGEST 131072u /* longer frames are not kept */

@@ -18,7 +18,7 @@
 #define SET_BACK (60 * NS_PER_SECOND)      /* packets may be so much out of order; more, and the clock was set back */
 #define EVICT_LOOKS 1024                   /* flows looked at to find the coldest */
 #define TICKS_MOST 604800                  /* seconds of silence told one by one: a week */
-#define CLEAR_MOST 64                      /* pieces of one delivery that may be kept as evidence */
+#define CLEAR_MOST 512                     /* pieces of one delivery that may be kept as evidence: two for each address of a header */
 #define FETCH_SESSION 8                    /* packets ahead of its turn, a session is fetched */
 
 struct tracker {

@@ -3,6 +3,7 @@
  * not end where the dissector is, something was not understood, and nothing of these bytes is clear. */
 #include "smtpdissect/clear.h"
 
+#include "smtpdissect/personal.h"
 #include "smtpdissect/session.h"
 
 enum place { PLACE_LINES, PLACE_HEADER, PLACE_BODY, PLACE_WAIT, PLACE_TLS };
@@ -23,7 +24,10 @@ enum state {
     BLANK = 1 << 2,      /* it is of the header, and holds nothing but perhaps a CR */
     DARK = 1 << 3,       /* it may have been BDAT or DATA: what follows it in the same bytes is not to be followed */
     FOUND = 1 << 4,      /* a command was seen since the start or the last gap: lines can be trusted */
+    MIDDLE = 1 << 5,     /* the server's last line has not ended, or something of it was lost */
+    FIELD = 3 << 6,      /* enum personal_field of the header field under way */
 };
+#define FIELD_SHIFT 6
 
 #define SHORT 5 /* bytes of a line that tell which command it is */
 
@@ -34,8 +38,8 @@ struct walk {
     bool endless;                        /* the chunk is larger than can be told */
     uint64_t left;                       /* of the chunk */
     uint8_t *state;
-    struct span *list; /* what is clear */
-    size_t count, most;
+    bool nameless;       /* what names people is not clear */
+    struct parts clear;
 };
 
 uint32_t smtp_place(const struct smtp *s)
@@ -56,18 +60,12 @@ uint32_t smtp_place(const struct smtp *s)
 
 static void add(struct walk *w, struct span s)
 {
-    if (s.n == 0 || !w->list)
-        return;
-    struct span *last = w->count ? &w->list[w->count - 1] : NULL;
-    if (last && last->p + last->n == s.p)
-        last->n += s.n;
-    else if (w->count < w->most)
-        w->list[w->count++] = s;
+    parts_add(&w->clear, s);
 }
 
 static void note_end(uint8_t *state, bool ended, bool secret)
 {
-    *state = (uint8_t)((*state & FOUND) | (ended ? 0 : secret ? UNFINISHED | SECRET : UNFINISHED));
+    *state = (uint8_t)((*state & (FOUND | MIDDLE | FIELD)) | (ended ? 0 : secret ? UNFINISHED | SECRET : UNFINISHED));
 }
 
 /* The next line, or the piece of it that is here; not beyond the chunk. */
@@ -167,8 +165,11 @@ static void walk_lines(struct walk *w)
     if (fresh) {
         bool told = (ended(line) || text.n > SHORT) && *w->state & FOUND && !w->answer;
         size_t n = told ? clear_length(text) : 0;
-        secret = n < text.n || !told || command_is(text, "AUTH");
-        add(w, span_head(text, n));
+        secret = n < text.n || !told || command_is(text, "AUTH") || w->nameless;
+        if (w->nameless && n == text.n && !command_is(text, "AUTH"))
+            personal_command(text, ended(line), &w->clear);
+        else
+            add(w, span_head(text, n));
         if (ended(line) && !w->answer)
             follow_command(w, text);
     } else if (!secret) {
@@ -191,11 +192,29 @@ static void end_content(struct walk *w)
     note_end(w->state, true, false);
 }
 
+/* A line of a field, or a piece of one.  What goes on in the middle of a line could be the middle of an address. */
+static void walk_field(struct walk *w, struct span text, bool fresh, bool whole)
+{
+    enum personal_field field = (enum personal_field)(*w->state >> FIELD_SHIFT);
+    bool dot = fresh && whole && text.n == 1 && text.p[0] == '.'; /* may end the data */
+    if (dot)
+        add(w, text);
+    else if (fresh && text.n && text.p[0] != ' ' && text.p[0] != '\t')
+        field = personal_field(text, whole, &w->clear);
+    else if (fresh || field == PERSONAL_ID)
+        personal_value(field, text, whole, &w->clear);
+    *w->state = (uint8_t)((*w->state & ~(unsigned)FIELD) | (unsigned)field << FIELD_SHIFT);
+}
+
 static void walk_header(struct walk *w)
 {
     struct span line = take_line(w), text = text_of(line);
     bool fresh = !(*w->state & UNFINISHED), whole = ended(line), blank = text.n == 0 && (fresh || *w->state & BLANK);
-    add(w, line);
+    if (w->nameless)
+        walk_field(w, text, fresh, whole);
+    else
+        add(w, text);
+    add(w, span_from(line, text.n));
     note_end(w->state, whole, false);
     if (blank && !whole)
         *w->state |= BLANK;
@@ -259,21 +278,38 @@ static size_t clear_client(struct walk *w, uint32_t after)
             walk_body(w);
     }
     if (!agrees(w, after)) { /* more may have been misread than these bytes */
-        *w->state = whole ? 0 : UNFINISHED | SECRET;
+        *w->state = (uint8_t)((*w->state & MIDDLE) | (whole ? 0 : UNFINISHED | SECRET));
         return 0;
     }
     if (w->rest.n)
         note_end(w->state, whole, true);
-    return w->count;
+    return w->clear.count;
 }
 
-size_t smtp_clear(uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after, struct span clear[], size_t most)
+static size_t clear_server(struct walk *w)
+{
+    if (!w->nameless) {
+        add(w, w->rest);
+        return w->clear.count;
+    }
+    while (w->rest.n) {
+        bool middle = *w->state & MIDDLE;
+        struct span line = take_line(w), text = text_of(line);
+        if (!middle)
+            personal_reply(text, ended(line), &w->clear);
+        add(w, span_from(line, text.n));
+        *w->state = (uint8_t)(ended(line) ? *w->state & ~(unsigned)MIDDLE : *w->state | MIDDLE);
+    }
+    return w->clear.count;
+}
+
+static size_t walk(
+    bool nameless, uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after, struct span clear[], size_t most)
 {
     if (before & SWAPPED || after & SWAPPED)
         from = side_other(from);
     if (!bytes.p) { /* a gap: what comes next may be the rest of anything */
-        if (from == CLIENT)
-            *state = UNFINISHED | SECRET;
+        *state = (uint8_t)(from == SERVER ? *state | MIDDLE : (*state & MIDDLE) | UNFINISHED | SECRET);
         return 0;
     }
     bool tls = (before & PLACE_MASK) == PLACE_TLS || (after & PLACE_MASK) == PLACE_TLS;
@@ -286,15 +322,25 @@ size_t smtp_clear(uint8_t *state, enum side from, struct span bytes, uint32_t be
         .endless = before >> LEFT_SHIFT == LEFT_MOST,
         .left = before >> LEFT_SHIFT,
         .state = state,
-        .list = clear,
-        .most = most};
+        .nameless = nameless,
+        .clear = {clear, 0, most}};
     if (w.endless)
         w.left = UINT64_MAX;
     if (tls)
         return 0;
-    if (from == SERVER) {
-        add(&w, bytes);
-        return w.count;
-    }
-    return clear_client(&w, after);
+    if (from == CLIENT)
+        return clear_client(&w, after);
+    w.chunk = false; /* which is the client's */
+    return clear_server(&w);
+}
+
+size_t smtp_clear(uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after, struct span clear[], size_t most)
+{
+    return walk(false, state, from, bytes, before, after, clear, most);
+}
+
+size_t smtp_clear_nameless(
+    uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after, struct span clear[], size_t most)
+{
+    return walk(true, state, from, bytes, before, after, clear, most);
 }

@@ -12,5 +12,9 @@ uint32_t smtp_place(const struct smtp *s);
  * smtp_push() of these bytes. *state: this function's own memory of the connection, 0 at its start. After a gap: call it with bytes.p
  * NULL. */
 size_t smtp_clear(uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after, struct span clear[], size_t most);
+/* The same without what names people or tells what the mail is about: local parts of addresses, names, subjects, header fields that are not
+ * known to be free of them, texts of replies that may repeat them (personal.h). */
+size_t smtp_clear_nameless(
+    uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after, struct span clear[], size_t most);
 
 #endif

@@ -201,7 +201,7 @@ static bool kept(const struct mask *m, struct span word)
 /* All the rest is an address, or holds one, or part of one, that begins here. */
 static void mask_rest(struct reader *r)
 {
-    const uint8_t *at = memrchr(r->rest.p, '@', r->rest.n);
+    const uint8_t *at = r->rest.n ? memrchr(r->rest.p, '@', r->rest.n) : NULL;
     if (at)
         put_address(r->mask, span_head(r->rest, (size_t)(at - r->rest.p)), span_from(r->rest, (size_t)(at - r->rest.p) + 1), &r->out);
     else if (r->rest.n)

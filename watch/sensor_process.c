@@ -231,7 +231,7 @@ static bool prepare(struct observer *o, int control, int peer, struct reason *wh
     struct sensor_hooks hooks = {.transaction = transaction_done, .storm = storm_changed, .tick = second_passed, .capsule = evidence_cut,
         .attend = attend, .user = o};
     struct sensor_settings how = {.settings = set, .files = o->plan->replay != NULL, .workers = 1, .evidence = true,
- .speed = o->plan->speed};
+        .nameless = privacy_wanted(&set->privacy) != PRIVACY_CLEAR, .speed = o->plan->speed};
     if (!how.files)
         how.workers = settings_workers(set);
     struct epoll_event readable = {.events = EPOLLIN};

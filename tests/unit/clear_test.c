@@ -1,5 +1,5 @@
-/* What may be kept of a connection: the dialogue and the header, none of the text, none of a password; however the bytes are cut.
- * Beside the real dissector. */
+/* What may be kept of a connection: the dialogue and the header, none of the text, none of a password; and, when people are not to be named,
+ * no local part, no name, no subject; however the bytes are cut.  Beside the real dissector. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,13 +20,14 @@ struct part {
     const char *text;
 };
 
-struct sent { /* the client's bytes */
+struct sent { /* both sides' bytes */
     uint8_t bytes[BYTES];
     bool hidden[BYTES], kept[BYTES];
     size_t n;
 };
 
 static struct dissector *dissector;
+static bool nameless;
 
 static void no_transaction(void *user, const struct transaction *t)
 {
@@ -63,12 +64,12 @@ static void push(struct smtp *s, uint8_t *memory, struct sent *sent, enum side f
     struct span clear[64];
     uint32_t before = smtp_place(s);
     smtp_push(s, from, span_of(p, n), 1);
-    size_t pieces = smtp_clear(memory, from, span_of(p, n), before, smtp_place(s), clear, 64);
-    for (size_t i = 0; i < pieces && from == CLIENT; i++)
+    size_t pieces = (nameless ? smtp_clear_nameless : smtp_clear)(memory, from, span_of(p, n), before, smtp_place(s), clear, 64);
+    for (size_t i = 0; i < pieces; i++)
         memset(sent->kept + (clear[i].p - sent->bytes), 1, clear[i].n);
 }
 
-/* Plays the dialogue with the client's bytes cut at offsets `a` and `b`, or (a == 0) after each byte. */
+/* Plays the dialogue with its bytes cut at offsets `a` and `b`, or (a == 0) after each byte. */
 static void play(const struct part *parts, struct sent *sent, size_t a, size_t b)
 {
     const struct endpoint side[2] = {{address_v4((uint8_t[]){10, 0, 0, 1}), 40000}, {address_v4((uint8_t[]){10, 0, 0, 2}), 25}};
@@ -76,10 +77,6 @@ static void play(const struct part *parts, struct sent *sent, size_t a, size_t b
     uint8_t memory = 0;
     memset(sent, 0, sizeof *sent);
     for (; parts->text; parts++) {
-        if (parts->from == 'S') {
-            push(s, &memory, sent, SERVER, (const uint8_t *)parts->text, strlen(parts->text));
-            continue;
-        }
         size_t begin = sent->n;
         bool hidden = false;
         for (const char *c = parts->text; *c; c++)
@@ -97,7 +94,7 @@ static void play(const struct part *parts, struct sent *sent, size_t a, size_t b
                 end = a;
             else if (b > at && b < end)
                 end = b;
-            push(s, &memory, sent, CLIENT, sent->bytes + at, end - at);
+            push(s, &memory, sent, parts->from == 'S' ? SERVER : CLIENT, sent->bytes + at, end - at);
             at = end;
         }
     }
@@ -151,12 +148,30 @@ static const struct part SCRIPTS[][PARTS] = {
 };
 #define SCRIPT_COUNT (sizeof SCRIPTS / sizeof *SCRIPTS)
 
-static void all_else_is_kept(void **state)
+static const struct part NAMELESS[][PARTS] = {
+    {HELLO, {'C', "MAIL FROM:<{alice}@b.test> SIZE=100 AUTH={alice@b.test} BODY=8BITMIME\r\n"}, {'S', "250 2.1.0 Ok\r\n"},
+        {'C', "RCPT TO:<{\"c > d@e\"}@d.test> NOTIFY=FAILURE ORCPT={rfc822;carol@d.test}\r\n"},
+        {'S', "250 2.1.5 {<carol@d.test>... Recipient ok}\r\n"}, {'C', "RCPT TO: {root}\r\nRCPT TO:<{postmaster}>\r\n"},
+        {'S', "550 5.1.1 {root: no such user}\r\n250 ok\r\n"}, {'C', "RCPT TO:<{@x.test,@y.test:z}@d.test>\r\n"}, OK, DATA,
+        {'C', "Received: from a.test (a.test [192.0.2.1])\r\n\t{(Authenticated sender: alice)}\r\n\tby b.test (Postfix) with ESMTPSA id 4ABC\r\n"
+              "\tfor <{carol}@d.test>; Tue, 24 Nov 2026 03:26:47 +0000\r\n"
+              "From: {\"Smith, Alice @ Home\"} <{alice}@b.test>\r\nTo: {Carol D.} <{carol}@d.test>, {bob}@e.test{ (Bob @ work)}, <{x}@f.test>\r\n"
+              "Subject: {The merger\r\n}\t{goes on}\r\nMessage-ID: <1.2@b.test>\r\nX-Secret: {alice}\r\nMIME-Version: 1.0\r\n\r\n{body\r\n}.\r\n"},
+        {'S', "250 2.0.0 Ok: queued as 4ABC\r\n"}, {'C', "VRFY{ alice}\r\n"}, {'S', "252 {Alice Smith <alice@b.test>}\r\n"},
+        {'C', "QUIT\r\n"}, {'S', "221 2.0.0 Bye\r\n"}, END},
+    {HELLO, {'C', "AUTH LOGIN\r\n"}, {'S', "334 {VXNlcm5hbWU6}\r\n"}, {'C', "{YWxpY2U=}\r\n"}, {'S', "334 {UGFzc3dvcmQ6}\r\n"},
+        {'C', "{c2VjcmV0cGFzcw==}\r\n"}, {'S', "235 2.7.0 ok\r\n"}, {'C', "MAIL FROM:<>\r\n"}, OK, {'C', "QUIT\r\n"}, END},
+    {HELLO, {'C', "MAIL FROM:{alice}@b.test\r\nRCPT TO:<{bob}@d.test>\r\n"}, OK, OK, {'C', "BDAT 36 LAST\r\nSubject: {merger}\r\nTo: <{bob}@d.t>\r\n\r\n{bo}"},
+        OK, {'C', "RSET\r\n"}, {'S', "{garbage of alice}\r\n"}, END},
+    {HELLO, {'C', "MAIL FROM:<{alice}@[192.0.2.9]>\r\nRCPT TO:<{bob}@d.test>\r\n"}, OK, OK, DATA, {'C', "Cc: {bob}@e.test\r\n.\r\n"}, OK, END},
+};
+#define NAMELESS_COUNT (sizeof NAMELESS / sizeof *NAMELESS)
+
+static void check_all_else(const struct part scripts[][PARTS], size_t count)
 {
-    (void)state;
-    for (size_t i = 0; i < SCRIPT_COUNT; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct sent sent;
-        play(SCRIPTS[i], &sent, SIZE_MAX, SIZE_MAX);
+        play(scripts[i], &sent, SIZE_MAX, SIZE_MAX);
         assert_nothing_hidden(&sent, 0, 0);
         for (size_t k = 0; k < sent.n; k++)
             if (!sent.kept[k] && !sent.hidden[k])
@@ -164,19 +179,40 @@ static void all_else_is_kept(void **state)
     }
 }
 
-static void however_it_is_cut(void **state)
+static void check_cuts(const struct part scripts[][PARTS], size_t count)
 {
-    (void)state;
-    for (size_t i = 0; i < SCRIPT_COUNT; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct sent sent;
-        play(SCRIPTS[i], &sent, 0, 0);
+        play(scripts[i], &sent, 0, 0);
         assert_nothing_hidden(&sent, 0, 0);
         for (size_t a = 1; a < sent.n; a++)
             for (size_t b = a; b < sent.n; b += 1 + (b - a) / 8) {
-                play(SCRIPTS[i], &sent, a, b);
+                play(scripts[i], &sent, a, b);
                 assert_nothing_hidden(&sent, a, b);
             }
     }
+}
+
+static void all_else_is_kept(void **state)
+{
+    (void)state;
+    check_all_else(SCRIPTS, SCRIPT_COUNT);
+}
+
+static void however_it_is_cut(void **state)
+{
+    (void)state;
+    check_cuts(SCRIPTS, SCRIPT_COUNT);
+}
+
+static void nobody_is_named(void **state)
+{
+    (void)state;
+    nameless = true;
+    check_all_else(NAMELESS, NAMELESS_COUNT);
+    check_cuts(NAMELESS, NAMELESS_COUNT);
+    check_cuts(SCRIPTS, SCRIPT_COUNT);
+    nameless = false;
 }
 
 /* Content that comes before the server's go-ahead, and a refused DATA. */
@@ -214,7 +250,7 @@ static void after_a_gap_nothing_until_a_command(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_else_is_kept), cmocka_unit_test(however_it_is_cut),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_else_is_kept), cmocka_unit_test(however_it_is_cut), cmocka_unit_test(nobody_is_named),
         cmocka_unit_test(content_too_early_is_not_kept), cmocka_unit_test(after_a_gap_nothing_until_a_command)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,320 @@
+/* In: lines of a dialogue or a header, as clear.c walks over them.  Out: the parts of them that name nobody. */
+#include "smtpdissect/personal.h"
+
+#define ROOM_FOR_ENDS 32 /* parts that a header leaves for what comes behind it: ends of lines, the end of the data, commands */
+
+void parts_add(struct parts *p, struct span s)
+{
+    if (s.n == 0 || !p->list)
+        return;
+    struct span *last = p->count ? &p->list[p->count - 1] : NULL;
+    if (last && last->p + last->n == s.p)
+        last->n += s.n;
+    else if (p->count < p->most)
+        p->list[p->count++] = s;
+}
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool is_letter(uint8_t c) /* or a digit */
+{
+    return (c >= '0' && c <= '9') || (span_lower(c) >= 'a' && span_lower(c) <= 'z');
+}
+
+static size_t blanks(struct span s)
+{
+    size_t n = 0;
+    while (n < s.n && is_blank(s.p[n]))
+        n++;
+    return n;
+}
+
+static size_t domain_length(struct span s)
+{
+    size_t n = 0;
+    if (s.n && s.p[0] == '[') {
+        const uint8_t *end = memchr(s.p, ']', s.n);
+        return end ? (size_t)(end - s.p) + 1 : 0;
+    }
+    while (n < s.n && (is_letter(s.p[n]) || s.p[n] >= 0x80 || s.p[n] == '.' || s.p[n] == '-' || s.p[n] == '_'))
+        n++;
+    return n;
+}
+
+/* Length of what begins with '"' or '(' and must be read as one; all of s when it does not end. */
+static size_t enclosed(struct span s)
+{
+    unsigned depth = 0;
+    bool quote = false;
+    for (size_t i = 0; i < s.n; i++) {
+        uint8_t c = s.p[i];
+        if (c == '\\')
+            i++;
+        else if (c == '"')
+            quote = !quote;
+        else if (!quote && c == '(')
+            depth++;
+        else if (!quote && c == ')' && depth)
+            depth--;
+        if (!quote && !depth)
+            return i + 1;
+    }
+    return s.n;
+}
+
+static bool holds(struct span s, uint8_t c)
+{
+    return s.n && memchr(s.p, c, s.n);
+}
+
+/* ---- commands */
+
+static bool verb_is(struct span line, const char *verb)
+{
+    size_t n = strlen(verb);
+    return span_starts_nocase(line, verb) && (line.n == n || is_blank(line.p[n]) || line.p[n] == ':');
+}
+
+/* "<local@domain>" or "local@domain" at the start of s; its length, 0 when it is not here to its end. */
+static size_t path(struct span s, bool whole, struct parts *to)
+{
+    size_t n = 0, at = SIZE_MAX;
+    bool bracket = s.n && s.p[0] == '<';
+    while (n < s.n && !(bracket ? s.p[n] == '>' : is_blank(s.p[n]))) {
+        if (s.p[n] == '@')
+            at = n;
+        n += s.p[n] == '"' ? enclosed(span_from(s, n)) : 1;
+    }
+    if (n == s.n && !whole)
+        return 0;
+    if (bracket)
+        parts_add(to, span_head(s, 1));
+    if (at != SIZE_MAX)
+        parts_add(to, span_of(s.p + at, 1 + domain_length(span_from(s, at + 1))));
+    if (bracket && n < s.n)
+        parts_add(to, span_of(s.p + n++, 1));
+    return n;
+}
+
+/* A parameter of MAIL or RCPT: its name; its value when that is of numbers and key words. */
+static void parameter(struct span word, bool whole, struct parts *to)
+{
+    static const char *const plain[] = {"SIZE=", "BODY=", "RET=", "NOTIFY=", "BY=", "HOLDFOR=", "HOLDUNTIL=", "MT-PRIORITY=", "MTRK="};
+    const uint8_t *is = memchr(word.p, '=', word.n);
+    for (size_t i = 0; whole && i < sizeof plain / sizeof *plain; i++)
+        if (span_starts_nocase(word, plain[i])) {
+            parts_add(to, word);
+            return;
+        }
+    if (is)
+        parts_add(to, span_head(word, (size_t)(is - word.p) + 1));
+    else if (whole && span_equal_nocase(word, span_text("SMTPUTF8")))
+        parts_add(to, word);
+}
+
+static void envelope(struct span line, bool whole, struct parts *to)
+{
+    const uint8_t *colon = memchr(line.p, ':', line.n);
+    if (!colon)
+        return;
+    size_t n = (size_t)(colon - line.p) + 1;
+    n += blanks(span_from(line, n));
+    parts_add(to, span_head(line, n));
+    size_t length = path(span_from(line, n), whole, to);
+    if (length == 0)
+        return;
+    for (n += length; n < line.n;) {
+        size_t gap = blanks(span_from(line, n)), end = n + gap;
+        while (end < line.n && !is_blank(line.p[end]))
+            end++;
+        parts_add(to, span_of(line.p + n, gap));
+        if (end > n + gap)
+            parameter(span_of(line.p + n + gap, end - n - gap), whole || end < line.n, to);
+        n = end;
+    }
+}
+
+void personal_command(struct span line, bool whole, struct parts *to)
+{
+    static const char *const plain[] = {"EHLO", "HELO", "LHLO", "DATA", "BDAT", "RSET", "QUIT", "STARTTLS", "ETRN", "*"};
+    size_t verb = 0;
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (verb_is(line, plain[i]) && !holds(line, '@')) {
+            parts_add(to, line);
+            return;
+        }
+    if (verb_is(line, "MAIL FROM") || verb_is(line, "RCPT TO")) {
+        envelope(line, whole, to);
+        return;
+    }
+    while (verb < line.n && is_letter(line.p[verb]))
+        verb++;
+    parts_add(to, span_head(line, verb));
+}
+
+/* ---- replies */
+
+/* "250 ", "250-", "250 2.1.5 ": length; 0: this is no reply. */
+static size_t code_length(struct span line)
+{
+    size_t n = 0;
+    while (n < line.n && n < 3 && line.p[n] >= '0' && line.p[n] <= '9')
+        n++;
+    if (n < 3 || (n < line.n && line.p[n] != ' ' && line.p[n] != '-'))
+        return 0;
+    n += n < line.n;
+    size_t end = n, dots = 0;
+    for (; end < line.n && ((line.p[end] >= '0' && line.p[end] <= '9') || line.p[end] == '.'); end++)
+        dots += line.p[end] == '.';
+    return dots == 2 && (end == line.n || line.p[end] == ' ') ? end + (end < line.n) : n;
+}
+
+/* What refuses quotes what it refuses, and some servers repeat whom they accept. */
+static bool names_somebody(struct span line)
+{
+    static const char *const codes[] = {"251", "252", "253", "334"};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (span_starts_nocase(line, codes[i]))
+            return true;
+    bool go_ahead = span_starts_nocase(line, "354"); /* "end with <CR><LF>.<CR><LF>" */
+    return line.p[0] >= '4' || holds(line, '@') || (!go_ahead && (holds(line, '<') || span_contains_nocase(line, "...")));
+}
+
+void personal_reply(struct span line, bool whole, struct parts *to)
+{
+    size_t n = code_length(line);
+    parts_add(to, span_head(line, n && whole && !names_somebody(line) ? line.n : n));
+}
+
+/* ---- the header */
+
+static enum personal_field field_of(struct span name)
+{
+    static const struct {
+        const char *name;
+        enum personal_field field;
+    } known[] = {
+        {"Message-ID", PERSONAL_ID}, {"In-Reply-To", PERSONAL_ID}, {"References", PERSONAL_ID}, {"Resent-Message-ID", PERSONAL_ID},
+        {"Received", PERSONAL_TEXT}, {"Date", PERSONAL_TEXT}, {"Resent-Date", PERSONAL_TEXT}, {"MIME-Version", PERSONAL_TEXT},
+        {"Content-Type", PERSONAL_TEXT}, {"Content-Transfer-Encoding", PERSONAL_TEXT}, {"Auto-Submitted", PERSONAL_TEXT},
+        {"Precedence", PERSONAL_TEXT}, {"List-Id", PERSONAL_TEXT}, {"X-Mailer", PERSONAL_TEXT}, {"User-Agent", PERSONAL_TEXT},
+        {"X-MimeOLE", PERSONAL_TEXT}, {"X-Auto-Response-Suppress", PERSONAL_TEXT}, {"Importance", PERSONAL_TEXT},
+        {"X-Priority", PERSONAL_TEXT}, {"From", PERSONAL_LIST}, {"To", PERSONAL_LIST}, {"Cc", PERSONAL_LIST}, {"Bcc", PERSONAL_LIST},
+        {"Sender", PERSONAL_LIST}, {"Reply-To", PERSONAL_LIST}, {"Return-Path", PERSONAL_LIST}, {"Delivered-To", PERSONAL_LIST},
+        {"X-Original-To", PERSONAL_LIST}, {"Envelope-To", PERSONAL_LIST}, {"X-Envelope-To", PERSONAL_LIST}, {"Errors-To", PERSONAL_LIST},
+        {"X-BeenThere", PERSONAL_LIST}, {"X-Loop", PERSONAL_LIST}, {"Resent-From", PERSONAL_LIST}, {"Resent-To", PERSONAL_LIST},
+        {"Resent-Cc", PERSONAL_LIST}, {"Resent-Sender", PERSONAL_LIST}, {"X-Forwarded-To", PERSONAL_LIST},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (span_equal_nocase(name, span_text(known[i].name)))
+            return known[i].field;
+    return PERSONAL_DARK;
+}
+
+static void value_list(struct span line, struct parts *to)
+{
+    size_t kept = 0; /* up to here it was looked at, and parts were told */
+    for (size_t i = 0; i < line.n;) {
+        uint8_t c = line.p[i];
+        size_t n = 1, from = i;
+        if (c == '"' || c == '(' || c == '\\') {
+            n = c == '\\' ? 2 : enclosed(span_from(line, i));
+        } else if (c == '@') {
+            n = 1 + domain_length(span_from(line, i + 1));
+        } else if (c == '<' || c == '>' || c == ',' || c == ';') {
+            n += blanks(span_from(line, i + 1));
+            while (from > kept && is_blank(line.p[from - 1]))
+                from--;
+        }
+        if (c == '@' || c == '<' || c == '>' || c == ',' || c == ';') {
+            kept = i + n;
+            parts_add(to, span_of(line.p + from, kept - from));
+        }
+        i += n;
+    }
+}
+
+static bool parts_words(uint8_t c)
+{
+    return is_blank(c) || (c && strchr("<>(),;:[]=", c));
+}
+
+/* Where the word that ends at `at` begins; a quoted one with its quotes. */
+static size_t word_begin(struct span line, size_t from, size_t at)
+{
+    size_t i = at;
+    if (i > from && line.p[i - 1] == '"') {
+        const uint8_t *open = i - 1 > from ? memrchr(line.p + from, '"', i - 1 - from) : NULL;
+        return open ? (size_t)(open - line.p) : from;
+    }
+    while (i > from && !parts_words(line.p[i - 1]))
+        i--;
+    return i;
+}
+
+/* A line of prose: what stands before an '@', and in brackets without one, goes. */
+static void value_text(struct span line, bool whole, struct parts *to)
+{
+    static const char *const telling[] = {"sender", "auth", "user ", "user=", "user:", "username", "account", "name=", "ident"};
+    if (!whole)
+        return; /* what is to come may be one of these */
+    for (size_t i = 0; i < sizeof telling / sizeof *telling; i++)
+        if (span_contains_nocase(line, telling[i]))
+            return; /* "(Authenticated sender: alice)", "name=bill.pdf" */
+    size_t kept = 0;
+    for (size_t i = 0; i < line.n; i++) {
+        if (line.p[i] == '@') {
+            size_t begin = word_begin(line, kept, i);
+            parts_add(to, span_of(line.p + kept, begin - kept));
+            kept = i;
+        } else if (line.p[i] == '<') {
+            const uint8_t *end = memchr(line.p + i, '>', line.n - i);
+            size_t n = end ? (size_t)(end - line.p) - i : line.n - i;
+            const uint8_t *at = memrchr(line.p + i, '@', n);
+            parts_add(to, span_of(line.p + kept, i + 1 - kept));
+            kept = at ? (size_t)(at - line.p) : i + n;
+            i = at ? kept : kept - 1;
+        }
+    }
+    parts_add(to, span_from(line, kept));
+}
+
+void personal_value(enum personal_field field, struct span line, bool whole, struct parts *to)
+{
+    size_t n = blanks(line);
+    if (to->most - to->count < ROOM_FOR_ENDS)
+        return;
+    size_t most = to->most;
+    to->most -= ROOM_FOR_ENDS / 2;
+    parts_add(to, span_head(line, n)); /* a field goes on while its lines begin so */
+    line = span_from(line, n);
+    switch (field) {
+    case PERSONAL_DARK: break;
+    case PERSONAL_ID: parts_add(to, line); break;
+    case PERSONAL_TEXT: value_text(line, whole, to); break;
+    case PERSONAL_LIST: value_list(line, to); break;
+    }
+    to->most = most;
+}
+
+enum personal_field personal_field(struct span line, bool whole, struct parts *to)
+{
+    const uint8_t *colon = memchr(line.p, ':', line.n);
+    size_t n = colon ? (size_t)(colon - line.p) : 0;
+    struct span name = span_head(line, n);
+    while (name.n && is_blank(name.p[name.n - 1]))
+        name.n--;
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] <= ' ' || name.p[i] >= 0x7f || name.p[i] == '@')
+            return PERSONAL_DARK;
+    if (name.n == 0)
+        return PERSONAL_DARK;
+    enum personal_field field = field_of(name);
+    if (to->most - to->count >= ROOM_FOR_ENDS)
+        parts_add(to, span_head(line, n + 1));
+    personal_value(field, span_from(line, n + 1), whole, to);
+    return field;
+}
