@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "stats/retention.h"
 #include "stats/storm_json.h"
 
 #define SCHEMA_VERSION 2 /* 1: nothing was sealed yet */
@@ -102,7 +103,7 @@ struct history {
     int directory;                      /* locked while we write; -1 when reading */
     int64_t keep;                       /* ns */
     int64_t batch_since, swept;         /* ns; when the open transaction began, when old alarms were last forgotten */
-    char path[PATH_SIZE];
+    char path[PATH_SIZE], state_directory[PATH_SIZE];
 };
 
 #define OFFSET(field) offsetof(struct history_settings, field)
@@ -160,6 +161,7 @@ static struct history *fresh(const char *directory, struct reason *why)
         return NULL;
     }
     h->directory = -1;
+    span_copy(span_text(directory), h->state_directory, sizeof h->state_directory);
     if ((size_t)snprintf(h->path, sizeof h->path, "%s/history.db", directory) >= sizeof h->path) {
         reason_say(why, "%.100s...: the path is too long; choose a shorter state_directory", directory);
         free(h);
@@ -472,12 +474,13 @@ static bool forget_old(struct history *h, int64_t now)
 
 bool history_tick(struct history *h, int64_t now, struct reason *why)
 {
-    if ((h->swept == TIME_UNKNOWN || now - h->swept >= HOUR) && !forget_old(h, now))
+    bool sweep = h->swept == TIME_UNKNOWN || now - h->swept >= HOUR;
+    if (sweep && !forget_old(h, now))
         return sql_failed(h, "forget old alarms", why);
-    if (sqlite3_get_autocommit(h->db))
-        return true;
+    if (!sqlite3_get_autocommit(h->db) && run(h, COMMIT) != SQLITE_OK)
+        return sql_failed(h, "write the alarms of the last second", why);
     h->batch_since = now;
-    return run(h, COMMIT) == SQLITE_OK || sql_failed(h, "write the alarms of the last second", why);
+    return !sweep || (history_settle(h, why) && retention_sweep(h, h->state_directory, h->keep, now, why));
 }
 
 /* ---- reading ---- */

@@ -14,6 +14,7 @@
 #include "stats/keyring.h"
 #include "stats/mask.h"
 #include "stats/privacy.h"
+#include "stats/reveal.h"
 #include "stats/seal.h"
 #include "stats/storm_json.h"
 
@@ -389,6 +390,123 @@ static void what_was_clear_is_adopted(void **state)
     history_close(h);
 }
 
+static void put_file(const char *name, const char *text)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static bool has_file(const char *name)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return access(path, F_OK) == 0;
+}
+
+static bool count_reveal(void *user, const struct reveal *r)
+{
+    assert_string_equal(r->who, "Jo");
+    ++*(int *)user;
+    return true;
+}
+
+static int reveals(const char *alarm)
+{
+    int n = 0;
+    struct reason why;
+    assert_true(reveal_all(directory, alarm, count_reveal, &n, &why));
+    return n;
+}
+
+static void who_reveals_is_noted_first(void **state)
+{
+    (void)state;
+    struct storm_host host;
+    struct storm_event event;
+    struct storm s = sample(&host, &event);
+    struct reason why = {""};
+    struct history *h = open_history();
+    struct privacy *p = privacy_of("pseudonym", 30 * DAY);
+    struct storm *masked = privacy_storm(p, &s), *clear;
+    assert_true(privacy_store(p, h, &s, masked, NOW, &why));
+    assert_true(history_tick(h, NOW + NS_PER_SECOND, &why));
+    struct reveal asked = {.time = NOW, .alarm = "20261124T032647Z-1", .who = "Jo", .from = "192.0.2.1", .reason = "  "};
+    assert_null(reveal_storm(directory, &asked, &why)); /* no reason */
+    assert_int_equal(reveals(NULL), 0);
+    snprintf(asked.reason, sizeof asked.reason, "ticket \"7\"\n");
+    assert_non_null(clear = reveal_storm(directory, &asked, &why));
+    assert_string_equal(clear->from, s.from);
+    storm_json_free(clear);
+    assert_int_equal(reveals(NULL), 1);
+    assert_int_equal(reveals(s.id), 1);
+    assert_int_equal(reveals("another"), 0);
+    snprintf(asked.alarm, sizeof asked.alarm, "none");
+    assert_null(reveal_storm(directory, &asked, &why));
+    assert_int_equal(reveals(NULL), 1);
+    assert_true(reveal_forget(directory, NOW, &why));
+    assert_int_equal(reveals(NULL), 1);
+    assert_true(reveal_forget(directory, NOW + 1, &why));
+    assert_int_equal(reveals(NULL), 0);
+
+    char command[256];
+    snprintf(command, sizeof command, "rm %s/reveals.log && mkdir %s/reveals.log", directory, directory);
+    assert_int_equal(system(command), 0);
+    snprintf(asked.alarm, sizeof asked.alarm, "%s", s.id);
+    assert_null(reveal_storm(directory, &asked, &why)); /* what cannot be noted is not revealed */
+    assert_non_null(strstr(why.text, "nothing is revealed"));
+    storm_json_free(masked);
+    privacy_free(p);
+    history_close(h);
+}
+
+/* Days pass on a scripted clock. */
+static void retention_takes_all_of_an_alarm(void **state)
+{
+    (void)state;
+    struct storm_host host;
+    struct storm_event event;
+    struct storm s = sample(&host, &event);
+    struct reason why = {""};
+    struct history *h = open_history();
+    struct privacy *p = privacy_of("domain", 30 * DAY);
+    char path[160];
+    snprintf(path, sizeof path, "%s/evidence", directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    put_file("evidence/20261124T032647Z-1.pcapng", "x");
+    put_file("evidence/20261124T032647Z-2.pcapng", "x"); /* of no alarm */
+    put_file("evidence/notes.txt", "x");
+    s.state = STATE_CLEARED;
+    s.cleared = NOW;
+    struct storm *masked = privacy_storm(p, &s);
+    assert_true(privacy_store(p, h, &s, masked, NOW, &why));
+    assert_true(history_tick(h, NOW + NS_PER_SECOND, &why));
+    struct reveal asked = {.time = NOW, .alarm = "20261124T032647Z-1", .who = "Jo", .reason = "ticket 7"};
+    struct storm *clear = reveal_storm(directory, &asked, &why);
+    assert_non_null(clear);
+    storm_json_free(clear);
+    assert_true(has_file("evidence/20261124T032647Z-2.pcapng")); /* its alarm may still be on its way */
+    assert_true(history_tick(h, NOW + 2 * DAY, &why));
+    assert_false(has_file("evidence/20261124T032647Z-2.pcapng"));
+    assert_true(history_tick(h, NOW + 399 * DAY, &why));
+    assert_true(has_file("evidence/20261124T032647Z-1.pcapng"));
+    assert_true(history_has(h, s.id));
+    assert_int_equal(reveals(NULL), 1);
+    assert_true(history_tick(h, NOW + 401 * DAY, &why));
+    assert_false(has_file("evidence/20261124T032647Z-1.pcapng"));
+    assert_true(has_file("evidence/notes.txt"));
+    assert_false(history_has(h, s.id));
+    assert_int_equal(reveals(NULL), 0);
+    snprintf(path, sizeof path, "grep -q 'mx.bank.example' %s/history.db*", directory);
+    assert_int_not_equal(system(path), 0); /* nor in what SQLite keeps of deleted rows */
+    storm_json_free(masked);
+    privacy_free(p);
+    history_close(h);
+}
+
 static void settings_are_checked(void **state)
 {
     (void)state;
@@ -406,6 +524,7 @@ int main(void)
         cmocka_unit_test(ids_stay), cmocka_unit_test(addresses_alone), cmocka_unit_test(pseudonyms_are_stable_and_keyed),
         ON_DISK(storms_are_masked_in_every_text), ON_DISK(no_text_of_the_trace_is_forgotten), ON_DISK(a_seal_opens_with_its_key_alone),
         ON_DISK(keys_rotate_and_go), ON_DISK(the_clear_storm_is_sealed_beside_the_masked_one), ON_DISK(what_was_clear_is_adopted),
+        ON_DISK(who_reveals_is_noted_first), ON_DISK(retention_takes_all_of_an_alarm),
         cmocka_unit_test(settings_are_checked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
