@@ -42,13 +42,15 @@ void command_wait(struct smtp *s, enum verb verb, struct span argument, struct c
         pending_give_up(s, now); /* nobody answers */
     struct command c = {
         .time = now, .content = content, .length = (uint32_t)argument.n, .verb = (uint8_t)verb, .last = last, .touched = s->unsure};
-    uint32_t n = s->pending.n;
-    if (text_add(s->d->stock, &s->pending, span_of(&c, sizeof c), PENDING_MOST) == sizeof c &&
-        text_add(s->d->stock, &s->pending, argument, PENDING_MOST) == argument.n)
+    uint8_t *p = text_more(s->d->stock, &s->pending, sizeof c + argument.n, PENDING_MOST);
+    if (!p) { /* no memory: from here on replies are one ahead of what waits for them */
+        s->unsure = true;
+        content_release(s, content);
         return;
-    s->pending.n = n; /* no memory: from here on replies are one ahead of what waits for them */
-    s->unsure = true;
-    content_release(s, content);
+    }
+    memcpy(p, &c, sizeof c);
+    if (argument.n)
+        memcpy(p + sizeof c, argument.p, argument.n);
 }
 
 /* "FROM:<path> SIZE=1", "TO: <path> NOTIFY=NEVER": the path, without <> and source route. */

@@ -1,4 +1,5 @@
-/* In: the bytes of message content.  Out: where it ends; its header and the start of its body, kept until the reply; nothing else of it. */
+/* In: the bytes of message content.  Out: where it ends; its header, kept until the reply; the fingerprint of its body; of a bounce the start of
+ * the body; nothing else of it. */
 #include "smtpdissect/find.h"
 #include "smtpdissect/session.h"
 
@@ -50,12 +51,13 @@ size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end)
 
 /* ---- what is kept ------------------------------------------------------------------------------------------------------------ */
 
+enum { LINE_MIDDLE, LINE_BEGIN, LINE_BEGIN_CR }; /* of the header: where the next byte stands in its line; after a CR that begins it */
+
 struct content *content_new(struct smtp *s, bool report)
 {
     struct content *c = pool_get(s->d->contents);
-    if (!c)
-        return NULL;
-    *c = (struct content){.end = TIME_UNKNOWN, .references = 1, .report = report, .keep = (uint32_t)s->d->settings.header_bytes};
+    if (c)
+        *c = (struct content){.end = TIME_UNKNOWN, .references = 1, .report = report, .line = LINE_BEGIN};
     return c;
 }
 
@@ -67,47 +69,75 @@ void content_release(struct smtp *s, struct content *c)
     pool_put(s->d->contents, c);
 }
 
-/* The empty line that ends the header: header_end is the first byte of the body. */
-static void find_header_end(struct content *c)
+/* How many of the bytes, at least one, are of the header, with the empty line that ends it; *ended: that line is whole. */
+static size_t scan_header(uint8_t *line, struct span bytes, bool *ended)
 {
-    struct span kept = text_span(&c->kept);
-    if (c->searched < 2) { /* an empty line before all others */
-        size_t n = kept.n && kept.p[0] == '\r';
-        if (kept.n > n && kept.p[n] == '\n') {
-            c->header_end = (uint32_t)n + 1;
-            return;
-        }
+    *ended = true;
+    if (*line != LINE_MIDDLE) {
+        size_t n = *line == LINE_BEGIN && bytes.p[0] == '\r';
+        if (n < bytes.n && bytes.p[n] == '\n')
+            return n + 1;
     }
-    /* "\n\n" or "\n\r\n", of which all but the last byte may have been there before */
-    size_t at = c->searched > 2 ? c->searched - 2 : 0;
-    for (; (at += find_pair(span_from(kept, at), '\n', '\n', '\r')) < kept.n; at++) {
-        size_t last = at + (kept.p[at + 1] == '\r' ? 2 : 1);
-        if (last < kept.n && kept.p[last] == '\n') {
-            c->header_end = (uint32_t)last + 1;
-            return;
-        }
+    for (size_t at = 0; (at += find_pair(span_from(bytes, at), '\n', '\n', '\r')) < bytes.n; at++) {
+        size_t last = at + (bytes.p[at + 1] == '\r' ? 2 : 1);
+        if (last < bytes.n && bytes.p[last] == '\n')
+            return last + 1;
     }
-    c->searched = c->kept.n;
+    *ended = false;
+    uint8_t last = bytes.p[bytes.n - 1];
+    bool begun = bytes.n > 1 ? bytes.p[bytes.n - 2] == '\n' : *line == LINE_BEGIN; /* before the last byte */
+    *line = last == '\n' ? LINE_BEGIN : last == '\r' && begun ? LINE_BEGIN_CR : LINE_MIDDLE;
+    return bytes.n;
+}
+
+/* Gives the fingerprint the lines of the body's start; only one that has not ended is kept. */
+static void take_body(struct smtp *s, struct content *c, struct span bytes)
+{
+    bytes = span_head(bytes, BODY_READ - c->body_seen);
+    c->body_seen = (uint16_t)(c->body_seen + bytes.n);
+    if (fingerprint_full(&c->fingerprint))
+        return;
+    if (c->kept.n > c->header_end) {
+        size_t lf = find_byte(bytes, '\n');
+        struct span part = span_head(bytes, lf + 1);
+        c->body_cut = text_add(s->d->stock, &c->kept, part, c->kept.n + BODY_READ) < part.n;
+        if (lf == bytes.n || c->body_cut)
+            return;
+        fingerprint_add(&c->fingerprint, span_from(text_span(&c->kept), c->header_end));
+        c->kept.n = c->header_end;
+        bytes = span_from(bytes, part.n);
+    }
+    const uint8_t *lf = bytes.n && c->body_seen < BODY_READ ? memrchr(bytes.p, '\n', bytes.n) : NULL;
+    struct span lines = span_head(bytes, c->body_seen == BODY_READ ? bytes.n : lf ? (size_t)(lf - bytes.p) + 1 : 0);
+    struct span rest = span_from(bytes, lines.n);
+    if (lines.n)
+        fingerprint_add(&c->fingerprint, lines);
+    if (rest.n && !fingerprint_full(&c->fingerprint))
+        c->body_cut = text_add(s->d->stock, &c->kept, rest, c->kept.n + BODY_READ) < rest.n;
 }
 
 void content_take(struct smtp *s, struct content *c, struct span bytes)
 {
     c->bytes += bytes.n;
-    if (c->header_cut || c->kept.n >= c->keep)
+    if (c->header_cut || c->body_cut || bytes.n == 0)
         return;
-    size_t taken = text_add(s->d->stock, &c->kept, bytes, c->keep);
-    if (c->header_end)
-        return;
-    find_header_end(c);
-    if (c->header_end) {
-        c->keep = c->header_end + (c->report ? REPORT_KEPT : BODY_KEPT);
-        if (c->kept.n > c->keep)
-            c->kept.n = c->keep;
-        text_add(s->d->stock, &c->kept, span_from(bytes, taken), c->keep);
-    } else if (taken < bytes.n) {
-        c->header_cut = true;
-        s->d->counters.headers_cut++;
+    if (!c->header_end) {
+        bool ended;
+        size_t n = scan_header(&c->line, bytes, &ended);
+        if (text_add(s->d->stock, &c->kept, span_head(bytes, n), (size_t)s->d->settings.header_bytes) < n) {
+            c->header_cut = true;
+            s->d->counters.headers_cut++;
+            return;
+        }
+        if (!ended)
+            return;
+        c->header_end = c->kept.n;
+        bytes = span_from(bytes, n);
     }
+    if (c->report)
+        text_add(s->d->stock, &c->kept, bytes, c->header_end + REPORT_KEPT);
+    else if (c->body_seen < BODY_READ)
+        take_body(s, c, bytes);
 }
 
 void content_gap(struct content *c, uint64_t n)
@@ -118,8 +148,20 @@ void content_gap(struct content *c, uint64_t n)
         c->header_cut = true;
         const uint8_t *lf = c->kept.n ? memrchr(c->kept.p, '\n', c->kept.n) : NULL;
         c->kept.n = lf ? (uint32_t)(lf - c->kept.p) + 1 : 0;
-    } else if (c->kept.n < c->keep) { /* the fingerprint and a bounce's report end here */
-        c->body_cut = true;
-        c->keep = c->kept.n;
+    } else if (c->report ? c->kept.n < c->header_end + REPORT_KEPT : c->body_seen < BODY_READ) {
+        c->body_cut = true; /* the fingerprint and a bounce's report end here */
     }
+}
+
+uint64_t content_fingerprint(const struct content *c)
+{
+    struct span rest = span_from(text_span(&c->kept), c->header_end);
+    if (c->body_cut || !c->header_end)
+        return 0;
+    if (c->report)
+        return fingerprint_of(span_head(rest, BODY_READ));
+    struct fingerprint whole = c->fingerprint;
+    if (rest.n)
+        fingerprint_add(&whole, rest);
+    return fingerprint_end(&whole);
 }

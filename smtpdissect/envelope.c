@@ -11,8 +11,7 @@ static struct envelope *envelope_new(struct smtp *s, int64_t mail_time)
 
 static void envelope_free(struct smtp *s, struct envelope *e)
 {
-    text_clear(s->d->stock, &e->reverse_path);
-    text_clear(s->d->stock, &e->recipients);
+    text_clear(s->d->stock, &e->text);
     pool_put(s->d->envelopes, e);
 }
 
@@ -30,7 +29,8 @@ void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched
     struct envelope *e = envelope_new(s, mail_time);
     if (!e)
         return;
-    text_add(s->d->stock, &e->reverse_path, path, LINE_MOST);
+    e->path_length = (uint32_t)text_add(s->d->stock, &e->text, path, LINE_MOST);
+    e->answered_at = e->path_length;
     e->null_reverse_path = path.n == 0;
     e->uncertain = touched || code == 0;
     s->envelope = e;
@@ -53,15 +53,16 @@ void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t n
         e->uncertain = true;
     struct kept_recipient r = {.code = code, .length = (uint32_t)address.n};
     bool good = code >= 200 && code < 300;
-    uint32_t before = e->recipients.n;
     e->accepted += good;
-    if (e->count >= s->d->settings.recipients || text_add(s->d->stock, &e->recipients, span_of(&r, sizeof r), UINT32_MAX / 2) < sizeof r ||
-        text_add(s->d->stock, &e->recipients, address, UINT32_MAX / 2) < address.n) {
-        e->recipients.n = before;
+    uint8_t *p = e->count < s->d->settings.recipients ? text_more(s->d->stock, &e->text, sizeof r + address.n, UINT32_MAX / 2) : NULL;
+    if (!p) {
         e->dropped++;
         s->d->counters.recipients_dropped++;
         return;
     }
+    memcpy(p, &r, sizeof r);
+    if (address.n)
+        memcpy(p + sizeof r, address.p, address.n);
     e->count++;
 }
 
@@ -71,12 +72,12 @@ static void list_recipients(struct smtp *s, const struct envelope *e, struct tra
     struct recipient *list = arena_get(s->d->arena, e->count * sizeof *list);
     if (!list || e->count == 0)
         return;
-    uint32_t at = 0;
+    uint32_t at = e->path_length;
     for (uint32_t i = 0; i < e->count; i++) {
         struct kept_recipient r;
-        memcpy(&r, e->recipients.p + at, sizeof r);
+        memcpy(&r, e->text.p + at, sizeof r);
         at += (uint32_t)sizeof r;
-        struct span address = span_of(e->recipients.p + at, r.length);
+        struct span address = span_of(e->text.p + at, r.length);
         bool good = r.code >= 200 && r.code < 300;
         list[i] = (struct recipient){address, address_hash(address), r.code, good ? (s->lmtp ? r.final_code : t->code) : 0};
         at += r.length;
@@ -93,10 +94,9 @@ static void read_content(struct smtp *s, struct content *c, struct transaction *
     t->gap_bytes = c->gap_bytes;
     t->data_end = c->end;
     header_parse(s->d->arena, span_head(kept, header), c->header_end != 0, &t->header);
-    struct span body = span_from(kept, header);
-    t->body_fingerprint = c->body_cut ? 0 : fingerprint_of(span_head(body, BODY_KEPT));
-    if (t->null_reverse_path) {
-        report_parse(s->d->arena, body, &t->header, &t->report);
+    t->body_fingerprint = content_fingerprint(c);
+    if (t->null_reverse_path && c->report) {
+        report_parse(s->d->arena, span_from(kept, header), &t->header, &t->report);
         s->d->counters.reports += t->report.present;
     }
 }
@@ -140,7 +140,7 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
         .mail_time = e->mail_time,
         .data_end = TIME_UNKNOWN,
         .end = now,
-        .reverse_path = text_span(&e->reverse_path),
+        .reverse_path = span_head(text_span(&e->text), e->path_length),
         .null_reverse_path = e->null_reverse_path,
         .recipients_dropped = e->dropped,
         .code = code || c ? code : e->code,

@@ -1,4 +1,4 @@
-/* In: the start of a message's body. Out: a hash of its text that survives what servers do on the way: folding, 8-bit text made
+/* In: the start of a message's body, as it comes. Out: a hash of its text that survives what servers do on the way: folding, 8-bit text made
  * quoted-printable and back, other MIME boundaries. Only letters and digits count, lowered; MIME boundaries, part headers and soft line
  * breaks are passed over. */
 #include "base/hash.h"
@@ -27,59 +27,87 @@ static int hex(uint8_t c)
 #define HIGH(c)    SIXTEEN(c), SIXTEEN((c) + 16), SIXTEEN((c) + 32), SIXTEEN((c) + 48)
 static const uint8_t counts_as[256] = {['0'] = DIGITS, ['A'] = LETTERS, ['a'] = LETTERS, [0x80] = HIGH(0x80), [0xc0] = HIGH(0xc0)};
 
-/* Adds what counts of `text` to the n bytes kept, while there is room; returns how many there are then.  No branch a byte: what counts
- * follows no pattern. */
-static size_t keep(uint8_t kept[SIGNIFICANT_MOST], size_t n, struct span text)
+struct kept { /* what counts, of the lines at hand; first what was left of the lines before */
+    uint8_t p[FINGERPRINT_BLOCK + SIGNIFICANT_MOST];
+    size_t n, most;
+};
+
+/* Keeps what counts of `text`, while there is room.  No branch a byte: what counts follows no pattern. */
+static void keep(struct kept *k, struct span text)
 {
-    while (text.n && n < SIGNIFICANT_MOST) {
-        struct span part = span_head(text, SIGNIFICANT_MOST - n); /* there is room for all of it */
+    while (text.n && k->n < k->most) {
+        struct span part = span_head(text, k->most - k->n); /* there is room for all of it */
+        size_t n = k->n;
         for (size_t i = 0; i < part.n; i++) {
             uint8_t c = counts_as[part.p[i]];
-            kept[n] = c;
+            k->p[n] = c;
             n += c != 0;
         }
+        k->n = n;
         text = span_from(text, part.n);
     }
-    return n;
 }
 
 /* The same with quoted-printable undone (RFC 2045, 6.7). */
-static size_t keep_line(uint8_t kept[SIGNIFICANT_MOST], size_t n, struct span line)
+static void keep_line(struct kept *k, struct span line)
 {
     const uint8_t *mark;
-    while (line.n && n < SIGNIFICANT_MOST && (mark = memchr(line.p, '=', line.n))) {
-        size_t at = (size_t)(mark - line.p);
-        n = keep(kept, n, span_head(line, at));
+    while (line.n && k->n < k->most && (mark = memchr(line.p, '=', line.n))) {
+        size_t at = (size_t)(mark - line.p), taken = 1;
+        keep(k, span_head(line, at));
         line = span_from(line, at);
-        size_t taken = 1;
         if (line.n > 2 && hex(line.p[1]) >= 0 && hex(line.p[2]) >= 0) {
             uint8_t c = (uint8_t)(hex(line.p[1]) << 4 | hex(line.p[2]));
-            n = keep(kept, n, span_of(&c, 1));
+            keep(k, span_of(&c, 1));
             taken = 3;
         }
         line = span_from(line, taken);
     }
-    return keep(kept, n, line);
+    keep(k, line);
+}
+
+bool fingerprint_full(const struct fingerprint *f)
+{
+    return f->count == SIGNIFICANT_MOST;
+}
+
+void fingerprint_add(struct fingerprint *f, struct span lines)
+{
+    size_t left = f->count % FINGERPRINT_BLOCK, at = 0;
+    struct kept k;
+    memcpy(k.p, f->block, sizeof f->block);
+    k.n = left;
+    k.most = left + SIGNIFICANT_MOST - f->count;
+    while (lines.n && k.n < k.most) {
+        const uint8_t *lf = memchr(lines.p, '\n', lines.n);
+        struct span line = span_head(lines, lf ? (size_t)(lf - lines.p) : lines.n);
+        lines = span_from(lines, line.n + 1);
+        line = span_trim(line);
+        if (line.n > 2 && line.p[0] == '-' && line.p[1] == '-') {
+            f->in_part_header = true;
+            continue;
+        }
+        if (line.n == 0)
+            f->in_part_header = false;
+        if (!f->in_part_header && !part_header(line))
+            keep_line(&k, line);
+    }
+    f->count = (uint16_t)(f->count + k.n - left);
+    for (; k.n - at >= FINGERPRINT_BLOCK; at += FINGERPRINT_BLOCK)
+        f->sum = hash_pair(f->sum, hash_bytes(k.p + at, FINGERPRINT_BLOCK));
+    memcpy(f->block, k.p + at, k.n - at);
+}
+
+uint64_t fingerprint_end(const struct fingerprint *f)
+{
+    if (f->count < SIGNIFICANT_LEAST)
+        return 0;
+    return hash_pair(f->sum, hash_bytes(f->block, f->count % FINGERPRINT_BLOCK));
 }
 
 uint64_t fingerprint_of(struct span body)
 {
-    uint8_t kept[SIGNIFICANT_MOST];
-    size_t n = 0;
-    bool in_part_header = false;
-    while (body.n && n < sizeof kept) {
-        const uint8_t *lf = memchr(body.p, '\n', body.n);
-        struct span line = span_head(body, lf ? (size_t)(lf - body.p) : body.n);
-        body = span_from(body, line.n + 1);
-        line = span_trim(line);
-        if (line.n > 2 && line.p[0] == '-' && line.p[1] == '-') {
-            in_part_header = true;
-            continue;
-        }
-        if (line.n == 0)
-            in_part_header = false;
-        if (!in_part_header && !part_header(line))
-            n = keep_line(kept, n, line);
-    }
-    return n < SIGNIFICANT_LEAST ? 0 : hash_bytes(kept, n);
+    struct fingerprint f = {0};
+    fingerprint_add(&f, body);
+    return fingerprint_end(&f);
 }

@@ -143,12 +143,12 @@ static bool lmtp_answer(struct smtp *s, uint16_t code)
         return false;
     struct envelope *e = s->envelope;
     struct kept_recipient r = {0};
-    for (bool given = false; !given && e->answered_at < e->recipients.n; e->answered_at += (uint32_t)sizeof r + r.length) {
-        memcpy(&r, e->recipients.p + e->answered_at, sizeof r);
+    for (bool given = false; !given && e->answered_at < e->text.n; e->answered_at += (uint32_t)sizeof r + r.length) {
+        memcpy(&r, e->text.p + e->answered_at, sizeof r);
         given = r.code >= 200 && r.code <= 299;
         if (given)
             r.final_code = code;
-        memcpy(e->recipients.p + e->answered_at, &r, sizeof r);
+        memcpy(e->text.p + e->answered_at, &r, sizeof r);
     }
     return ++e->answered < e->accepted;
 }

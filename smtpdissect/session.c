@@ -134,7 +134,7 @@ static struct span take_line(struct smtp *s, enum side from, struct span bytes, 
         line_done(s, from, line, now);
         return span_from(bytes, part.n + 1);
     }
-    if (text_add(s->d->stock, carry, part, LINE_MOST) < part.n && !s->overlong[from]) {
+    if (text_add_secret(s->d->stock, carry, part, LINE_MOST) < part.n && !s->overlong[from]) {
         s->overlong[from] = true;
         s->d->counters.lines_too_long++;
     }
@@ -211,7 +211,7 @@ static struct span push_content(struct smtp *s, struct span bytes, int64_t now)
     size_t n = content_scan(&s->scan, bytes, &end);
     if (s->content)
         content_take(s, s->content, span_head(bytes, n));
-    if (s->candidate && text_add(s->d->stock, &s->held, span_head(bytes, n), HELD_MOST) < n) {
+    if (s->candidate && text_add_secret(s->d->stock, &s->held, span_head(bytes, n), HELD_MOST) < n) {
         s->candidate = false; /* so much more content: it was no end */
         text_wipe(s->d->stock, &s->held);
     }
@@ -242,7 +242,7 @@ void session_push_client(struct smtp *s, struct span bytes, int64_t now)
         switch ((enum mode)s->mode) {
         case MODE_LINES: bytes = take_line(s, CLIENT, bytes, now); break;
         case MODE_DATA_WAIT:
-            bytes = span_from(bytes, text_add(s->d->stock, &s->held, bytes, HELD_MOST));
+            bytes = span_from(bytes, text_add_secret(s->d->stock, &s->held, bytes, HELD_MOST));
             if (bytes.n == 0)
                 return;
             session_content_begin(s, now); /* so much can only be content; the reply is late or lost */

@@ -13,7 +13,7 @@
 #define LINE_MOST          4096u        /* bytes of a line kept; RFC 5321 asks 512, RFC 4954 12288 of which the first part matters */
 #define HELD_MOST          (16u << 10)  /* client bytes held while it is not known whether they are commands or content */
 #define PENDING_MOST       (4u << 20)   /* bytes of commands waiting for replies: 50,000 RCPT in one burst */
-#define BODY_KEPT          1024u        /* bytes of a body looked at for its fingerprint */
+#define BODY_READ          1024u        /* bytes of a body looked at for its fingerprint */
 #define PROBE_BYTES        4            /* "220 ", "EHLO" */
 #define GREETING_UNDER_WAY 1            /* struct smtp's multi_code while a multi-line greeting comes in */
 #define REPORT_KEPT        (128u << 10) /* of a bounce's, for what it quotes */
@@ -49,23 +49,33 @@ struct command { /* a command that waits for its reply, as it stands in the queu
     bool touched; /* loss or disorder: its transaction is uncertain */
 };
 
+#define FINGERPRINT_BLOCK 32
+
+struct fingerprint { /* of a body's text, as far as it has been seen; fingerprint.c */
+    uint64_t sum;    /* of whole blocks */
+    uint16_t count;  /* letters and digits */
+    bool in_part_header;
+    uint8_t block[FINGERPRINT_BLOCK]; /* the beginning of the next */
+};
+
 struct content {         /* of one message */
-    struct text kept;    /* header, and the start of the body */
-    uint32_t searched;   /* bytes of kept in which the header's end is not */
+    struct text kept;    /* its header; behind it a bounce's report, or of the body's start the line that has not ended */
     uint32_t header_end; /* 0: not yet */
-    uint32_t keep;       /* bytes to keep at most, header and body */
-    uint64_t bytes, gap_bytes;
-    int64_t end;         /* end of data; TIME_UNKNOWN */
     uint32_t references; /* commands that point here, and the client's side while it sends */
-    bool body_cut;       /* a gap in the part of the body that is kept */
-    bool header_cut;     /* a gap or the bound ended it early */
-    bool report;         /* MAIL FROM:<>: the body may quote another mail */
+    uint64_t bytes, gap_bytes;
+    int64_t end; /* end of data; TIME_UNKNOWN */
+    struct fingerprint fingerprint;
+    uint16_t body_seen; /* bytes of the body's start */
+    uint8_t line;       /* of the header, at hand: content.c */
+    bool body_cut;      /* a gap in the part of the body that matters */
+    bool header_cut;    /* a gap or the bound ended it early */
+    bool report;        /* MAIL FROM:<>: the body may quote another mail */
 };
 
 struct envelope { /* as the server has it */
     int64_t mail_time;
-    struct text reverse_path;
-    struct text recipients; /* struct kept_recipient and its address, one after another */
+    struct text text;     /* the reverse-path; then struct kept_recipient and its address, one after another */
+    uint32_t path_length; /* of the reverse-path */
     uint32_t count, accepted, dropped;
     uint32_t answered, answered_at; /* LMTP: accepted recipients with a final reply; the next of them stands at or after this byte */
     uint16_t code;                  /* with which its DATA was refused, 0: was not */
@@ -170,6 +180,7 @@ struct content *content_new(struct smtp *s, bool report);
 void content_release(struct smtp *s, struct content *c);
 void content_take(struct smtp *s, struct content *c, struct span bytes); /* keeps what is worth keeping */
 void content_gap(struct content *c, uint64_t n);
+uint64_t content_fingerprint(const struct content *c); /* of a content that has ended; 0: too short, or not seen */
 /* Looks for the end of data; returns how many bytes belong to the content (its end included), and whether the end, or a candidate for
  * it, was there. */
 enum content_end { CONTENT_GOES_ON, CONTENT_END, CONTENT_CANDIDATE };
@@ -184,6 +195,9 @@ uint64_t address_domain_hash(struct span address);
 /* Calls found() for each address of a To, Cc or From field. */
 void address_list(struct span field, void (*found)(void *user, struct span address, struct span display), void *user);
 void received_parse(struct span field, struct hop *hop);
+void fingerprint_add(struct fingerprint *f, struct span lines); /* whole lines, but for the last */
+bool fingerprint_full(const struct fingerprint *f);             /* more lines change nothing */
+uint64_t fingerprint_end(const struct fingerprint *f);          /* 0: too little text */
 uint64_t fingerprint_of(struct span body);
 void report_parse(struct arena *a, struct span body, const struct header *top, struct report *r);
 /* tls.c; a reader may be NULL */

@@ -1,5 +1,5 @@
 /* Most texts are a name, a path or a line, and there may be a million of them: up to 256 bytes they come in steps of 16, from pools;
- * above, in powers of two, and emptied ones up to 16 KiB wait in a list of their size. */
+ * above, in four steps from one power of two to the next, and emptied ones up to 16 KiB wait in a list of their size. */
 #include "smtpdissect/text.h"
 
 #include <stdlib.h>
@@ -9,7 +9,8 @@
 #define STEP       16u
 #define SMALL_MOST 256u
 #define LARGE_MOST (16u << 10)
-enum { SMALL_SIZES = SMALL_MOST / STEP, LARGE_SIZES = 6 }; /* 512 bytes to 16 KiB */
+#define STEPS      4u /* from a power of two to the next */
+enum { SMALL_SIZES = SMALL_MOST / STEP, LARGE_SIZES = 6 * STEPS }; /* 320 bytes to 16 KiB */
 
 struct vacant {
     struct vacant *next;
@@ -48,28 +49,39 @@ void stock_free(struct stock *s)
     free(s);
 }
 
+/* The greatest power of two below `size`, which is at least 2. */
+static uint32_t power_below(uint32_t size)
+{
+    return 1u << (31 - __builtin_clz(size - 1));
+}
+
 static uint32_t size_for(size_t need)
 {
     if (need <= SMALL_MOST)
         return (uint32_t)(need + STEP - 1) / STEP * STEP;
-    uint32_t size = SMALL_MOST;
-    while (size < need)
-        size *= 2;
-    return size;
+    uint32_t step = power_below((uint32_t)need) / STEPS;
+    return (uint32_t)(need + step - 1) / step * step;
 }
 
-static struct vacant **vacant_of(struct stock *stock, uint32_t size)
+static unsigned list_of(uint32_t size)
 {
-    return &stock->vacant[__builtin_ctz(size) - __builtin_ctz(SMALL_MOST) - 1];
+    uint32_t power = power_below(size);
+    return (unsigned)(__builtin_ctz(power) - __builtin_ctz(SMALL_MOST)) * STEPS + (size - power) / (power / STEPS) - 1;
 }
 
-/* The first of the vacant texts of a size; NULL: none. */
-static struct vacant *take_vacant(struct stock *stock, uint32_t size)
+static uint32_t size_of_list(unsigned list)
 {
-    struct vacant **list = vacant_of(stock, size), *v = *list;
+    uint32_t power = SMALL_MOST << list / STEPS;
+    return power + power / STEPS * (list % STEPS + 1);
+}
+
+/* The first vacant text of a list; NULL: none. */
+static struct vacant *take_vacant(struct stock *stock, unsigned list)
+{
+    struct vacant *v = stock->vacant[list];
     if (v) {
-        *list = v->next;
-        stock->idle -= size;
+        stock->vacant[list] = v->next;
+        stock->idle -= size_of_list(list);
     }
     return v;
 }
@@ -77,9 +89,9 @@ static struct vacant *take_vacant(struct stock *stock, uint32_t size)
 /* Gives vacant texts back to the system until there is room for `size` more within the bound, the largest first. */
 static void make_room(struct stock *stock, uint32_t size)
 {
-    for (uint32_t one = LARGE_MOST; one > SMALL_MOST; one /= 2)
+    for (unsigned list = LARGE_SIZES; list-- > 0;)
         while (stock->used + stock->idle + size > stock->most) {
-            struct vacant *v = take_vacant(stock, one);
+            struct vacant *v = take_vacant(stock, list);
             if (!v)
                 break;
             free(v);
@@ -90,7 +102,7 @@ static uint8_t *take(struct stock *stock, uint32_t size)
 {
     if (size <= SMALL_MOST)
         return pool_get(stock->small[size / STEP - 1]);
-    struct vacant *v = size <= LARGE_MOST ? take_vacant(stock, size) : NULL;
+    struct vacant *v = size <= LARGE_MOST ? take_vacant(stock, list_of(size)) : NULL;
     if (v)
         return (uint8_t *)v;
     make_room(stock, size);
@@ -107,38 +119,58 @@ static void give(struct stock *stock, uint8_t *p, uint32_t size)
     } else if (size > LARGE_MOST) {
         free(p);
     } else {
-        struct vacant *v = (struct vacant *)(void *)p, **list = vacant_of(stock, size);
+        struct vacant *v = (struct vacant *)(void *)p, **list = &stock->vacant[list_of(size)];
         v->next = *list;
         *list = v;
         stock->idle += size;
     }
 }
 
-static bool grow(struct stock *stock, struct text *t, size_t need)
+static bool grow(struct stock *stock, struct text *t, size_t need, bool secret)
 {
     uint32_t size = size_for(need);
     uint8_t *p = size <= stock->most - stock->used ? take(stock, size) : NULL;
     if (!p)
         return false;
     stock->used += size;
-    if (t->n) {
+    if (t->n)
         memcpy(p, t->p, t->n);
-        explicit_bzero(t->p, t->n); /* it may be half a password */
-    }
+    if (t->n && secret)
+        explicit_bzero(t->p, t->n);
     give(stock, t->p, t->size);
     t->p = p;
     t->size = size;
     return true;
 }
 
-size_t text_add(struct stock *stock, struct text *t, struct span s, size_t most)
+static size_t add(struct stock *stock, struct text *t, struct span s, size_t most, bool secret)
 {
     size_t n = t->n >= most ? 0 : s.n < most - t->n ? s.n : most - t->n;
-    if (n == 0 || (t->n + n > t->size && !grow(stock, t, t->n + n)))
+    if (n == 0 || (t->n + n > t->size && !grow(stock, t, t->n + n, secret)))
         return 0;
     memcpy(t->p + t->n, s.p, n);
     t->n += (uint32_t)n;
     return n;
+}
+
+size_t text_add(struct stock *stock, struct text *t, struct span s, size_t most)
+{
+    return add(stock, t, s, most, false);
+}
+
+size_t text_add_secret(struct stock *stock, struct text *t, struct span s, size_t most)
+{
+    return add(stock, t, s, most, true);
+}
+
+uint8_t *text_more(struct stock *stock, struct text *t, size_t n, size_t most)
+{
+    size_t need = t->n + n, twice = t->size * (size_t)2;
+    if (need > most || (need > t->size && !grow(stock, t, need > twice ? need : twice, false)))
+        return NULL;
+    uint8_t *p = t->p + t->n;
+    t->n = (uint32_t)need;
+    return p;
 }
 
 void text_clear(struct stock *stock, struct text *t)

@@ -1,9 +1,9 @@
 /* What a mail costs in smtpdissect/ alone: what capture/ makes of a file is written down once, then played back to a dissector that hands
  * its records to nobody.  `dissect_bench FILE.pcap [ROUNDS]`: nanoseconds of this core a mail, minimum of the rounds, and bytes of memory
  * a connection open at once.  Instructions: valgrind --tool=callgrind --toggle-collect=replay. */
-#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "capture/capture.h"
@@ -31,7 +31,7 @@ static struct {
 } script;
 
 static uint64_t messages, open_most;
-static size_t heap_most;
+static size_t resident_most;
 
 static void *grown(void *p, size_t n)
 {
@@ -144,16 +144,24 @@ static void play(struct dissector *d, struct smtp **session, const struct event 
     }
 }
 
+static size_t resident(void) /* bytes of this process */
+{
+    unsigned long all, here = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f || fscanf(f, "%lu %lu", &all, &here) != 2)
+        here = 0;
+    if (f)
+        fclose(f);
+    return here * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 __attribute__((noinline)) static void replay(struct dissector *d, struct smtp **session)
 {
     size_t step = script.count / LOOKS + 1;
     for (size_t i = 0; i < script.count; i++) {
         play(d, session, &script.events[i]);
-        if (i % step == 0) {
-            struct mallinfo2 heap = mallinfo2();
-            if (heap.uordblks + heap.hblkhd > heap_most)
-                heap_most = heap.uordblks + heap.hblkhd;
-        }
+        if (i % step == 0 && resident() > resident_most)
+            resident_most = resident();
     }
 }
 
@@ -188,7 +196,7 @@ int main(int argc, char **argv)
     struct smtp_sink sink = {take_transaction, take_session, NULL};
     defaults(smtp_settings_list, smtp_settings_count, &settings);
     double best = 0;
-    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    size_t before = resident();
     for (long rounds = argc == 3 ? atol(argv[2]) : 5; rounds > 0; rounds--) {
         struct dissector *d = dissector_new(&settings, &sink);
         if (!d)
@@ -203,6 +211,6 @@ int main(int argc, char **argv)
     double mails = messages ? (double)messages : 1, open = open_most ? (double)open_most : 1;
     printf("%zu events, %llu mails: %.0f ns a mail; %llu connections open at once: %.0f bytes each\n", script.count,
         (unsigned long long)messages, best / mails, (unsigned long long)open_most,
-        heap_most > before ? (double)(heap_most - before) / open : 0);
+        resident_most > before ? (double)(resident_most - before) / open : 0);
     return 0;
 }
