@@ -88,6 +88,14 @@ static int64_t pause_after(const struct courier *c, uint32_t failures)
     return pause - clock_monotonic() % (pause / 5 + 1);
 }
 
+static bool is_stopping(struct courier *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool yes = c->stopping;
+    pthread_mutex_unlock(&c->lock);
+    return yes;
+}
+
 static bool parting(struct courier *c)
 {
     pthread_mutex_lock(&c->lock);
@@ -148,9 +156,11 @@ static void *courier_run(void *arg)
         courier_count(c, 0, dropped);
         if (n)
             on = deliver(c, n);
+        else if (is_stopping(c))
+            on = false;
         else {
             refresh(c);
-            on = rest(c, NS_PER_SECOND, true);
+            rest(c, NS_PER_SECOND, true);
         }
         notice_free(n);
     }

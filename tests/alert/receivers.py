@@ -511,6 +511,10 @@ class Watch(Daemon):
         until(10, self.said, lambda: self.connectable(self.port))
         return self
 
+    def children(self):
+        with open("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)) as f:
+            return [int(pid) for pid in f.read().split()]
+
     def get(self, path):
         with urllib.request.urlopen("http://127.0.0.1:%d%s" % (self.port, path), timeout=5) as answer:
             return answer.read().decode()
