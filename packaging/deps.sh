@@ -8,7 +8,7 @@ receivers="snmp snmpd snmptrapd smitools python3-pysnmp4 python3-pysnmp4-mibs rs
 # a mail server to send an alarm by; a machine that has another one keeps it, and that test is skipped
 [ -e /usr/sbin/sendmail ] || receivers="$receivers postfix"
 check="libcmocka-dev clang libclang-rt-dev clang-tidy cppcheck valgrind jq zstd libc6-dbg
-    python3 openssl curl $receivers"
+    python3 openssl curl iproute2 tcpreplay tcpdump $receivers"
 case ${1:-build} in
 build) want="$build" ;;
 check) want="$build $check" ;;

@@ -94,28 +94,42 @@ static void sensor_alive(struct desk *d, bool alive, const char *why)
 
 /* ---- from the sensor ------------------------------------------------------------------------------------------------------------ */
 
+static void store(struct desk *d, const struct storm *clear, const struct storm *s)
+{
+    struct reason why;
+    if (!privacy_store(d->privacy, d->history, clear, s, s->updated, &why))
+        part_failed(d, "history", &d->history_failed, &why);
+}
+
+/* The channels first and the history next, and on disk at once: should we die here, alert/ and the history know what was told. */
 static void tell_people(struct desk *d, const struct storm *clear, const struct storm *s, enum news news)
 {
     char when[TIME_TEXT];
     struct reason why;
+    alert_storm(d->alert, s, news_text(news));
+    store(d, clear, s);
+    if (news != NEWS_UPDATED && !history_tick(d->history, s->updated, &why))
+        part_failed(d, "history", &d->history_failed, &why);
     printf("%.19sZ %s %s %s %s: %s\n", clock_text(s->updated, when), news_text(news), storm_severity_text(s->severity),
         storm_kind_text(s->kind), s->id, s->why);
     fflush(stdout);
-    alert_storm(d->alert, s, news_text(news)); /* before the history: told twice is better than never, and alert/ knows what it told */
-    if (!privacy_store(d->privacy, d->history, clear, s, s->updated, &why))
-        part_failed(d, "history", &d->history_failed, &why);
     if (d->web)
         web_storm(d->web, s, news_text(news));
 }
 
 /* The storm in clear stops here: what others see, keep and are sent is masked. */
-static void storm_told(struct desk *d, const json_t *object, struct span text)
+static void storm_told(struct desk *d, const json_t *object, struct span text, bool numbers_only)
 {
     struct reason why = {"out of memory"};
     struct storm *clear = storm_json_parse(object, &why), *s = clear ? privacy_storm(d->privacy, clear) : NULL;
     if (!s)
         log_line(LOG_LEVEL_WARNING, "a change of an alarm could not be told: %s", why.text);
-    for (enum news news; s && (news = tellings_news(d->tellings, s, text, d->history)) != NEWS_NONE;) {
+    if (s && numbers_only) {
+        store(d, clear, s);
+        if (d->web)
+            web_storm(d->web, s, news_text(NEWS_UPDATED));
+    }
+    for (enum news news; s && !numbers_only && (news = tellings_news(d->tellings, s, text, d->history)) != NEWS_NONE;) {
         tell_people(d, clear, s, news);
         if (news != NEWS_RAISED)
             break;
@@ -263,7 +277,7 @@ static void sensor_said(void *user, uint32_t type, struct span body, int fd)
 {
     struct desk *d = user;
     d->posts++;
-    bool is_json = type == POST_STORM || type == POST_MESSAGES || type == POST_ANSWER;
+    bool is_json = type == POST_STORM || type == POST_NUMBERS || type == POST_MESSAGES || type == POST_ANSWER;
     json_t *object = is_json ? json_loadb((const char *)body.p, body.n, 0, NULL) : NULL;
     if (fd >= 0)
         close(fd);
@@ -280,7 +294,9 @@ static void sensor_said(void *user, uint32_t type, struct span body, int fd)
     else if (type == POST_GOODBYE)
         d->sensor_over = true;
     else if (type == POST_STORM && object)
-        storm_told(d, object, body);
+        storm_told(d, object, body, false);
+    else if (type == POST_NUMBERS && object)
+        storm_told(d, object, body, true);
     else if (type == POST_MESSAGES && object)
         messages_told(d, object);
     else if (type == POST_ANSWER && object)
@@ -306,7 +322,7 @@ static json_t *trace(void *user, const char *message_id, const char *address, st
 {
     struct desk *d = user;
     json_t *answer = questions_ask(
-        d->questions, json_pack("{s:s, s:s?, s:s?}", "what", "trace", "message_id", message_id, "address", address), why);
+        d->questions, json_pack("{s:s, s:s*, s:s*}", "what", "trace", "message_id", message_id, "address", address), why);
     const char *error = json_string_value(json_object_get(answer, "error"));
     if (!error)
         return answer;

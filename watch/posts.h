@@ -10,6 +10,7 @@ enum post {
     /* sensor to desk */
     POST_HELLO = 1, /* struct hello: a channel between them has just been made */
     POST_STORM,     /* JSON: storm_json_bare() of a storm as it is now */
+    POST_NUMBERS,   /* JSON: the same of one of which nothing is news but its numbers */
     POST_REPORT,    /* struct sensor_report, each second of packet time */
     POST_MESSAGES,  /* JSON, every two seconds: what GET /api/v1/messages serves */
     POST_HOSTS,     /* struct host_row, ALERT_HOSTS at most: the mail servers seen, every few seconds */

@@ -20,7 +20,13 @@
 #include "watch/sandbox.h"
 
 #define START_WAIT (10 * NS_PER_SECOND)  /* for a desk that restores; then it begins without */
+#define NUMBERED 256                     /* storms, the latest, of which the growth is told */
 #define FAREWELL (5 * NS_PER_SECOND)     /* for the desk to take what was told last */
+
+struct numbers { /* of a storm, as told */
+    int64_t raised;
+    uint64_t copies, deliveries;
+};
 
 struct observer {
     const struct plan *plan;
@@ -31,6 +37,7 @@ struct observer {
     int readable;          /* epoll: either has something to say */
     bool started;          /* POST_START has come, or was waited for in vain */
     size_t untold;         /* storms from this one on are to be told anew; SIZE_MAX: none */
+    struct numbers numbers[NUMBERED];
     uint64_t evidence_lost;
     int64_t hosts_told;    /* monotonic ns */
 };
@@ -82,6 +89,22 @@ static void storm_changed(void *user, const struct storm *s, enum storm_change c
         o->untold = 0;
 }
 
+/* Numbers grow faster than news comes: every two seconds the pages and the history get those of the storms that grew. */
+static void tell_numbers(struct observer *o)
+{
+    const struct stats *stats = sensor_stats(o->sensor);
+    size_t n = stats_storm_count(stats), from = n > NUMBERED ? n - NUMBERED : 0;
+    for (size_t i = from; i < n; i++) {
+        const struct storm *s = stats_storm(stats, i);
+        struct numbers *last = &o->numbers[i % NUMBERED], now = {.raised = s->raised, .copies = s->copies, .deliveries = s->deliveries};
+        if (s->state == STATE_CLEARED || memcmp(last, &now, sizeof now) == 0)
+            continue;
+        if (!tell_json(o, POST_NUMBERS, storm_json_bare(s)))
+            return;
+        *last = now;
+    }
+}
+
 static void evidence_cut(void *user, const char *alarm, struct span section)
 {
     struct observer *o = user;
@@ -119,8 +142,10 @@ static void second_passed(void *user, int64_t now)
         o->hosts_told = clock_monotonic();
         tell(o, POST_HOSTS, span_of(hosts, stats_hosts(sensor_stats(o->sensor), hosts, ALERT_HOSTS) * sizeof hosts[0]));
     }
-    if (rows_due(o->rows))
+    if (rows_due(o->rows)) {
         tell_json(o, POST_MESSAGES, rows_json(o->rows, sensor_stats(o->sensor)));
+        tell_numbers(o);
+    }
 }
 
 /* ---- from desk and monitor ------------------------------------------------------------------------------------------------------ */
