@@ -22,4 +22,10 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* One word or hash more into a sum of them; order matters. */
+static inline uint64_t hash_add(uint64_t sum, uint64_t word)
+{
+    return hash_fold(sum ^ hash_secret[0], word ^ hash_secret[1]);
+}
+
 #endif

@@ -10,6 +10,7 @@
  * So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain
  * with several addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or
  * Subject. */
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -41,8 +42,9 @@ struct dialogue {
     uint64_t subject; /* hash of the last one, tags set aside */
     uint32_t subject_length;
     struct address client[2];  /* who sent a side's mails: the client of the first hop seen */
-    int64_t first, time[KEPT]; /* ring by run */
-    uint8_t signs[KEPT];
+    int64_t first;
+    uint8_t signs[KEPT];       /* rings by run: of a fresh dialogue they say nothing */
+    int64_t time[KEPT];
 };
 
 struct autoreplies {
@@ -55,8 +57,7 @@ struct autoreplies {
 struct mail { /* what a dialogue needs of a transaction */
     const struct observation *o;
     const struct recipient *to;
-    uint64_t from, from_domain, to_domain;
-    uint64_t id, answers;
+    uint64_t from;
     uint8_t subject[SUBJECT_MOST]; /* tags set aside */
     uint32_t subject_length;
     bool automatic;
@@ -79,8 +80,10 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
     *a = (struct autoreplies){.settings = settings, .incidents = incidents};
     a->dialogues = cells_new(sizeof(struct dialogue), DIALOGUES);
     a->rings = cells_new(sizeof(uint64_t), RINGS);
-    if (a->dialogues && a->rings)
+    if (a->dialogues && a->rings) {
+        cells_zero(a->dialogues, offsetof(struct dialogue, signs));
         return a;
+    }
     drop(a);
     return NULL;
 }
@@ -175,6 +178,7 @@ static bool seen_before(struct dialogue *d, uint64_t key)
 static bool add(struct dialogue *d, const struct mail *m, uint8_t side, int64_t window)
 {
     const struct transaction *t = m->o->t;
+    const struct key *k = m->o->k;
     if (seen_before(d, m->o->key))
         return false;
     if (d->run == 0 || m->o->now - d->time[(d->run - 1) % KEPT] > window) {
@@ -191,14 +195,14 @@ static bool add(struct dialogue *d, const struct mail *m, uint8_t side, int64_t 
         signs |= SIGN_SAME_BODY;
     if (nests(d, m))
         signs |= SIGN_NESTS;
-    if (m->answers && m->answers == d->last_id)
+    if (k->answers && k->answers == d->last_id)
         signs |= SIGN_ANSWERS;
     d->signs[d->run % KEPT] = signs;
     d->time[d->run % KEPT] = m->o->now;
     d->run++;
     d->last_side = side;
     d->last_body[side] = t->body_fingerprint;
-    d->last_id = m->id;
+    d->last_id = k->id;
     d->subject = hash_bytes(m->subject, m->subject_length);
     d->subject_length = m->subject_length;
     d->client[side] = t->client.address;
@@ -341,15 +345,16 @@ static void talk(struct autoreplies *a, const struct mail *m, uint64_t key, uint
 static void pass_on(struct autoreplies *a, const struct mail *m)
 {
     bool fresh;
-    const uint64_t *known = cells_find(a->rings, m->answers);
-    uint64_t ring = known ? *known : m->answers;
-    uint64_t *mine = cells_take(a->rings, m->id, m->o->now, &fresh);
+    const struct key *k = m->o->k;
+    const uint64_t *known = cells_find(a->rings, k->answers);
+    uint64_t ring = known ? *known : k->answers;
+    uint64_t *mine = cells_take(a->rings, k->id, m->o->now, &fresh);
     if (!fresh)
         return; /* the next hop of a mail that was here */
     *mine = ring;
     uint64_t key = hash_pair(ring, RINGS);
     struct dialogue *d = cells_take(a->dialogues, key, m->o->now, &fresh);
-    if (!fresh && (m->answers != d->last_id || m->from != d->last_to))
+    if (!fresh && (k->answers != d->last_id || m->from != d->last_to))
         return;
     bool third = !fresh && m->to->hash != d->last_from;
     if (!add(d, m, fresh ? 0 : !d->last_side, a->settings->autoreply_loop.window))
@@ -361,45 +366,51 @@ static void pass_on(struct autoreplies *a, const struct mail *m)
         consider(a, d, key, m);
 }
 
-static const struct recipient *only_recipient(const struct transaction *t)
+static uint64_t sender_of(const struct transaction *t)
 {
-    const struct recipient *only = NULL;
-    for (size_t i = 0; i < t->recipient_count; i++)
-        if (recipient_accepted(t, &t->recipients[i])) {
-            if (only)
-                return NULL;
-            only = &t->recipients[i];
-        }
-    return only;
+    return t->header.from_hash ? t->header.from_hash : hash_nocase(t->reverse_path);
+}
+
+/* Of the two, whoever writes. */
+static uint64_t dialogue_key(uint64_t from, uint64_t to)
+{
+    return from < to ? hash_add(from, to) : hash_add(to, from);
+}
+
+static void expect(void *self, const struct observation *o)
+{
+    const struct autoreplies *a = self;
+    if (a->settings->autoreply_loop.enabled && o->t->recipient_count == 1)
+        cells_expect(a->dialogues, dialogue_key(sender_of(o->t), o->t->recipients[0].hash));
 }
 
 static void observe(void *self, const struct observation *o)
 {
     struct autoreplies *a = self;
     const struct transaction *t = o->t;
-    if (!a->settings->autoreply_loop.enabled || !t->message)
+    if (!a->settings->autoreply_loop.enabled || o->deliveries != 1)
         return;
     struct mail m;
     m.o = o;
-    m.to = only_recipient(t);
+    m.to = t->recipients;
+    while (!recipient_accepted(t, m.to))
+        m.to++;
     struct span from = t->header.from_hash ? t->header.from_address : t->reverse_path;
-    m.from = t->header.from_hash ? t->header.from_hash : hash_nocase(t->reverse_path);
-    if (!m.to || from.n == 0 || m.from == m.to->hash)
+    m.from = sender_of(t);
+    if (from.n == 0 || m.from == m.to->hash)
         return;
-    m.from_domain = hash_nocase(detect_domain(from));
-    m.to_domain = hash_nocase(detect_domain(m.to->address));
-    m.id = key_id(t->header.message_id);
-    m.answers = key_id(t->header.in_reply_to);
     m.subject_length = plain_subject(t->header.subject, m.subject);
     m.automatic = is_automatic(&t->header);
-    bool lower = m.from < m.to->hash;
-    talk(a, &m, lower ? hash_pair(m.from, m.to->hash) : hash_pair(m.to->hash, m.from), !lower, 0);
-    if (m.answers && m.id)
+    talk(a, &m, dialogue_key(m.from, m.to->hash), m.from > m.to->hash, 0);
+    if (o->k->answers && o->k->id)
         pass_on(a, &m);
-    if (m.from_domain == m.to_domain || !(m.answers || m.automatic || memchr(m.subject, ':', m.subject_length)))
+    if (!(o->k->answers || m.automatic || memchr(m.subject, ':', m.subject_length)))
         return; /* where a side has several addresses, mails must answer one another */
-    talk(a, &m, hash_pair(m.from, m.to_domain), 0, m.to->hash);
-    talk(a, &m, hash_pair(m.to->hash, m.from_domain), 1, m.from);
+    uint64_t from_domain = hash_nocase(detect_domain(from)), to_domain = hash_nocase(detect_domain(m.to->address));
+    if (from_domain == to_domain)
+        return;
+    talk(a, &m, hash_pair(m.from, to_domain), 0, m.to->hash);
+    talk(a, &m, hash_pair(m.to->hash, from_domain), 1, m.from);
 }
 
-const struct detector autoreply_detector = {.make = make, .drop = drop, .observe = observe};
+const struct detector autoreply_detector = {.make = make, .drop = drop, .expect = expect, .observe = observe};

@@ -70,6 +70,7 @@ static float baseline_of_hour(struct hour *h, int64_t day)
     return h->before;
 }
 
+/* And of its neighbours. */
 static float baseline(struct sender *s, int64_t now)
 {
     float most = 0;
@@ -105,27 +106,41 @@ static void raise_storm(struct bursts *b, uint64_t key, const struct observation
         address_text(o->t->client.address, address), count, (double)usual);
 }
 
+static void expect(void *self, const struct observation *o)
+{
+    const struct bursts *b = self;
+    if (!b->settings->burst.enabled)
+        return;
+    window_expect(b->counts, o->k->client);
+    cells_expect(b->senders, o->k->client);
+}
+
 static void observe(void *self, const struct observation *o)
 {
     struct bursts *b = self;
     if (!b->settings->burst.enabled || !o->t->message || o->now < HOUR)
         return;
-    uint64_t key = hash_bytes(o->t->client.address.b, sizeof o->t->client.address.b);
+    uint64_t key = o->k->client;
     uint32_t count = window_add(b->counts, key, o->deliveries, o->now);
     bool fresh;
     struct sender *s = cells_take(b->senders, key, o->now, &fresh);
     if (fresh)
         s->first = o->now;
-    float usual = baseline(s, o->now);
-    bool over = count >= b->settings->burst.least && count > b->settings->burst.factor * (double)usual;
-    struct hour *hour = &s->hour[o->now / HOUR % 24];
-    bool known = o->now - s->first >= b->settings->burst.history;
-    if (!(over && known)) { /* what is a burst makes no habit */
-        hour->today = fmaxf(hour->today, (float)count);
+    int64_t number = o->now / HOUR;
+    struct hour *hour = &s->hour[number % 24];
+    float usual = baseline_of_hour(hour, number / 24);
+    bool over = count >= b->settings->burst.least && o->now - s->first >= b->settings->burst.history;
+    if (over) {
+        usual = baseline(s, o->now);
+        over = count > b->settings->burst.factor * (double)usual;
+    }
+    if (!over) { /* what is a burst makes no habit */
+        if ((float)count > hour->today)
+            hour->today = (float)count;
         return;
     }
     if (incident_latest(b->incidents) != o->now && !detect_blamed(b->incidents, o->t->client.address))
         raise_storm(b, key, o, count, usual);
 }
 
-const struct detector burst_detector = {.make = make, .drop = drop, .observe = observe};
+const struct detector burst_detector = {.make = make, .drop = drop, .expect = expect, .observe = observe};

@@ -15,7 +15,7 @@ struct heads { /* of the records of a set, apart from them: looking costs two li
 };
 
 struct cells {
-    size_t record; /* bytes */
+    size_t record, zeroed; /* bytes */
     uint32_t sets;
     struct heads *heads;
     uint8_t *records;
@@ -27,6 +27,7 @@ struct cells *cells_new(size_t record, uint32_t count)
     if (!c)
         return NULL;
     c->record = (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    c->zeroed = record;
     c->sets = count / WAYS ? count / WAYS : 1;
     c->heads = memory_map(sizeof *c->heads * c->sets);
     c->records = memory_map(c->record * WAYS * c->sets);
@@ -34,6 +35,11 @@ struct cells *cells_new(size_t record, uint32_t count)
         return c;
     cells_free(c);
     return NULL;
+}
+
+void cells_zero(struct cells *c, size_t first)
+{
+    c->zeroed = first;
 }
 
 void cells_free(struct cells *c)
@@ -60,6 +66,13 @@ void *cells_find(const struct cells *c, uint64_t key)
     return NULL;
 }
 
+void cells_expect(const struct cells *c, uint64_t key)
+{
+    const struct heads *h = &c->heads[memory_place(key, c->sets)];
+    __builtin_prefetch(h->key);
+    __builtin_prefetch(h->used, 1);
+}
+
 void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
 {
     uint32_t set = memory_place(key, c->sets), way = 0;
@@ -72,7 +85,7 @@ void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
             way = i;
     }
     if (*fresh)
-        memset(record_at(c, set, way), 0, c->record);
+        memset(record_at(c, set, way), 0, c->zeroed);
     h->key[way] = key;
     h->used[way] = now ? now : 1;
     return record_at(c, set, way);

@@ -9,8 +9,10 @@
 
 struct cells;
 struct cells *cells_new(size_t record, uint32_t count); /* bytes a record, records; NULL: out of memory */
+void cells_zero(struct cells *c, size_t first);         /* of a fresh record only so many bytes are made zero */
 void cells_free(struct cells *c);
 void *cells_find(const struct cells *c, uint64_t key); /* NULL: not there */
+void cells_expect(const struct cells *c, uint64_t key); /* fetches its place into the cache */
 /* Finds the record, or gives a zeroed one for the key (*fresh).  Good until the next cells_take(). */
 void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh);
 const void *cells_each(const struct cells *c, const void *after); /* in no certain order; after NULL: the first; NULL: no more */

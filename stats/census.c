@@ -68,9 +68,20 @@ static bool in_audience(const struct header *h, uint64_t address)
     return false;
 }
 
+/* The newest ones come first: who routes by header fetched it just now. */
+static bool has_been_fetched(const struct header *h)
+{
+    for (size_t i = h->hop_count; i > 0; i--)
+        if (chain_fetched(&h->hops[i - 1]))
+            return true;
+    return false;
+}
+
 /* The line by which the client fetched the mail that it sends; NULL: it did not, by its own word. */
 static const struct hop *fetched_by(const struct transaction *t)
 {
+    if (!has_been_fetched(&t->header))
+        return NULL;
     struct chain chain;
     chain_read(&chain, t->header.hops, t->header.hop_count);
     if (chain.count == 0 || !chain.visit[chain.count - 1].fetched)
@@ -81,11 +92,14 @@ static const struct hop *fetched_by(const struct transaction *t)
     return NULL;
 }
 
-/* How many people of To and Cc it goes to. */
-static uint64_t routed_to(const struct transaction *t)
+/* How many people of To and Cc it goes to: by the ledger's word, or, in short form, they are few. */
+static uint64_t routed_to(const struct observation *o)
 {
+    const struct transaction *t = o->t;
     uint64_t n = 0;
-    for (size_t i = 0; i < t->recipient_count; i++)
+    for (uint32_t i = 0; i < o->made_count; i++)
+        n += o->made[i].in_audience;
+    for (size_t i = 0; i < t->recipient_count && !o->message && o->deliveries <= LEDGER_SHORT; i++)
         n += recipient_accepted(t, &t->recipients[i]) && in_audience(&t->header, t->recipients[i].hash);
     return n;
 }
@@ -200,7 +214,7 @@ static void observe(void *self, const struct observation *o)
     if (!c->settings->census.enabled || !t->message || t->header.audience_count < 2)
         return;
     const struct hop *line = fetched_by(t);
-    uint64_t recipients = line ? routed_to(t) : 0;
+    uint64_t recipients = line ? routed_to(o) : 0;
     if (recipients)
         learn(c, t, line, recipients);
     else if (c->count > 0 && o->message && o->message->copies == 1 && t->header.audience_count >= (uint64_t)c->settings->census.audience)

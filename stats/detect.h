@@ -3,6 +3,7 @@
 #define SQUALL_STATS_DETECT_H
 
 #include "stats/incident.h"
+#include "stats/key.h"
 
 struct message; /* stats/ledger.h: the record of one message key */
 struct copy;
@@ -11,6 +12,7 @@ struct ledger;
 
 struct observation { /* a transaction, twins left out, with what the ledger made of it */
     const struct transaction *t;
+    const struct key *k;     /* what of t is hashed, made once */
     uint64_t key;            /* of the message, after joins; 0 when t is no message */
     uint64_t thread;         /* of the thread root; 0: none */
     uint32_t deliveries;     /* recipients accepted, when t is a message */
@@ -25,7 +27,10 @@ struct observation { /* a transaction, twins left out, with what the ledger made
 struct detector {
     void *(*make)(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger); /* NULL: out of memory */
     void (*drop)(void *self);
-    void (*observe)(void *self, const struct observation *o);            /* may be NULL, as the next three */
+    /* Fetches into the cache what observe() of the same message will look at first; only t, k, thread and now are set.  May be NULL, as all
+     * that follow. */
+    void (*expect)(void *self, const struct observation *o);
+    void (*observe)(void *self, const struct observation *o);
     void (*session)(void *self, const struct session_record *r);
     void (*mirror)(void *self, const struct mirror_view *m, int64_t now);
     void (*tick)(void *self, int64_t now);                               /* once a second of packet time */

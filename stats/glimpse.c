@@ -1,23 +1,37 @@
 /* In: short forms from the ledger (stats/ledger.c). Out: the same back, by key or oldest first. A ring in order of arrival, so that the
  * oldest is at its tail without a list; an index of ring places by key. Places taken out of the middle stay empty until the tail passes
- * them; pages behind the tail go back to the system. */
+ * them; pages behind the tail go back to the system.
+ *
+ * The index is of lines of the cache, twelve places each with eight bits of the key: a look for a mail that is not there costs one line,
+ * and none of the ring (the idea of F14, Bronson and Shi 2019). What finds its line full stands in the next, and those passed count it: a
+ * search ends at a line that was never passed. */
 #include "stats/glimpse.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "stats/memory.h"
 
-#define PAGES ((uint64_t)1 << 20) /* bytes given back at a time */
+#define PAGES  ((uint64_t)1 << 20) /* bytes given back at a time */
+#define PLACES 12 /* a line */
+#define LOAD   8  /* of them taken when the ring is full */
+
+struct line {
+    uint8_t tag[PLACES];   /* of the key; 0: empty */
+    uint32_t passed;       /* how many stand further on because this one was full */
+    uint32_t slot[PLACES]; /* place in the ring */
+};
 
 struct glimpses {
     struct glimpse *ring;
-    uint32_t *index;       /* place in the ring + 1; 0: empty; open addressing, linear */
-    uint32_t size, index_size, count;
+    struct line *index;
+    uint32_t size, lines, count;
     uint64_t head, tail;   /* running numbers: next to be written, oldest */
+    uint32_t head_at, tail_at; /* their places in the ring */
 };
 
-_Static_assert(sizeof(struct glimpse) == 56, "with four thirds of an index word, under 64 bytes");
+_Static_assert(sizeof(struct line) == 64 && sizeof(struct glimpse) + sizeof(struct line) / LOAD == GLIMPSE_COST, "64 bytes each");
 
 static size_t ring_bytes(const struct glimpses *g)
 {
@@ -30,9 +44,9 @@ struct glimpses *glimpses_new(uint32_t most)
     if (!g)
         return NULL;
     g->size = most ? most : 1;
-    g->index_size = g->size + g->size / 3 + 1;
+    g->lines = g->size / LOAD + 1;
     g->ring = memory_map(ring_bytes(g));
-    g->index = memory_map(g->index_size * sizeof *g->index);
+    g->index = memory_map(g->lines * sizeof *g->index);
     if (!g->ring || !g->index) {
         glimpses_free(g);
         return NULL;
@@ -45,54 +59,87 @@ void glimpses_free(struct glimpses *g)
     if (!g)
         return;
     memory_unmap(g->ring, ring_bytes(g));
-    memory_unmap(g->index, g->index_size * sizeof *g->index);
+    memory_unmap(g->index, g->lines * sizeof *g->index);
     free(g);
+}
+
+static uint32_t home(const struct glimpses *g, uint64_t key)
+{
+    return memory_place(key, g->lines);
 }
 
 static uint32_t after(const struct glimpses *g, uint32_t at)
 {
-    return at + 1 < g->index_size ? at + 1 : 0;
+    return at + 1 < g->lines ? at + 1 : 0;
 }
 
-static uint32_t distance(const struct glimpses *g, uint32_t from, uint32_t to)
+static uint8_t tag_of(uint64_t key) /* of bits that say nothing of its home */
 {
-    return to >= from ? to - from : to + g->index_size - from;
+    return (uint8_t)key ? (uint8_t)key : 1;
+}
+
+/* Of each byte 0x80 when it is zero, gathered in a bit each. */
+static uint32_t zeroes(uint64_t x)
+{
+    const uint64_t most = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    x = ~(((x & most) + most) | x | most);
+    return (uint32_t)((x >> 7) * UINT64_C(0x0102040810204080) >> 56);
+}
+
+/* The places of a line that hold the tag, a bit each. */
+static uint32_t matches(const struct line *l, uint8_t tag)
+{
+    uint64_t each = UINT64_C(0x0101010101010101) * tag, first;
+    uint32_t rest;
+    memcpy(&first, l->tag, sizeof first);
+    memcpy(&rest, l->tag + sizeof first, sizeof rest);
+    return zeroes(first ^ each) | (zeroes((uint64_t)(rest ^ (uint32_t)each)) & 15) << 8;
 }
 
 /* Does a come before b?  Both are in the ring. */
 static bool earlier(const struct glimpses *g, const struct glimpse *a, const struct glimpse *b)
 {
-    uint32_t tail = (uint32_t)(g->tail % g->size), x = (uint32_t)(a - g->ring), y = (uint32_t)(b - g->ring);
-    return (x < tail) == (y < tail) ? x < y : x > y; /* before the tail stands what has gone round */
+    uint32_t x = (uint32_t)(a - g->ring), y = (uint32_t)(b - g->ring);
+    return (x < g->tail_at) == (y < g->tail_at) ? x < y : x > y; /* before the tail stands what has gone round */
 }
 
 void glimpse_expect(const struct glimpses *g, uint64_t key)
 {
-    __builtin_prefetch(&g->index[memory_place(key, g->index_size)]);
+    __builtin_prefetch(&g->index[home(g, key)]);
 }
 
 size_t glimpse_all(const struct glimpses *g, uint64_t key, const struct glimpse *found[GLIMPSE_MOST])
 {
     size_t n = 0;
-    for (uint32_t at = memory_place(key, g->index_size); g->index[at]; at = after(g, at)) {
-        const struct glimpse *one = &g->ring[g->index[at] - 1];
-        if (one->key != key)
-            continue;
-        assert(n < GLIMPSE_MOST);
-        size_t to = n++;
-        for (; to > 0 && earlier(g, one, found[to - 1]); to--) /* deletions may have turned their order in the index */
-            found[to] = found[to - 1];
-        found[to] = one;
+    for (uint32_t at = home(g, key);; at = after(g, at)) {
+        const struct line *l = &g->index[at];
+        for (uint32_t may = matches(l, tag_of(key)); may; may &= may - 1) {
+            const struct glimpse *one = &g->ring[l->slot[__builtin_ctz(may)]];
+            if (one->key != key)
+                continue;
+            assert(n < GLIMPSE_MOST);
+            size_t to = n++;
+            for (; to > 0 && earlier(g, one, found[to - 1]); to--) /* they stand in the line as there was room */
+                found[to] = found[to - 1];
+            found[to] = one;
+        }
+        if (l->passed == 0)
+            return n;
     }
-    return n;
+}
+
+static uint32_t next(const struct glimpses *g, uint32_t slot)
+{
+    return slot + 1 < g->size ? slot + 1 : 0;
 }
 
 /* The tail moves over places that are empty by now. */
 static void tail_settle(struct glimpses *g)
 {
-    while (g->tail < g->head && g->ring[g->tail % g->size].key == 0) {
+    while (g->tail < g->head && g->ring[g->tail_at].key == 0) {
         g->tail++;
-        uint64_t passed = (g->tail % g->size) * sizeof *g->ring;
+        g->tail_at = next(g, g->tail_at);
+        uint64_t passed = g->tail_at * sizeof *g->ring;
         bool others = g->head - g->tail + PAGES / sizeof *g->ring + 2 > g->size; /* the head is about to come round into them, or has */
         if (passed % PAGES < sizeof *g->ring && passed >= PAGES && !others)
             madvise((char *)g->ring + (passed / PAGES - 1) * PAGES, PAGES, MADV_DONTNEED);
@@ -108,28 +155,34 @@ bool glimpses_full(struct glimpses *g)
 void glimpse_add(struct glimpses *g, const struct glimpse *one)
 {
     assert(one->key && g->head - g->tail < g->size);
-    uint32_t at = memory_place(one->key, g->index_size);
-    while (g->index[at])
-        at = after(g, at);
-    uint32_t slot = (uint32_t)(g->head++ % g->size);
+    uint32_t slot = g->head_at, empty;
+    g->head++;
+    g->head_at = next(g, slot);
+    struct line *l = &g->index[home(g, one->key)];
+    for (; (empty = matches(l, 0)) == 0; l = &g->index[after(g, (uint32_t)(l - g->index))])
+        l->passed++;
+    uint32_t place = (uint32_t)__builtin_ctz(empty);
+    l->tag[place] = tag_of(one->key);
+    l->slot[place] = slot;
     g->ring[slot] = *one;
-    g->index[at] = slot + 1;
     g->count++;
+}
+
+/* Its place in the line; PLACES: it is not in this one. */
+static uint32_t place_of(const struct line *l, uint8_t tag, uint32_t slot)
+{
+    for (uint32_t may = matches(l, tag); may; may &= may - 1)
+        if (l->slot[__builtin_ctz(may)] == slot)
+            return (uint32_t)__builtin_ctz(may);
+    return PLACES;
 }
 
 void glimpse_drop(struct glimpses *g, const struct glimpse *one)
 {
-    uint32_t slot = (uint32_t)(one - g->ring), gap = memory_place(one->key, g->index_size);
-    while (g->index[gap] != slot + 1)
-        gap = after(g, gap);
-    for (uint32_t at = after(g, gap); g->index[at]; at = after(g, at)) { /* Knuth, 6.4, algorithm R */
-        uint32_t from_home = distance(g, memory_place(g->ring[g->index[at] - 1].key, g->index_size), at);
-        if (from_home >= distance(g, gap, at)) {
-            g->index[gap] = g->index[at];
-            gap = at;
-        }
-    }
-    g->index[gap] = 0;
+    uint32_t slot = (uint32_t)(one - g->ring), at = home(g, one->key), place;
+    for (; (place = place_of(&g->index[at], tag_of(one->key), slot)) == PLACES; at = after(g, at))
+        g->index[at].passed--;
+    g->index[at].tag[place] = 0;
     g->ring[slot].key = 0;
     g->count--;
     tail_settle(g);
@@ -138,7 +191,7 @@ void glimpse_drop(struct glimpses *g, const struct glimpse *one)
 const struct glimpse *glimpse_oldest(struct glimpses *g)
 {
     tail_settle(g);
-    return g->tail < g->head ? &g->ring[g->tail % g->size] : NULL;
+    return g->tail < g->head ? &g->ring[g->tail_at] : NULL;
 }
 
 uint32_t glimpses_count(const struct glimpses *g)

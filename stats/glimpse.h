@@ -15,7 +15,7 @@ struct glimpse {         /* a delivery */
     uint32_t end_after;  /* us from data_end to the final reply, saturating */
     uint16_t mail_before; /* ms from MAIL to data_end, saturating */
     uint16_t stamps;     /* a few bits of From, Date and Subject: enough to see that a later mail is another one under the same id */
-    uint16_t chain;      /* of the fold of the Received lines */
+    uint16_t chain;      /* of key_chain() */
     uint8_t hops, audience;
 };
 

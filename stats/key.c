@@ -21,14 +21,24 @@
 
 enum salt { SALT_ID = 1, SALT_FINGERPRINT, SALT_JOIN, SALT_ORIGIN, SALT_WIDE, SALT_ALONE }; /* keys of different making never meet */
 
-static uint64_t salted(enum salt salt, uint64_t h)
+#define ID_MOST       512 /* bytes of an id that are hashed at once */
+#define CONSTANT_MOST 13  /* bytes of the longest id that says nothing */
+
+static uint64_t never_0(uint64_t h)
 {
-    h = hash_pair((uint64_t)salt, h);
     return h ? h : 1;
+}
+
+/* A bracket or white space: what a span of an id seldom begins or ends with. */
+static bool is_edge(uint8_t c)
+{
+    return c <= ' ' || c == '<' || c == '>';
 }
 
 static struct span without_brackets(struct span id)
 {
+    if (id.n && !is_edge(id.p[0]) && !is_edge(id.p[id.n - 1]))
+        return id;
     id = span_trim(id);
     if (id.n && id.p[0] == '<')
         id = span_from(id, 1);
@@ -49,7 +59,13 @@ uint64_t key_id(struct span message_id)
         return 0;
     const uint8_t *at = last_at(id);
     size_t local = at ? (size_t)(at - id.p) : id.n;
-    return salted(SALT_ID, hash_pair(hash_bytes(id.p, local), hash_nocase(span_from(id, local))));
+    if (id.n > ID_MOST)
+        return never_0(hash_pair(SALT_ID, hash_pair(hash_bytes(id.p, local), hash_nocase(span_from(id, local)))));
+    uint8_t text[1 + ID_MOST];
+    text[0] = SALT_ID;
+    memcpy(text + 1, id.p, local);
+    span_lower_all(span_from(id, local), text + 1 + local);
+    return never_0(hash_bytes(text, 1 + id.n));
 }
 
 bool key_is_constant(struct span message_id)
@@ -59,10 +75,20 @@ bool key_is_constant(struct span message_id)
     const uint8_t *at = last_at(id);
     if (at)
         id.n = (size_t)(at - id.p);
+    if (id.n > CONSTANT_MOST)
+        return false;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (span_equal_nocase(id, span_text(known[i])))
             return true;
     return id.n == 0;
+}
+
+uint64_t key_chain(const struct hop *hops, size_t count)
+{
+    uint64_t fold = count;
+    for (size_t i = 0; i < count; i++)
+        fold = hash_add(fold, hops[i].hash);
+    return never_0(fold);
 }
 
 /* The same whatever the order of To and Cc: servers sort addresses by domain. */
@@ -74,42 +100,63 @@ static uint64_t audience_sum(const struct header *h)
     return sum;
 }
 
-static uint64_t fingerprint_of(const struct transaction *t)
+static uint64_t fingerprint_of(const struct transaction *t, uint64_t subject)
 {
     const struct header *h = &t->header;
-    uint64_t sum = hash_pair(h->from_hash, hash_bytes(h->subject.p, h->subject.n));
-    if (h->date != TIME_UNKNOWN)
-        sum = hash_pair(sum, (uint64_t)h->date);
-    else if (h->hop_count)
-        sum = hash_pair(sum, h->hops[0].hash); /* a mail without Date: its first hop tells it from the next one like it */
-    else
+    uint64_t parts[] = {SALT_FINGERPRINT, h->from_hash, subject, (uint64_t)h->date, t->body_fingerprint};
+    if (h->date == TIME_UNKNOWN && h->hop_count == 0)
         return 0;
+    if (h->date == TIME_UNKNOWN)
+        parts[3] = h->hops[0].hash; /* a mail without Date: its first hop tells it from the next one like it */
     if (h->from_hash == 0 && h->subject.n == 0 && t->body_fingerprint == 0)
         return 0;
-    return salted(SALT_FINGERPRINT, hash_pair(sum, t->body_fingerprint));
+    return never_0(hash_bytes(parts, sizeof parts));
+}
+
+/* What may join the id with another one: see above. */
+static void key_joins(struct key *k, const struct transaction *t)
+{
+    const struct header *h = &t->header;
+    struct {
+        uint64_t salt, from, date, body, root, audience, subject, line;
+        struct address sender;
+    } parts = {.from = h->from_hash, .date = (uint64_t)h->date, .body = t->body_fingerprint, .root = k->root};
+    parts.audience = audience_sum(h);
+    if (h->hop_count) {
+        parts.salt = SALT_JOIN;
+        parts.line = h->hops[0].hash;
+        k->join = never_0(hash_bytes(&parts, sizeof parts));
+    }
+    parts.line = 0;
+    parts.subject = k->subject;
+    if (h->audience_count >= KEY_WIDE) {
+        parts.salt = SALT_WIDE;
+        k->join_wide = never_0(hash_bytes(&parts, sizeof parts));
+    }
+    parts.sender = h->hop_count ? h->hops[0].from_address : t->client.address;
+    if (address_known(parts.sender)) {
+        parts.salt = SALT_ORIGIN;
+        k->join_origin = never_0(hash_bytes(&parts, sizeof parts));
+    }
 }
 
 struct key key_of(const struct transaction *t)
 {
     const struct header *h = &t->header;
-    struct key k = {.id = key_id(h->message_id), .fingerprint = fingerprint_of(t)};
-    uint64_t root = key_id(h->references_root);
-    k.thread = root ? root : k.id;
-    if (h->date != TIME_UNKNOWN && h->from_hash && t->body_fingerprint) {
-        uint64_t sum = hash_pair(hash_pair(h->from_hash, (uint64_t)h->date), hash_pair(t->body_fingerprint, root));
-        sum = hash_pair(sum, audience_sum(h));
-        uint64_t subject = hash_bytes(h->subject.p, h->subject.n);
-        struct address sender = t->client.address;
-        if (h->hop_count) {
-            k.join = salted(SALT_JOIN, hash_pair(sum, h->hops[0].hash));
-            sender = h->hops[0].from_address;
-        }
-        if (h->audience_count >= KEY_WIDE)
-            k.join_wide = salted(SALT_WIDE, hash_pair(sum, subject));
-        if (address_known(sender))
-            k.join_origin = salted(SALT_ORIGIN, hash_pair(hash_pair(sum, subject), hash_bytes(sender.b, sizeof sender.b)));
-    }
+    struct key k = {
+        .id = key_id(h->message_id),
+        .root = key_id(h->references_root),
+        .subject = never_0(hash_bytes(h->subject.p, h->subject.n)),
+        .chain = key_chain(h->hops, h->hop_count),
+        .client = hash_bytes(t->client.address.b, sizeof t->client.address.b),
+        .server = hash_bytes(t->server.address.b, sizeof t->server.address.b),
+    };
+    k.thread = k.root ? k.root : k.id;
+    k.answers = span_equal(h->in_reply_to, h->references_root) ? k.root : key_id(h->in_reply_to);
+    k.fingerprint = fingerprint_of(t, k.subject);
+    if (h->date != TIME_UNKNOWN && h->from_hash && t->body_fingerprint)
+        key_joins(&k, t);
     k.by_id = k.id && !key_is_constant(h->message_id);
-    k.nameless = k.fingerprint ? k.fingerprint : salted(SALT_ALONE, hash_pair(t->connection, t->ordinal));
+    k.nameless = k.fingerprint ? k.fingerprint : never_0(hash_pair(hash_pair(SALT_ALONE, t->connection), t->ordinal));
     return k;
 }

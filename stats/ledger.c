@@ -292,10 +292,10 @@ static bool constant_add(struct ledger *l, uint64_t id) /* false: it was there *
 }
 
 /* Six bits of Date (0: none), five of From, five of Subject. */
-static uint16_t stamps_of(const struct header *h)
+static uint16_t stamps_of(const struct header *h, const struct key *k)
 {
     uint64_t date = h->date == TIME_UNKNOWN ? 0 : hash_pair((uint64_t)h->date, 0) % 63 + 1;
-    return (uint16_t)(date << 10 | (h->from_hash & 31) << 5 | (hash_bytes(h->subject.p, h->subject.n) & 31));
+    return (uint16_t)(date << 10 | (h->from_hash & 31) << 5 | (k->subject & 31));
 }
 
 /* Does an id mean another mail here than there?  A list may change From and Subject, never Date; an id without "@" is believed less. */
@@ -304,15 +304,15 @@ static bool another(bool date, bool from_or_subject, struct span id)
     return date && (from_or_subject || memchr(id.p, '@', id.n) == NULL);
 }
 
-static bool record_is_another(const struct record *r, const struct header *h)
+static bool record_is_another(const struct record *r, const struct header *h, const struct key *k)
 {
     bool date = r->m.date != TIME_UNKNOWN && h->date != TIME_UNKNOWN && r->m.date != h->date;
-    return another(date, r->m.from_hash != h->from_hash || r->subject_hash != hash_bytes(h->subject.p, h->subject.n), h->message_id);
+    return another(date, r->m.from_hash != h->from_hash || r->subject_hash != k->subject, h->message_id);
 }
 
-static bool glimpse_is_another(const struct glimpse *g, const struct header *h)
+static bool glimpse_is_another(const struct glimpse *g, const struct header *h, const struct key *k)
 {
-    uint16_t a = g->stamps, b = stamps_of(h);
+    uint16_t a = g->stamps, b = stamps_of(h, k);
     bool date = a >> 10 && b >> 10 && a >> 10 != b >> 10;
     return another(date, (a & 1023) != (b & 1023), h->message_id);
 }
@@ -380,7 +380,7 @@ static void make_room_for_glimpse(struct ledger *l)
     }
 }
 
-static void glimpses_make(struct ledger *l, const struct transaction *t, uint64_t key, const struct few *f)
+static void glimpses_make(struct ledger *l, const struct transaction *t, const struct key *k, uint64_t key, const struct few *f)
 {
     const struct header *h = &t->header;
     int64_t data_end = t->data_end == TIME_UNKNOWN ? t->end : t->data_end;
@@ -390,7 +390,7 @@ static void glimpses_make(struct ledger *l, const struct transaction *t, uint64_
         .bytes = (uint32_t)(t->bytes < UINT32_MAX ? t->bytes : UINT32_MAX),
         .end_after = (uint32_t)(after < 0 ? 0 : after < UINT32_MAX ? after : UINT32_MAX),
         .mail_before = (uint16_t)(before < 0 ? 0 : before < UINT16_MAX ? before : UINT16_MAX),
-        .stamps = stamps_of(h), .chain = (uint16_t)chain_fold(h->hops, h->hop_count),
+        .stamps = stamps_of(h, k), .chain = (uint16_t)k->chain,
         .hops = (uint8_t)h->hop_count, .audience = (uint8_t)h->audience_count,
     };
     for (uint32_t i = 0; i < f->count; i++) {
@@ -398,8 +398,8 @@ static void glimpses_make(struct ledger *l, const struct transaction *t, uint64_
         if (glimpses_full(l->glimpses))
             return;
         g.recipient = f->hash[i];
-        g.client = roster_hold(l->roster, t->client.address);
-        g.server = roster_hold(l->roster, t->server.address);
+        g.client = roster_hold(l->roster, t->client.address, k->client, 1);
+        g.server = roster_hold(l->roster, t->server.address, k->server, 1);
         glimpse_add(l->glimpses, &g);
     }
 }
@@ -409,11 +409,9 @@ static void glimpses_make(struct ledger *l, const struct transaction *t, uint64_
 /* A new record, not yet in the books. */
 static struct record *record_make(struct ledger *l, const struct transaction *t, const struct key *k, uint64_t key)
 {
-    struct record *r = message_new(key, t);
+    struct record *r = message_new(key, t, k);
     if (!r)
         return NULL;
-    r->m.thread = k->thread;
-    r->m.fingerprint = k->fingerprint;
     l->full_count++;
     l->full_bytes += r->bytes;
     list_in(&l->cold, r);
@@ -454,6 +452,8 @@ void ledger_expect(const struct ledger *l, const struct key *k)
     __builtin_prefetch(&l->names[memory_place(key, l->names_size)]);
     __builtin_prefetch(&l->names[memory_place(k->join, l->names_size)]);
     __builtin_prefetch(&l->names[memory_place(k->join_origin, l->names_size)]);
+    roster_expect(l->roster, k->client);
+    roster_expect(l->roster, k->server);
     glimpse_expect(l->glimpses, key);
 }
 
@@ -483,7 +483,7 @@ struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t
     if (by_id) {
         r = name_find(l, k->id);
         count = r ? 0 : glimpse_all(l->glimpses, k->id, g);
-        if (r ? record_is_another(r, &t->header) : count && glimpse_is_another(g[0], &t->header)) {
+        if (r ? record_is_another(r, &t->header, k) : count && glimpse_is_another(g[0], &t->header, k)) {
             by_id = false;
         } else {
             e.new_id = !r && !count;
@@ -498,7 +498,7 @@ struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t
         if (worth_a_record(l, t, &f) || count + f.count > GLIMPSE_MOST || !passed_on(l, t, &f, g, count))
             r = record_from_glimpses(l, t, k, g, count);
         else
-            glimpses_make(l, t, e.key, &f);
+            glimpses_make(l, t, k, e.key, &f);
     } else if (!r && (r = joined(l, t, k))) {
         name_add(l, e.key, r);
         r->m.ids += by_id;
@@ -506,7 +506,7 @@ struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t
         if (worth_a_record(l, t, &f))
             r = record_make(l, t, k, e.key);
         else
-            glimpses_make(l, t, e.key, &f);
+            glimpses_make(l, t, k, e.key, &f);
     }
     if (r && made_widen(l, t->recipient_count)) {
         if (r->alias_count == 0) {

@@ -17,6 +17,7 @@
 #define HABITS      16384 /* mailboxes with so much mail that their habit is kept */
 #define HABIT_SHARE 4     /* from a quarter of the minor threshold on */
 #define OVER_HABIT  3
+#define EXPECTED    8 /* recipients whose counts are fetched ahead */
 #define HALF_LIFE   86400.0 /* s, of a habit */
 
 struct habit {      /* the most that a mailbox got in one window, fading */
@@ -91,6 +92,13 @@ static void raise_storm(struct mailbombs *b, struct storm *s, const struct obser
         (long long)(b->settings->mailbomb.window / NS_PER_SECOND / 60), s->host_count + s->hosts_more);
 }
 
+static void expect(void *self, const struct observation *o)
+{
+    const struct mailbombs *b = self;
+    for (size_t i = 0; b->settings->mailbomb.enabled && i < o->t->recipient_count && i < EXPECTED; i++)
+        victims_expect(b->mailboxes, o->t->recipients[i].hash);
+}
+
 static void observe(void *self, const struct observation *o)
 {
     struct mailbombs *b = self;
@@ -115,4 +123,4 @@ static void observe(void *self, const struct observation *o)
     }
 }
 
-const struct detector mailbomb_detector = {.make = make, .drop = drop, .observe = observe};
+const struct detector mailbomb_detector = {.make = make, .drop = drop, .expect = expect, .observe = observe};

@@ -323,14 +323,6 @@ static uint32_t host_open(struct record *r, struct address a, struct span name, 
 
 /* --- chains: a tree of Received lines --- */
 
-uint64_t chain_fold(const struct hop *hops, size_t count)
-{
-    uint64_t fold = count;
-    for (size_t i = 0; i < count; i++)
-        fold = hash_pair(fold, hops[i].hash);
-    return fold;
-}
-
 static uint32_t node_child(const struct record *r, uint32_t parent, uint64_t line)
 {
     uint32_t tag = tag_of(line) + parent, at = tag, found;
@@ -531,7 +523,7 @@ void message_add(struct record *r, const struct transaction *t, struct delivery 
     struct copy *c = copy_open(r, &a, t->helo, t->greeting, data_end);
     bool whole;
     uint32_t tail = chain_walk(r, h->hops, h->hop_count, c != NULL, &whole);
-    a.chain = (uint16_t)(whole ? tail : CUT_CHAIN | (chain_fold(h->hops, h->hop_count) & (CUT_CHAIN - 1)));
+    a.chain = (uint16_t)(whole ? tail : CUT_CHAIN | (key_chain(h->hops, h->hop_count) & (CUT_CHAIN - 1)));
     if (c) {
         c->connection = t->connection;
         c->mail_time = t->mail_time;
@@ -568,7 +560,7 @@ void message_recall(struct record *r, const struct glimpse *const deliveries[], 
     const struct header *h = &next->header;
     struct arrival a = {.client = client, .server = server, .hops = g->hops};
     struct copy *c = copy_open(r, &a, (struct span){NULL, 0}, (struct span){NULL, 0}, g->data_end);
-    bool begins = g->hops <= h->hop_count && (uint16_t)chain_fold(h->hops, g->hops) == g->chain, whole = true;
+    bool begins = g->hops <= h->hop_count && (uint16_t)key_chain(h->hops, g->hops) == g->chain, whole = true;
     uint32_t tail = 0;
     if (begins)
         tail = chain_walk(r, h->hops, g->hops, true, &whole);
@@ -600,7 +592,7 @@ void message_recall(struct record *r, const struct glimpse *const deliveries[], 
 
 /* --- life --- */
 
-struct record *message_new(uint64_t key, const struct transaction *t)
+struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k)
 {
     struct record *r = calloc(1, sizeof *r);
     if (!r)
@@ -611,7 +603,9 @@ struct record *message_new(uint64_t key, const struct transaction *t)
     m->key = key;
     m->from_hash = h->from_hash;
     m->date = h->date;
-    r->subject_hash = hash_bytes(h->subject.p, h->subject.n);
+    m->thread = k->thread;
+    m->fingerprint = k->fingerprint;
+    r->subject_hash = k->subject;
     m->audience = h->audience_count;
     m->first = m->last = TIME_UNKNOWN;
     r->bytes = sizeof *r;

@@ -42,7 +42,7 @@ struct record {
     size_t bytes;                    /* all of this */
 };
 
-struct record *message_new(uint64_t key, const struct transaction *t); /* NULL: out of memory */
+struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k); /* NULL: out of memory */
 void message_free(struct record *r);
 /* A copy that was in short form: its deliveries, which differ in the recipient only; `next` is the transaction that ends the short form. */
 void message_recall(struct record *r, const struct glimpse *const deliveries[], size_t count, struct address client,
@@ -50,7 +50,6 @@ void message_recall(struct record *r, const struct glimpse *const deliveries[], 
 /* Puts an accepted transaction into the record.  made[] has room for each recipient; *e gets copy, made, deliveries, redeliveries. */
 void message_add(struct record *r, const struct transaction *t, struct delivery *made, struct ledger_entry *e);
 bool message_alias(struct record *r, uint64_t alias);                  /* notes it; false: over the bound or out of memory */
-uint64_t chain_fold(const struct hop *hops, size_t count);             /* one hash for a chain */
 
 static inline bool recipient_accepted(const struct transaction *t, const struct recipient *r)
 {

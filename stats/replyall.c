@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "stats/cells.h"
 #include "stats/detect.h"
-#include "stats/key.h"
 #include "stats/ledger.h"
 
 #define THREADS    1024   /* with such repliers, at once: 4 MiB */
@@ -58,8 +57,7 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
 /* The root of the thread that the mail is in; 0: it answers nothing. */
 static uint64_t root_of(struct replyall *r, const struct observation *o)
 {
-    const struct header *h = &o->t->header;
-    uint64_t id = key_id(h->message_id), root = key_id(h->references_root);
+    uint64_t id = o->k->id, root = o->k->root;
     if (root == 0 || root == id)
         return 0;
     for (int i = 0; i < DEPTH_MOST; i++) {

@@ -49,13 +49,11 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
 static uint64_t sameness(const struct observation *o)
 {
     const struct transaction *t = o->t;
-    struct address ends[2] = {t->client.address, t->server.address};
     uint64_t recipients = 0;
     for (size_t i = 0; i < t->recipient_count; i++)
         if (recipient_accepted(t, &t->recipients[i]))
             recipients += t->recipients[i].hash;
-    return hash_pair(
-        hash_pair(o->key, hash_bytes(ends, sizeof ends)), hash_pair(chain_fold(t->header.hops, t->header.hop_count), recipients));
+    return hash_add(hash_add(hash_add(hash_add(o->key, o->k->client), o->k->server), o->k->chain), recipients);
 }
 
 /* The copy before this one was kept in short form and is not remembered here. */

@@ -45,9 +45,9 @@ void roster_free(struct roster *r)
     free(r);
 }
 
-static uint32_t home(struct address a)
+static uint32_t home(uint64_t hash)
 {
-    return memory_place(hash_bytes(a.b, sizeof a.b), INDEX_SIZE);
+    return memory_place(hash, INDEX_SIZE);
 }
 
 static uint32_t after(uint32_t at)
@@ -56,17 +56,22 @@ static uint32_t after(uint32_t at)
 }
 
 /* Where `a` stands in the index, or the empty place where it would. */
-static uint32_t place(const struct roster *r, struct address a)
+static uint32_t place(const struct roster *r, struct address a, uint64_t hash)
 {
-    uint32_t at = home(a);
+    uint32_t at = home(hash);
     while (r->index[at] && !address_equal(r->entry[r->index[at]].address, a))
         at = after(at);
     return at;
 }
 
-uint32_t roster_hold(struct roster *r, struct address a)
+void roster_expect(const struct roster *r, uint64_t hash)
 {
-    uint32_t at = place(r, a), number = r->index[at];
+    __builtin_prefetch(&r->index[home(hash)]);
+}
+
+uint32_t roster_hold(struct roster *r, struct address a, uint64_t hash, uint32_t holders)
+{
+    uint32_t at = place(r, a, hash), number = r->index[at];
     if (number == 0) {
         if (r->count == ROSTER_HOSTS)
             return 0;
@@ -80,8 +85,8 @@ uint32_t roster_hold(struct roster *r, struct address a)
         r->index[at] = number;
         r->count++;
     }
-    assert(r->entry[number].holders < UINT32_MAX);
-    r->entry[number].holders++;
+    assert(r->entry[number].holders <= UINT32_MAX - holders);
+    r->entry[number].holders += holders;
     return number;
 }
 
@@ -94,9 +99,10 @@ void roster_release(struct roster *r, uint32_t number)
     if (--e->holders)
         return;
     /* Deletion by moving back what stands too far from its home (Knuth, 6.4, algorithm R): no tombstones, ever. */
-    uint32_t gap = place(r, e->address);
+    uint32_t gap = place(r, e->address, hash_bytes(e->address.b, sizeof e->address.b));
     for (uint32_t at = after(gap); r->index[at]; at = after(at)) {
-        uint32_t from_home = (at + INDEX_SIZE - home(r->entry[r->index[at]].address)) % INDEX_SIZE;
+        const struct address *other = &r->entry[r->index[at]].address;
+        uint32_t from_home = (at + INDEX_SIZE - home(hash_bytes(other->b, sizeof other->b))) % INDEX_SIZE;
         if (from_home >= (at + INDEX_SIZE - gap) % INDEX_SIZE) {
             r->index[gap] = r->index[at];
             gap = at;

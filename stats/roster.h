@@ -9,7 +9,9 @@
 struct roster;
 struct roster *roster_new(void); /* NULL: out of memory */
 void roster_free(struct roster *r);
-uint32_t roster_hold(struct roster *r, struct address a); /* one holder more; 0: no room */
+/* So many holders more; `hash`: hash_bytes() of the address.  0: no room. */
+uint32_t roster_hold(struct roster *r, struct address a, uint64_t hash, uint32_t holders);
+void roster_expect(const struct roster *r, uint64_t hash); /* fetches its place in the index into the cache */
 void roster_release(struct roster *r, uint32_t number);    /* 0 may be given */
 struct address roster_address(const struct roster *r, uint32_t number); /* of 0: all zero */
 uint32_t roster_count(const struct roster *r);

@@ -119,13 +119,18 @@ static void count(struct stats *s, const struct transaction *t, const struct key
 void stats_transaction(struct stats *s, const struct transaction *t)
 {
     struct key k = key_of(t);
-    ledger_expect(s->ledger, &k);
+    struct observation o = {.t = t, .k = &k, .thread = k.thread, .now = t->end};
+    twin_expect(s->twins, t, &k);
+    for (size_t i = 0; i < DETECTORS && t->message; i++)
+        if (detectors[i]->expect)
+            detectors[i]->expect(s->self[i], &o);
+    if (t->message)
+        ledger_expect(s->ledger, &k);
     enum twin twin = twin_check(s->twins, t, &k);
     s->last = (struct noted){.twin = twin == TWIN_COUNTED};
     s->counters.twins += twin != TWIN_NONE;
     if (twin == TWIN_COUNTED)
         return;
-    struct observation o = {.t = t, .thread = k.thread, .now = t->end};
     if (twin == TWIN_BETTER)
         s->counters.uncertain--; /* it stood for this one; `transactions` has it already */
     else

@@ -14,28 +14,41 @@
 
 #include "base/hash.h"
 #include "stats/memory.h"
-#include "stats/message.h"
 
-#define BUCKETS (TWIN_MEMORY * 2)
+#define BUCKETS (TWIN_MEMORY * 2) /* powers of two, both */
 
-struct seen {
-    uint64_t number;              /* running; its place in the ring is number % TWIN_MEMORY; 0: empty */
+struct seen { /* a line of the cache: what is looked at on the way along a bucket */
     uint64_t quadruple;           /* hash of both ends */
     uint64_t envelope;            /* of reverse-path and recipients */
     uint64_t name;                /* what the mail is known by; 0: not seen */
     int64_t mail_time, end;
-    uint64_t same_quadruple, same_envelope, same_mail; /* the one before in the bucket */
-    uint64_t connection;
-    struct endpoint client, server;
-    uint64_t replies;             /* of what was answered to the envelope */
-    uint64_t helo, chain;         /* 0: not seen */
+    uint32_t number;              /* running; its place in the ring is number % TWIN_MEMORY; 0: empty */
+    uint32_t same_quadruple, same_envelope, same_mail; /* the one before in the bucket */
     bool loss, uncertain;
 };
 
+struct wire { /* another: what is compared when that agrees */
+    uint64_t connection;
+    uint64_t chain;               /* 0: not seen */
+    struct endpoint client, server;
+    uint32_t helo;                /* 0: not seen */
+    uint32_t replies;             /* of what was answered to the envelope */
+};
+
+_Static_assert(sizeof(struct seen) <= 64 && sizeof(struct wire) <= 64, "a line of the cache each");
+
+struct place {
+    _Alignas(64) struct seen seen;
+    _Alignas(64) struct wire wire;
+};
+
 struct twins {
-    struct seen ring[TWIN_MEMORY];
-    uint64_t envelopes[BUCKETS], mails[BUCKETS], quadruples[BUCKETS]; /* number of the last in each; 0: none */
+    struct place ring[TWIN_MEMORY];
+    uint32_t envelopes[BUCKETS], mails[BUCKETS], quadruples[BUCKETS]; /* number of the last in each; 0: none */
+    struct place next;                /* the one that is about to be checked ... */
+    const struct transaction *expected; /* ... made of this; NULL: not yet */
     uint64_t count;
+    uint64_t nameless;                /* number of the last without a name; 0: none */
 };
 
 struct twins *twins_new(void)
@@ -48,27 +61,22 @@ void twins_free(struct twins *w)
     memory_unmap(w, sizeof *w);
 }
 
-static uint64_t endpoint_hash(struct endpoint e)
+static void place_make(struct place *p, const struct transaction *t, const struct key *k)
 {
-    return hash_pair(hash_bytes(e.address.b, sizeof e.address.b), e.port);
-}
-
-static struct seen seen_make(const struct transaction *t, const struct key *k)
-{
-    struct seen s = {.connection = t->connection, .client = t->client, .server = t->server, .mail_time = t->mail_time, .end = t->end,
-                     .uncertain = t->uncertain};
-    s.quadruple = hash_pair(endpoint_hash(t->client), endpoint_hash(t->server));
-    s.loss = t->uncertain || t->gap_bytes || t->helo.n == 0 || t->greeting.n == 0 || t->mail_time >= t->end; /* the last: all held back */
-    s.helo = t->helo.n ? hash_nocase(t->helo) : 0;
-    s.envelope = hash_bytes(t->reverse_path.p, t->reverse_path.n);
-    s.replies = hash_pair(t->code, t->recipient_count);
+    struct seen *s = &p->seen;
+    *s = (struct seen){.mail_time = t->mail_time, .end = t->end, .uncertain = t->uncertain};
+    s->quadruple = hash_add(hash_add(k->client, k->server), (uint64_t)t->client.port << 16 | t->server.port);
+    s->loss = t->uncertain || t->gap_bytes || t->helo.n == 0 || t->greeting.n == 0 || t->mail_time >= t->end; /* the last: all held back */
+    s->envelope = hash_bytes(t->reverse_path.p, t->reverse_path.n);
+    uint64_t replies = hash_add(t->code, t->recipient_count);
     for (size_t i = 0; i < t->recipient_count; i++) {
-        s.envelope = hash_pair(s.envelope, t->recipients[i].hash);
-        s.replies = hash_pair(s.replies, (uint64_t)t->recipients[i].code << 16 | t->recipients[i].final_code);
+        s->envelope = hash_add(s->envelope, t->recipients[i].hash);
+        replies = hash_add(replies, (uint64_t)t->recipients[i].code << 16 | t->recipients[i].final_code);
     }
-    s.name = k->id ? k->id : s.loss ? 0 : k->fingerprint ? k->fingerprint : t->bytes;
-    s.chain = t->gap_bytes || t->uncertain ? 0 : hash_pair(chain_fold(t->header.hops, t->header.hop_count), 1);
-    return s;
+    s->name = k->id ? k->id : s->loss ? 0 : k->fingerprint ? k->fingerprint : t->bytes;
+    p->wire = (struct wire){.connection = t->connection, .client = t->client, .server = t->server, .replies = (uint32_t)replies};
+    p->wire.helo = t->helo.n ? (uint32_t)hash_bytes(t->helo.p, t->helo.n) | 1 : 0;
+    p->wire.chain = t->gap_bytes || t->uncertain ? 0 : k->chain;
 }
 
 static bool same_endpoint(struct endpoint a, struct endpoint b)
@@ -81,16 +89,18 @@ static bool within(int64_t a, int64_t b, int64_t most)
     return a - b <= most && b - a <= most;
 }
 
-static bool overlap(const struct seen *a, const struct seen *b)
+static bool overlap(const struct place *a, const struct place *b)
 {
-    return a->connection != b->connection && a->mail_time <= b->end && b->mail_time <= a->end;
+    return a->seen.mail_time <= b->seen.end && b->seen.mail_time <= a->seen.end && a->wire.connection != b->wire.connection;
 }
 
 /* One of the two came late because of a hole, and nothing of it is missing that tells mails and ways apart. */
-static bool held_back(const struct seen *a, const struct seen *b)
+static bool held_back(const struct place *p, const struct place *q)
 {
-    return (a->loss || b->loss) && a->connection != b->connection && a->name && a->name == b->name && a->chain && a->chain == b->chain &&
-           within(a->mail_time, b->mail_time, TWIN_LATE) && within(a->end, b->end, TWIN_LATE);
+    const struct seen *a = &p->seen, *b = &q->seen;
+    return (a->loss || b->loss) && a->name && a->name == b->name && within(a->mail_time, b->mail_time, TWIN_LATE) &&
+           within(a->end, b->end, TWIN_LATE) && p->wire.connection != q->wire.connection && p->wire.chain &&
+           p->wire.chain == q->wire.chain;
 }
 
 /* Equal, or missing where something is missing. */
@@ -99,101 +109,130 @@ static bool agree(uint64_t a, uint64_t b, bool loss)
     return a == b || (loss && (a == 0 || b == 0));
 }
 
-static bool same_content(const struct seen *a, const struct seen *b)
+static bool same_content(const struct place *p, const struct place *q)
 {
-    bool loss = a->loss || b->loss, replies = a->uncertain || b->uncertain || a->replies == b->replies;
-    return replies && agree(a->helo, b->helo, loss) && agree(a->name, b->name, loss) && agree(a->chain, b->chain, loss);
+    const struct seen *a = &p->seen, *b = &q->seen;
+    bool loss = a->loss || b->loss, replies = a->uncertain || b->uncertain || p->wire.replies == q->wire.replies;
+    return replies && agree(p->wire.helo, q->wire.helo, loss) && agree(a->name, b->name, loss) && agree(p->wire.chain, q->wire.chain, loss);
 }
 
 /* The mirror shows the wire twice: everything is equal, and nothing else can be. */
-static bool wire_twin(const struct seen *a, const struct seen *b)
+static bool wire_twin(const struct place *p, const struct place *q)
 {
-    if (a->quadruple != b->quadruple || !same_endpoint(a->client, b->client) || !same_endpoint(a->server, b->server))
+    const struct seen *a = &p->seen, *b = &q->seen;
+    if (a->quadruple != b->quadruple || !same_endpoint(p->wire.client, q->wire.client) || !same_endpoint(p->wire.server, q->wire.server))
         return false;
-    if (overlap(a, b) && (a->uncertain || b->uncertain))
+    if (overlap(p, q) && (a->uncertain || b->uncertain))
         return true;
-    return a->envelope == b->envelope && (overlap(a, b) || held_back(a, b)) && same_content(a, b);
+    return a->envelope == b->envelope && (overlap(p, q) || held_back(p, q)) && same_content(p, q);
 }
 
 /* An uncertain one ended when it was given up; behind a hole in content the end comes late. */
-static bool at_once(const struct seen *a, const struct seen *b)
+static bool at_once(const struct place *p, const struct place *q)
 {
+    const struct seen *a = &p->seen, *b = &q->seen;
     bool uncertain = a->uncertain || b->uncertain;
-    return overlap(a, b) && within(a->mail_time, b->mail_time, TWIN_SKEW) &&
-           (uncertain || within(a->end, b->end, a->loss || b->loss ? TWIN_LATE : TWIN_SKEW));
+    return within(a->mail_time, b->mail_time, TWIN_SKEW) &&
+           (uncertain || within(a->end, b->end, a->loss || b->loss ? TWIN_LATE : TWIN_SKEW)) && overlap(p, q);
 }
 
-static bool nat_twin(const struct seen *a, const struct seen *b)
+static bool nat_twin(const struct place *p, const struct place *q)
 {
-    if (a->envelope != b->envelope || (a->name != b->name && a->name && b->name) || (!at_once(a, b) && !held_back(a, b)))
+    const struct seen *a = &p->seen, *b = &q->seen;
+    if (a->envelope != b->envelope || (a->name != b->name && a->name && b->name) || (!at_once(p, q) && !held_back(p, q)))
         return false;
-    bool client = address_equal(a->client.address, b->client.address), server = address_equal(a->server.address, b->server.address);
-    if ((client && server) || (client && a->client.port != b->client.port) || (server && a->server.port != b->server.port))
+    const struct wire *x = &p->wire, *y = &q->wire;
+    bool client = address_equal(x->client.address, y->client.address), server = address_equal(x->server.address, y->server.address);
+    if ((client && server) || (client && x->client.port != y->client.port) || (server && x->server.port != y->server.port))
         return false;
-    return same_content(a, b);
+    return same_content(p, q);
 }
 
-static struct seen *seen_at(struct twins *w, uint64_t number)
+static struct place *place_at(struct twins *w, uint32_t number) /* NULL: too long ago, or none */
 {
-    struct seen *s = &w->ring[number % TWIN_MEMORY];
-    return number && s->number == number ? s : NULL;
+    return number && (uint32_t)w->count - number < TWIN_MEMORY ? &w->ring[number % TWIN_MEMORY] : NULL;
+}
+
+static uint32_t bucket(uint64_t hash)
+{
+    return (uint32_t)hash % BUCKETS;
 }
 
 /* Envelope and name together: a flood to one mailbox has one envelope, and each mail its own name. */
-static uint64_t mail_bucket(uint64_t envelope, uint64_t name)
+static uint32_t mail_bucket(uint64_t envelope, uint64_t name)
 {
-    return hash_pair(envelope, name) % BUCKETS;
+    return bucket(hash_add(envelope, name));
 }
 
-static struct seen *nat_twin_of(struct twins *w, const struct seen *one, uint64_t number, bool by_mail)
+static struct place *nat_twin_of(struct twins *w, uint32_t number, bool by_mail)
 {
-    int64_t earliest = one->loss ? one->mail_time - TWIN_LATE : one->end - TWIN_SKEW;
+    const struct place *one = &w->next;
+    int64_t earliest = one->seen.loss ? one->seen.mail_time - TWIN_LATE : one->seen.end - TWIN_SKEW;
     int walked = 0;
-    for (struct seen *s = seen_at(w, number); s && s->end >= earliest && walked++ < TWIN_WALK;
-         s = seen_at(w, by_mail ? s->same_mail : s->same_envelope))
-        if (nat_twin(s, one))
-            return s;
+    for (struct place *p = place_at(w, number); p && p->seen.end >= earliest && walked++ < TWIN_WALK;
+         p = place_at(w, by_mail ? p->seen.same_mail : p->seen.same_envelope))
+        if (nat_twin(p, one))
+            return p;
     return NULL;
 }
 
-static struct seen *twin_of(struct twins *w, const struct seen *one)
+static struct place *twin_of(struct twins *w)
 {
+    const struct place *one = &w->next;
     /* Ends come in order of time: past the first that ended too early none can match.  What loss has cut short is given up late. */
-    int64_t began = one->mail_time - (one->loss ? TWIN_LATE : 0);
-    uint64_t number = w->quadruples[one->quadruple % BUCKETS];
+    int64_t began = one->seen.mail_time - (one->seen.loss ? TWIN_LATE : 0);
+    uint32_t number = w->quadruples[bucket(one->seen.quadruple)];
     int walked = 0;
-    for (struct seen *s = seen_at(w, number); s && s->end >= began && walked++ < TWIN_WALK; s = seen_at(w, s->same_quadruple))
-        if (wire_twin(s, one))
-            return s;
-    if (!one->name) /* it may be any of this envelope */
-        return nat_twin_of(w, one, w->envelopes[one->envelope % BUCKETS], false);
-    struct seen *named = nat_twin_of(w, one, w->mails[mail_bucket(one->envelope, one->name)], true);
-    return named ? named : nat_twin_of(w, one, w->mails[mail_bucket(one->envelope, 0)], true);
+    for (struct place *p = place_at(w, number); p && p->seen.end >= began && walked++ < TWIN_WALK; p = place_at(w, p->seen.same_quadruple))
+        if (wire_twin(p, one))
+            return p;
+    uint64_t envelope = one->seen.envelope;
+    if (!one->seen.name) /* it may be any of this envelope */
+        return nat_twin_of(w, w->envelopes[bucket(envelope)], false);
+    struct place *named = nat_twin_of(w, w->mails[mail_bucket(envelope, one->seen.name)], true);
+    if (named || !w->nameless || w->count - w->nameless >= TWIN_MEMORY)
+        return named;
+    return nat_twin_of(w, w->mails[mail_bucket(envelope, 0)], true);
 }
 
-static void seen_keep(struct twins *w, struct seen *one)
+static void place_keep(struct twins *w)
 {
-    one->number = ++w->count;
-    uint64_t *envelope = &w->envelopes[one->envelope % BUCKETS], *quadruple = &w->quadruples[one->quadruple % BUCKETS];
-    uint64_t *mail = &w->mails[mail_bucket(one->envelope, one->name)];
+    struct seen *one = &w->next.seen;
+    one->number = (uint32_t)++w->count;
+    if (!one->name)
+        w->nameless = w->count;
+    uint32_t *envelope = &w->envelopes[bucket(one->envelope)], *quadruple = &w->quadruples[bucket(one->quadruple)];
+    uint32_t *mail = &w->mails[mail_bucket(one->envelope, one->name)];
     one->same_envelope = *envelope;
     one->same_quadruple = *quadruple;
     one->same_mail = *mail;
     *envelope = *quadruple = *mail = one->number;
-    w->ring[one->number % TWIN_MEMORY] = *one;
+    w->ring[one->number % TWIN_MEMORY] = w->next;
+}
+
+void twin_expect(struct twins *w, const struct transaction *t, const struct key *k)
+{
+    place_make(&w->next, t, k);
+    w->expected = t;
+    const struct seen *s = &w->next.seen;
+    __builtin_prefetch(&w->quadruples[bucket(s->quadruple)]);
+    __builtin_prefetch(&w->mails[mail_bucket(s->envelope, s->name)]);
+    __builtin_prefetch(&w->envelopes[bucket(s->envelope)], 1);
 }
 
 enum twin twin_check(struct twins *w, const struct transaction *t, const struct key *k)
 {
-    struct seen one = seen_make(t, k);
-    struct seen *first = twin_of(w, &one);
+    if (w->expected != t)
+        twin_expect(w, t, k);
+    w->expected = NULL;
+    struct place *first = twin_of(w);
     if (!first) {
-        seen_keep(w, &one);
+        place_keep(w);
         return TWIN_NONE;
     }
-    if (!first->uncertain || t->uncertain)
+    if (!first->seen.uncertain || t->uncertain)
         return TWIN_COUNTED;
-    first->uncertain = false; /* it has been made good for */
-    seen_keep(w, &one);       /* a third one is compared with what is whole */
+    first->seen.uncertain = false; /* it has been made good for */
+    place_keep(w);                 /* a third one is compared with what is whole */
     return TWIN_BETTER;
 }

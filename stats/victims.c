@@ -12,6 +12,7 @@
 #define CROWDS      4096  /* of them, with so many hits that their senders are kept */
 #define CROWD_SHARE 8     /* from an eighth of the minor threshold on */
 #define SENDERS     16    /* kept a victim before the alarm */
+#define OPENED      1024
 
 struct crowd { /* of the senders to one victim, before there is a storm to hold them */
     int64_t first;
@@ -30,6 +31,7 @@ struct victims {
     int64_t minor, major;
     struct window *hits;
     struct cells *crowds;
+    uint64_t opened[OPENED / 64]; /* a bit for some of the key of each storm: most victims have none, and are not looked up */
 };
 
 struct victims *victims_new(struct incidents *incidents, enum storm_kind kind, int64_t window, int64_t minor, int64_t major)
@@ -53,6 +55,11 @@ void victims_free(struct victims *v)
     window_free(v->hits);
     cells_free(v->crowds);
     free(v);
+}
+
+void victims_expect(const struct victims *v, uint64_t key)
+{
+    window_expect(v->hits, key);
 }
 
 uint32_t victims_hit(struct victims *v, uint64_t key, const struct observation *o)
@@ -98,6 +105,9 @@ static void crowd_to_storm(struct storm *s, const struct crowd *c)
 
 struct storm *victims_storm(struct victims *v, uint64_t key, uint32_t hits, const struct observation *o, bool first)
 {
+    uint64_t *opened = &v->opened[key % OPENED / 64], bit = UINT64_C(1) << key % 64;
+    if (hits < (uint64_t)v->minor / CROWD_SHARE && !(*opened & bit))
+        return NULL;
     uint64_t incident = hash_pair(v->kind, key);
     struct storm *s = incident_find(v->incidents, incident);
     if (s) {
@@ -120,6 +130,7 @@ struct storm *victims_storm(struct victims *v, uint64_t key, uint32_t hits, cons
         s = incident_open(v->incidents, incident, v->kind, c->first);
         if (!s)
             return NULL;
+        *opened |= bit;
         crowd_to_storm(s, c);
         *c = (struct crowd){0};
         incident_host(s, o->t->client.address, "", true);

@@ -29,6 +29,8 @@ struct ring {
 
 struct window {
     int64_t slice_length;
+    int64_t slice_begin;  /* of the slice last asked for, so that most times need no division */
+    uint32_t slice;
     uint32_t sets;
     struct set *set;
     struct ring *ring; /* WAYS for each set */
@@ -58,9 +60,14 @@ void window_free(struct window *w)
     free(w);
 }
 
-static uint32_t slice_of(const struct window *w, int64_t now)
+static uint32_t slice_of(struct window *w, int64_t now)
 {
-    return (uint32_t)(now / w->slice_length);
+    if (now < w->slice_begin || now - w->slice_begin >= w->slice_length) {
+        int64_t slice = now / w->slice_length;
+        w->slice = (uint32_t)slice;
+        w->slice_begin = slice * w->slice_length;
+    }
+    return w->slice;
 }
 
 static uint32_t set_of(const struct window *w, uint64_t key)
@@ -133,6 +140,13 @@ static int make_room(struct window *w, uint32_t set, uint32_t slice)
     return least;
 }
 
+void window_expect(const struct window *w, uint64_t key)
+{
+    const char *s = (const char *)&w->set[set_of(w, key)];
+    __builtin_prefetch(s, 1);
+    __builtin_prefetch(s + 64, 1);
+}
+
 uint32_t window_add(struct window *w, uint64_t key, uint32_t n, int64_t now)
 {
     uint32_t slice = slice_of(w, now), set = set_of(w, key);
@@ -150,7 +164,7 @@ uint32_t window_add(struct window *w, uint64_t key, uint32_t n, int64_t now)
     return total + added;
 }
 
-uint32_t window_count(const struct window *w, uint64_t key, int64_t now)
+uint32_t window_count(struct window *w, uint64_t key, int64_t now)
 {
     uint32_t set = set_of(w, key);
     int way = way_of(&w->set[set], key);

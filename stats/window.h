@@ -11,7 +11,8 @@ struct window;
  * counts are forgotten first, and start from nothing.  NULL: out of memory. */
 struct window *window_new(int64_t span, uint32_t keys);
 void window_free(struct window *w);
+void window_expect(const struct window *w, uint64_t key); /* fetches its place into the cache */
 uint32_t window_add(struct window *w, uint64_t key, uint32_t n, int64_t now); /* returns the count of the key in the span, n included */
-uint32_t window_count(const struct window *w, uint64_t key, int64_t now);
+uint32_t window_count(struct window *w, uint64_t key, int64_t now);
 
 #endif
