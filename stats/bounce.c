@@ -3,7 +3,7 @@
  * Only the empty reverse-path is common to all bounces: the form, the report and the quoted mail are not.  What pours in on one
  * recipient pours in on its domain, so domains are counted; the storm names the recipient when it is but one.  Normal bounces of a
  * bulk mailing do not count: each quotes a mail that was sent from where it goes to, and goes to an address that gets no other (VERP).
- * Bounces of a mail that is a storm itself are that storm's. */
+ * Bounces of a mail that is a storm itself, and its own copies, are that storm's. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -50,10 +50,10 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
     return NULL;
 }
 
-/* The mail that it quotes is in an open storm of its own. */
-static bool is_of_a_storm(const struct bounces *b, uint64_t quoted)
+/* The mail is in an open storm of its own. */
+static bool is_of_a_storm(const struct bounces *b, uint64_t mail)
 {
-    const struct storm *s = quoted ? incident_find(b->incidents, quoted) : NULL;
+    const struct storm *s = mail ? incident_find(b->incidents, mail) : NULL;
     return s && incident_raised(s) && s->state != STATE_CLEARED;
 }
 
@@ -98,7 +98,7 @@ static void observe(void *self, const struct observation *o)
     if (!b->settings->bounce_storm.enabled || !t->message || !t->null_reverse_path)
         return;
     uint64_t quoted = key_id(t->report.quoted.message_id);
-    if (is_of_a_storm(b, quoted))
+    if (is_of_a_storm(b, quoted) || is_of_a_storm(b, o->key)) /* some connectors send what they fetched with an empty reverse-path */
         return;
     bool of_ours = is_of_ours(b, t, quoted);
     for (size_t i = 0; i < t->recipient_count; i++) {

@@ -89,10 +89,16 @@ static struct span registered_domain(struct span name)
     return name;
 }
 
+struct span chain_organisation(struct span name)
+{
+    struct span domain = registered_domain(name);
+    return has_dot(domain) ? domain : (struct span){NULL, 0};
+}
+
 bool chain_same_organisation(struct span a, struct span b)
 {
-    struct span domain = registered_domain(a);
-    return has_dot(domain) && span_equal_nocase(domain, registered_domain(b));
+    struct span domain = chain_organisation(a);
+    return domain.n && span_equal_nocase(domain, registered_domain(b));
 }
 
 static enum arrival arrival_of(const struct visit *before, const struct hop *h, bool fetched)

@@ -11,6 +11,7 @@ enum arrival {       /* how the mail came to a host, by the chain's word */
     ARRIVAL_START,   /* the oldest host there is */
     ARRIVAL_SMTP,    /* the host before gave it by SMTP */
     ARRIVAL_ODD,     /* neither is certain */
+    ARRIVAL_ANEW,    /* its chain begins at a stranger, who never had it by SMTP, though another had sent it before */
     ARRIVAL_MAILBOX, /* out of a mailbox that the host before had filled */
 };
 
@@ -52,6 +53,7 @@ int chain_injection(const struct chain *c, const struct trunk *t);
  * (as the next hop saw it) are others, unless `same_name_is_same`. */
 uint32_t chain_passes(const struct chain *c, struct span name, struct address address, bool same_name_is_same, uint32_t *latest);
 bool chain_same_organisation(struct span a, struct span b); /* host names under one registered domain */
+struct span chain_organisation(struct span name);           /* that domain; empty: the name has none */
 bool chain_fetched(const struct hop *h);                    /* this line says that its host fetched the mail from a mailbox */
 /* "from A [1.2.3.4] by B with POP3 (fetchmail-6.4.37)": as much as helps to find the line.  Returns `to`. */
 char *chain_line(const struct hop *h, char *to, size_t size);

@@ -10,11 +10,13 @@
 #define REPRODUCTION_EVENTS 16384 /* of one storm, told apart; later ones are not counted, the measure stands by then */
 #define REPRODUCTION_HOSTS  512
 
+#define EVENT_UNKNOWN UINT64_MAX /* the lines that tell the parent are gone */
+
 /* One copy put back on its way: taken out of a mailbox by a re-injector, or come back to a server it has passed.  All its deliveries are
  * one event. */
 struct event {
     uint64_t id;      /* of this event */
-    uint64_t parent;  /* of the event that made the copy; 0: the origin did */
+    uint64_t parent;  /* of the event that made the copy; 0: the origin did; EVENT_UNKNOWN */
     uint64_t copy;    /* the copy in the mailbox; twice the same: it was kept, and the first event is the parent of the second; 0: none */
     const void *host; /* who did it: whatever tells hosts apart */
     uint32_t hops;

@@ -149,13 +149,19 @@ static bool fetched_for_many(const struct party *p, const struct stats_settings 
     return p->fetched && p->sent.count >= s->reinjection.suspected_recipients && p->domains.count >= ROLES_DOMAINS;
 }
 
-bool roles_reinjects(const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s)
+bool roles_reinjects(const struct roles *r, const struct party *p, const struct message *m, const struct party *origin,
+    const struct stats_settings *s)
 {
     if (p == origin)
         return false;
     int64_t least = s->reinjection.suspected_recipients;
     if (p->arrival == ARRIVAL_MAILBOX)
         return p->again.count > 0 || fetched_for_many(p, s);
+    if (p->arrival == ARRIVAL_ANEW) { /* sent again by another server, it would be of the sender's house, and a second copy at most */
+        bool as_addressed = p->again.count >= least && 2 * (uint64_t)p->sent.count >= m->audience;
+        bool all = p->own_people && p->sent.count >= s->reinjection.lone_audience_share * (double)m->audience;
+        return as_addressed && (all || r->thirds_anew >= 2);
+    }
     uint64_t in = taken_in(m, p);
     bool far_more = p->again.count >= least && p->sent.count >= s->reinjection.lone_amplification * (double)in;
     /* lists and aliases whose members stand in To: give each of them one copy more, and two or three of them third and fourth ones */
@@ -173,7 +179,7 @@ struct verdict roles_judge(const struct roles *r, const struct message *m, const
     uint32_t thirds_home = 0;
     for (uint32_t i = 0; i < r->count; i++) {
         const struct party *p = r->party[i];
-        if (!roles_reinjects(p, m, origin, s))
+        if (!roles_reinjects(r, p, m, origin, s))
             continue;
         v.guilty++;
         v.redeliveries += p->redeliveries;
@@ -195,7 +201,7 @@ struct verdict roles_judge(const struct roles *r, const struct message *m, const
     for (uint32_t i = 0; i < r->count && strong && !v.second; i++) {
         const struct party *p = r->party[i];
         /* one host with two addresses is still one host */
-        v.second = p != strong && !(p->name_hash && p->name_hash == strong->name_hash) && roles_reinjects(p, m, origin, s);
+        v.second = p != strong && !(p->name_hash && p->name_hash == strong->name_hash) && roles_reinjects(r, p, m, origin, s);
     }
     v.home = thirds_home >= s->reinjection.suspected_recipients;
     return v;
@@ -207,9 +213,25 @@ static bool only_relays(const struct message *m, const struct party *p)
     return h && h->out > 0 && h->out == h->out_taken;
 }
 
+/* It takes the mail in and sends it to nobody: another on the circle takes it out of a mailbox there, by the chain's word. */
+static bool only_keeps(const struct roles *r, const struct message *m, const struct party *p)
+{
+    const struct message_host *h = p->on_wire ? message_host(m, p->address) : NULL;
+    if (!h || h->copies_out)
+        return false;
+    for (uint32_t i = 0; i < r->count; i++)
+        for (uint32_t k = 0; r->party[i]->on_cycle && k < r->party[i]->feeder_count; k++) {
+            const struct feeder *f = &r->party[i]->feeder[k];
+            if ((address_known(f->address) && address_equal(f->address, p->address)) ||
+                (f->name[0] && span_equal_nocase(span_text(f->name), span_text(p->name))))
+                return true;
+        }
+    return false;
+}
+
 bool roles_loops(const struct roles *r, const struct party *p, const struct message *m)
 {
-    if (!p->on_cycle)
+    if (!p->on_cycle || only_keeps(r, m, p))
         return false;
     if (!only_relays(m, p))
         return true;
@@ -228,7 +250,7 @@ const struct party *roles_origin(const struct roles *r, const struct message *m)
         if (h->copies_out == 0 || (h->first_in != TIME_UNKNOWN && h->first_in <= h->first_out))
             continue;
         const struct party *p = roles_find(r, h->address);
-        if (!p || p->acts_for != p || p->arrival == ARRIVAL_MAILBOX || p->on_cycle)
+        if (!p || p->acts_for != p || p->arrival >= ARRIVAL_ANEW || p->on_cycle)
             continue;
         if (!best || h->least_hops_out < best->least_hops_out ||
             (h->least_hops_out == best->least_hops_out && h->first_out < best->first_out)) {

@@ -35,6 +35,7 @@ struct party {              /* a host: a client on the wire, or one that only ch
     struct party *acts_for;     /* whose work its latest copy was: its own, or that of the host it relays for */
     enum arrival arrival;       /* the worst that its copies have shown */
     bool fetched;               /* its own lines say that it fetched the mail */
+    bool own_people;            /* ARRIVAL_ANEW: people of its own domain stand in To: and Cc: */
     uint64_t redeliveries;      /* laid to its charge, whoever carried them */
     struct members sent, again; /* audience members it sent to; those of them who had it */
     struct members domains;     /* of those, while it is open whether it sends to more than its own people */
@@ -47,6 +48,7 @@ struct party {              /* a host: a client on the wire, or one that only ch
     uint64_t copies;                /* it put out */
     int64_t first, last;            /* final replies to them */
     char software[STORM_TEXT_SIZE]; /* what its marks show it runs, and the setting to change; "": no marks */
+    struct feeder behind;           /* the author's own server, of another house, that gave it the mail, by its word; all zero: none */
     struct feeder feeder[ROLES_FEEDERS];
     uint32_t feeder_count;
     struct storm_evidence *evidence; /* ROLES_EVIDENCE; NULL: none yet */
@@ -56,7 +58,8 @@ struct party {              /* a host: a client on the wire, or one that only ch
 struct roles {
     struct party **party; /* in order of appearance; a party's place is its own while *r lives */
     uint32_t count, room;
-    bool storm;         /* as many as ROLES_PARTIES */
+    bool storm;           /* as many as ROLES_PARTIES */
+    uint32_t thirds_anew; /* third copies by hosts at which the mail begins anew */
     struct members hit; /* audience members who got a redelivery, but for those at the origin's own server */
 };
 void roles_free(struct roles *r);
@@ -75,7 +78,8 @@ struct verdict {               /* of the conservation law on one mail */
     bool suspected, second, third, twice, lone;
     bool home; /* third copies, but all at the origin's own server: bounces may tell more */
 };
-bool roles_reinjects(const struct party *p, const struct message *m, const struct party *origin, const struct stats_settings *s);
+bool roles_reinjects(const struct roles *r, const struct party *p, const struct message *m, const struct party *origin,
+    const struct stats_settings *s);
 struct verdict roles_judge(const struct roles *r, const struct message *m, const struct party *origin, const struct stats_settings *s);
 /* On the way round a loop and more than a relay on it: it made another recipient of the one it took in (or all hosts of the loop are
  * relays). */

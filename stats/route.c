@@ -196,9 +196,13 @@ static void say_reinjection(struct storm *s, const struct verdict *v)
                         : v->lone  ? "it alone reached nearly the whole audience"
                         : v->home  ? "people at the origin's own server got more than two copies"
                                    : "suspected, until a second host, a third copy or a second pass confirms it";
-    bool one = v->guilty <= 1, mailbox = v->worst->arrival == ARRIVAL_MAILBOX;
-    const char *how = mailbox ? (one ? "takes this mail out of a mailbox and sends" : "take this mail out of a mailbox and send")
-                              : (one ? "took this mail in for a few and sends" : "took this mail in for a few and send");
+    static const char *const does[][2] = {
+        [ARRIVAL_MAILBOX] = {"takes this mail out of a mailbox and sends", "take this mail out of a mailbox and send"},
+        [ARRIVAL_ANEW] = {"had this mail from nobody by SMTP, and sends", "had this mail from nobody by SMTP, and send"},
+        [ARRIVAL_ODD] = {"took this mail in for a few and sends", "took this mail in for a few and send"},
+    };
+    enum arrival arrival = v->worst->arrival < ARRIVAL_ODD ? ARRIVAL_ODD : v->worst->arrival;
+    const char *how = does[arrival][v->guilty > 1];
     char again[FIGURE_TEXT];
     snprintf(s->why, sizeof s->why,
         "%s%s %s it again to people in its To: and Cc: (one host to %u of %llu; %s deliveries to people who had it): %s.", host, others,
@@ -386,6 +390,7 @@ static void route_observe(void *self, const struct observation *o)
         .mail_time = t->mail_time,
         .end = t->end,
         .deliveries = o->deliveries,
+        .delivered_to = (uint32_t)t->header.delivered_to_count,
         .made = o->made,
         .made_count = o->made_count,
         .header = &t->header,

@@ -45,7 +45,7 @@ char *sketch_host_text(struct address address, const char *name, char *to, size_
 static bool at_fault(const struct storm *s, const struct trail *l, const struct party *p, const struct message *m,
     const struct party *origin, const struct stats_settings *settings)
 {
-    return s->kind == KIND_REINJECTION ? roles_reinjects(p, m, origin, settings) : roles_loops(&l->roles, p, m);
+    return s->kind == KIND_REINJECTION ? roles_reinjects(&l->roles, p, m, origin, settings) : roles_loops(&l->roles, p, m);
 }
 
 static void put_numbers(struct storm_host *h, const struct trail *l, const struct message *m, const struct party *p)
@@ -89,15 +89,28 @@ static void put_party(struct storm *s, const struct trail *l, const struct messa
         memcpy(h->evidence, p->evidence, p->evidence_count * sizeof p->evidence[0]);
 }
 
+static bool is_guilty(const struct storm *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->host_count; i++)
+        if (s->hosts[i].role >= ROLE_REINJECTOR && span_equal_nocase(span_text(s->hosts[i].name), span_text(name)))
+            return true;
+    return false;
+}
+
+/* Where the wire shows no origin, or one that only relays for it, the chains name it. */
 static void put_origin(struct storm *s, const struct trail *l, const struct message *m, const struct party *origin)
 {
-    if (origin) {
+    struct feeder first = {.address = l->first_address};
+    snprintf(first.name, sizeof first.name, "%s", l->first_name);
+    if (origin && origin->behind.name[0])
+        first = origin->behind;
+    else if (origin) {
         put_party(s, l, m, origin, ROLE_ORIGIN);
         return;
     }
-    if (!address_known(l->first_address) && l->first_name[0] == '\0')
+    if ((!address_known(first.address) && first.name[0] == '\0') || is_guilty(s, first.name))
         return;
-    struct storm_host *h = incident_host(s, l->first_address, l->first_name, false);
+    struct storm_host *h = incident_host(s, first.address, first.name, false);
     if (!h || h->role >= ROLE_REINJECTOR)
         return;
     h->role = ROLE_ORIGIN;
@@ -164,14 +177,14 @@ static void draw_hosts(
         put_origin(s, l, m, origin);
     for (uint32_t i = 0; i < l->roles.count; i++) {
         const struct party *p = l->roles.party[i];
-        if (p == origin || at_fault(s, l, p, m, origin, settings))
+        if ((p == origin && !p->behind.name[0]) || at_fault(s, l, p, m, origin, settings))
             continue;
         if (p->copies)
             put_party(s, l, m, p, roles_bystander(m, p));
     }
     for (uint32_t i = 0; s->kind == KIND_REINJECTION && i < l->roles.count; i++) {
         const struct party *p = l->roles.party[i];
-        for (uint32_t j = 0; j < p->feeder_count && roles_reinjects(p, m, origin, settings); j++) {
+        for (uint32_t j = 0; j < p->feeder_count && roles_reinjects(&l->roles, p, m, origin, settings); j++) {
             struct storm_host *h = incident_host(s, p->feeder[j].address, p->feeder[j].name, false);
             if (h && h->role == ROLE_RELAY)
                 put_numbers(h, l, m, NULL);
@@ -243,6 +256,8 @@ static void draw_edges(struct sketch *t, struct storm *s, const struct trail *l)
         int32_t at = place(t, s, p->address, p->name);
         if (p->acts_for != p)
             hearsay(t, s, place(t, s, p->acts_for->address, p->acts_for->name), at, p);
+        if (p->behind.name[0])
+            hearsay(t, s, place(t, s, p->behind.address, p->behind.name), at, p);
         for (uint32_t j = 0; j < p->feeder_count; j++)
             hearsay(t, s, place(t, s, p->feeder[j].address, p->feeder[j].name), at, p);
     }

@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "stats/detect.h"
 #include "stats/loop.h"
 #include "stats/software.h"
 
@@ -49,6 +50,7 @@ static void replay(struct trail *l, const struct message *m, const struct copy *
             .mail_time = copy->mail_time,
             .end = copy->end,
             .deliveries = i == 0 ? copy->deliveries : 0,
+            .delivered_to = copy->delivered_to,
             .made = made,
         };
         for (; p.made_count < 64 && i + p.made_count < copy->recipients_kept; p.made_count++) {
@@ -121,8 +123,13 @@ void trail_audience(struct trail *l, const struct header *h)
 
 /* ---- what all copies share ---- */
 
-static void compare(struct trail *l, const struct chain *c)
+static void compare(struct trail *l, const struct passage *p, const struct chain *c)
 {
+    if (!address_known(l->starter)) {
+        l->starter = p->client;
+        log_clean(p->helo, l->starter_name, sizeof l->starter_name);
+        l->starter_delivered_to = p->delivered_to;
+    }
     if (c->count == 0)
         return;
     if (!l->trunk.known) {
@@ -207,6 +214,7 @@ struct work {         /* of one copy */
     struct party *by; /* who put it on its way; NULL: no room to remember */
     enum arrival arrival;
     int visit; /* the lines of `by`, -1: it wrote none that we know */
+    bool anew; /* its chain begins there: however short it is, it is the copy too many */
 };
 
 /* A client that wrote no line: the newest one is of the mailbox it took the mail from. */
@@ -216,11 +224,56 @@ static bool wrote_nothing(const struct chain *c, const struct passage *p)
     return v->delivered && !span_equal_nocase(v->name, p->helo) && !chain_same_organisation(v->name, p->helo);
 }
 
+/* The copy shows no way from the first sender to this client, who never had it by SMTP: the lines are gone, or were never there. */
+static bool begins_here(const struct trail *l, const struct passage *p, const struct chain *c)
+{
+    if (c->count == 1 && c->visit[0].fetched) /* the one host there is says that it fetched the mail */
+        return true;
+    return !address_equal(p->client, l->starter) && c->count <= 1 &&
+           (c->count == 0 || !span_equal_nocase(c->visit[0].name, span_text(l->first_name)));
+}
+
+/* Neither of the first sender's house nor of the author's. */
+static bool is_stranger(const struct trail *l, const struct passage *p)
+{
+    return chain_organisation(p->helo).n && !chain_same_organisation(p->helo, span_text(l->starter_name)) &&
+           !chain_same_organisation(p->helo, detect_domain(p->header->from_address));
+}
+
+/* People of the client's own domain stand in To: or Cc:.  They have their mailbox elsewhere: the client took the mail in for nobody. */
+static bool has_people_in(const struct header *h, struct span helo)
+{
+    uint64_t own = hash_nocase(chain_organisation(helo));
+    for (size_t i = 0; i < h->audience_count; i++)
+        if (h->audience[i].domain == own)
+            return true;
+    return false;
+}
+
+/* What a copy that begins at its client tells of how it came there. */
+static enum arrival arrival_anew(
+    const struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, struct party *sender)
+{
+    if (c->count && c->visit[0].fetched)
+        return ARRIVAL_MAILBOX;
+    if (p->delivered_to > l->starter_delivered_to) /* it has been delivered since it was sent */
+        return ARRIVAL_MAILBOX;
+    if (sender->arrival >= ARRIVAL_ANEW) /* as before */
+        return sender->arrival;
+    if (!p->header || p->header->from_hash != m->from_hash || !is_stranger(l, p))
+        return ARRIVAL_START;
+    sender->own_people = has_people_in(p->header, p->helo);
+    return ARRIVAL_ANEW;
+}
+
 static struct work work_of(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, struct party *sender)
 {
     bool took_it = accepted(m, p->client, p->mail_time);
     struct work w = {.by = sender, .arrival = took_it ? ARRIVAL_SMTP : ARRIVAL_START, .visit = (int)c->count - 1};
-    if (c->count == 0)
+    if (!took_it && begins_here(l, p, c))
+        w.arrival = arrival_anew(l, m, p, c, sender);
+    w.anew = w.arrival >= ARRIVAL_ANEW;
+    if (c->count == 0 || w.anew)
         return w;
     const struct visit *newest = &c->visit[c->count - 1];
     int k = chain_injection(c, &l->trunk);
@@ -248,6 +301,31 @@ static struct work work_of(struct trail *l, const struct message *m, const struc
     return w;
 }
 
+/* The domain of the From field, as the ledger keeps it; the copies of before the trail have no other. */
+static struct span author_domain(const struct message *m)
+{
+    struct span domain = detect_domain(span_text(message_text(m, m->from)));
+    const uint8_t *close = domain.n ? memchr(domain.p, '>', domain.n) : NULL;
+    if (close)
+        domain.n = (size_t)(close - domain.p);
+    return domain;
+}
+
+/* A client who never took the mail in on this wire may be the provider that the author's server sends by.  Its own line says who gave it
+ * the mail: when that one is of another house than the client, and of the author's, it is where the mail began. */
+static void look_behind(struct party *sender, const struct message *m, const struct passage *p, const struct chain *c)
+{
+    if (sender->behind.name[0] || c->count < 2)
+        return;
+    const struct visit *own = &c->visit[c->count - 1], *before = own - 1;
+    bool its_word = span_equal_nocase(own->name, p->helo) || chain_same_organisation(own->name, p->helo);
+    if (!its_word || own->arrival != ARRIVAL_SMTP || !address_known(before->address) || chain_same_organisation(before->name, own->name) ||
+        !chain_same_organisation(before->name, author_domain(m)))
+        return;
+    sender->behind.address = before->address;
+    log_clean(before->name, sender->behind.name, sizeof sender->behind.name);
+}
+
 void trail_evidence(struct party *by, const struct passage *p, const struct hop *line, const char *said)
 {
     if (!by->evidence)
@@ -265,10 +343,13 @@ static void say_how(struct party *by, const struct work *w, const struct passage
 {
     char said[STORM_TEXT_SIZE];
     const struct hop *line = w->visit >= 0 ? &c->hops[c->visit[w->visit].first] : c->hop_count ? &c->hops[c->hop_count - 1] : NULL;
-    const char *how = w->arrival != ARRIVAL_MAILBOX                 ? "which came to it by SMTP or in a way its chain does not tell"
-                      : w->visit >= 0 && c->visit[w->visit].fetched ? "which it fetched from a mailbox, as its line says"
-                      : w->visit >= 0                               ? "which lay in a mailbox: no host gave it by SMTP"
-                                                                    : "which lay in a mailbox: the newest line is of its delivery there";
+    bool began = c->count <= 1, fetched = w->visit >= 0 && c->visit[w->visit].fetched;
+    const char *how = w->arrival == ARRIVAL_ANEW       ? "which begins at it anew, though another had sent it and nobody gave it by SMTP"
+                      : w->arrival != ARRIVAL_MAILBOX  ? "which came to it by SMTP or in a way its chain does not tell"
+                      : fetched                        ? "which it fetched from a mailbox, as its line says"
+                      : began                          ? "which had been delivered (Delivered-To) before; the lines of its way are gone"
+                      : w->visit >= 0                  ? "which lay in a mailbox: no host gave it by SMTP"
+                                                       : "which lay in a mailbox: the newest line is of its delivery there";
     snprintf(said, sizeof said, "sent this mail, %s, to people of its To: and Cc: who had it; %u Received lines", how, c->hop_count);
     trail_evidence(by, p, line, said);
 }
@@ -302,6 +383,7 @@ static void charge(struct trail *l, struct party *guilty, const struct delivery 
     if (members_add(&l->roles.hit, d->recipient) && l->roles.hit.count <= 2)
         l->changed = true;
     if (d->chains >= 3 && l->branched) {
+        l->roles.thirds_anew += guilty->arrival == ARRIVAL_ANEW;
         if (guilty->thirds++ == 0)
             trail_evidence(
                 guilty, p, NULL, "gave an audience member the third copy at this server, by a chain that neither of the others had");
@@ -325,6 +407,17 @@ static void fed_by(const struct message *m, struct party *by, const struct work 
         if (m->hosts[i].copies_in && span_equal_nocase(span_text(message_text(m, m->hosts[i].helo)), box->name))
             address = m->hosts[i].address;
     party_feeder(by, address, box->name);
+}
+
+/* Who has the mail for the recipient out of the mailbox of a host that had taken it for that recipient, and takes it on to another host, is
+ * in order: the mail came in for him, and goes to him. */
+static bool is_its_own(const struct message *m, const struct party *by, const struct delivery *d, const struct passage *p)
+{
+    for (uint32_t i = 0; i < by->feeder_count; i++)
+        if (address_known(by->feeder[i].address) && !address_equal(by->feeder[i].address, p->server) &&
+            message_copies_at(m, d->recipient, by->feeder[i].address))
+            return true;
+    return false;
 }
 
 /* Of the audience members it sent to; one walk over the audience, however many a copy went to. */
@@ -364,10 +457,10 @@ static void lay(struct trail *l, const struct message *m, const struct passage *
             members_add(&by->sent, d->recipient);
         if (!d->had_it)
             continue;
-        struct party *charged = address_equal(d->charged, p->client) ? by : NULL;
+        struct party *charged = w->anew || address_equal(d->charged, p->client) ? by : NULL;
         if (!charged && (charged = roles_find(&l->roles, d->charged)))
             charged = charged->acts_for;
-        if (charged)
+        if (charged && !(w->arrival == ARRIVAL_MAILBOX && charged == by && is_its_own(m, by, d, p)))
             charge(l, charged, d, p, c, w, settings);
     }
     if (by->sent.count == sent)
@@ -383,7 +476,7 @@ static void lay(struct trail *l, const struct message *m, const struct passage *
 
 static void breed(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct work *w)
 {
-    if (w->arrival != ARRIVAL_MAILBOX)
+    if (w->arrival != ARRIVAL_MAILBOX || c->count == 0)
         return;
     if (!l->injections && !(l->injections = reproduction_new(BREEDING_MAILBOXES, m->first, l->trunk.count)))
         return;
@@ -402,13 +495,15 @@ static void breed(struct trail *l, const struct message *m, const struct passage
     for (uint32_t k = 1; k < own; k++)
         if (c->visit[k].arrival == ARRIVAL_MAILBOX && (k >= l->trunk.count || reproduction_knows(l->injections, c->visit[k].entry)))
             e.parent = c->visit[k].entry;
+    if (e.parent == 0 && l->trunk.count == 0 && !span_equal_nocase(c->visit[0].name, span_text(l->first_name)))
+        e.parent = EVENT_UNKNOWN;
     reproduction_event(l->injections, &e);
 }
 
 void trail_follow(
     struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings)
 {
-    compare(l, c);
+    compare(l, p, c);
     count(l, p);
     l->touched = p->end;
     l->fresh = true;
@@ -418,6 +513,8 @@ void trail_follow(
         sender->sends = true;
         struct work w = work_of(l, m, p, c, sender);
         sender->acts_for = w.by ? w.by : sender;
+        if (w.by == sender && w.arrival == ARRIVAL_SMTP && !accepted(m, p->client, p->mail_time))
+            look_behind(sender, m, p, c);
         struct party *both[] = {sender, w.by};
         for (size_t i = 0; i < (w.by && w.by != sender ? 2 : 1); i++) {
             both[i]->copies += p->deliveries > 0;

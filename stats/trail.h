@@ -15,6 +15,7 @@ struct passage { /* one copy on its way from client to server */
     uint64_t connection;
     int64_t mail_time, end;
     uint32_t deliveries;
+    uint32_t delivered_to; /* Delivered-To fields */
     const struct delivery *made; /* what the ledger made of its recipients */
     uint32_t made_count;
     const struct header *header; /* NULL: a copy of before the trail was opened */
@@ -38,6 +39,9 @@ struct trail {
     struct trunk trunk;
     char first_name[ROLES_NAME]; /* of the oldest host, by the chains' word */
     struct address first_address;
+    struct address starter;      /* the client of the first copy */
+    char starter_name[ROLES_NAME];
+    uint32_t starter_delivered_to; /* fields it bore */
     uint64_t spine[CHAIN_LINES]; /* the longest chain: its lines */
     uint32_t spine_count;
     bool branched;                           /* a copy went another way than the spine */

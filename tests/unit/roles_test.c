@@ -79,7 +79,7 @@ static void out_of_a_mailbox(void **state)
 {
     (void)state;
     struct party *p = party(1, ARRIVAL_MAILBOX, 9, 9);
-    assert_true(roles_reinjects(p, &message, NULL, &settings));
+    assert_true(roles_reinjects(&roles, p, &message, NULL, &settings));
     assert_false(judge(NULL).suspected); /* ten make a suspicion */
     members_add(&p->again, 5);
     struct verdict v = judge(NULL);
@@ -129,9 +129,9 @@ static void an_alias_is_no_reinjector(void **state)
     assert_int_equal(judge(NULL).guilty, 0);
     p->thirds = 30; /* a second alias with half of the people */
     party(2, ARRIVAL_SMTP, 100, 10);
-    assert_false(roles_reinjects(roles_find(&roles, address(2)), &message, NULL, &settings));
+    assert_false(roles_reinjects(&roles, roles_find(&roles, address(2)), &message, NULL, &settings));
     p->twice = 2; /* its own second pass */
-    assert_true(roles_reinjects(p, &message, NULL, &settings));
+    assert_true(roles_reinjects(&roles, p, &message, NULL, &settings));
 }
 
 static void a_forwarder_for_few(void **state)
@@ -139,7 +139,7 @@ static void a_forwarder_for_few(void **state)
     (void)state;
     struct party *few = party(2, ARRIVAL_SMTP, 3, 3);
     few->twice = 5;
-    assert_false(roles_reinjects(few, &message, NULL, &settings));
+    assert_false(roles_reinjects(&roles, few, &message, NULL, &settings));
 }
 
 static void an_odd_chain_needs_a_second_pass_and_third_copies(void **state)
