@@ -74,6 +74,33 @@ sys.exit(subprocess.run([*submit.split(), "-f", me, to], input=out.encode()).ret
 """
 
 
+SHAPE = r"""#!/usr/bin/python3
+# shape.py SUBMIT WORDS DOMAIN SENDER: what a connector does to a mail that it has fetched: sends it to everybody in To: and Cc:
+# own: not to its own domain; strip: takes Received lines out; bare: and every other trace of a mailbox; noid, newid: no Message-ID, one of its own; tag: marks
+# the subject; footer: a line under the text; exchange: the fields of another maker; null, box: reverse-path empty, or its mailbox
+import email.utils, re, subprocess, sys, time
+submit, words, domain, sender = sys.argv[1], sys.argv[2].split("+"), sys.argv[3], sys.argv[4]
+head, body = re.split(r"\r?\n\r?\n", sys.stdin.buffer.read().decode("latin-1"), maxsplit=1)
+fields = re.split(r"\r?\n(?![ \t])", head)
+def values(*names): return [f.split(":", 1)[1] for f in fields if f.split(":", 1)[0].lower() in names]
+def drop(*names): fields[:] = [f for f in fields if f.split(":", 1)[0].lower() not in names]
+to = [a for _, a in email.utils.getaddresses(values("to", "cc"))]
+if "own" in words: to = [a for a in to if not a.endswith("@" + domain)]
+if "strip" in words or "bare" in words or "exchange" in words: drop("received")
+if "bare" in words or "exchange" in words: drop("delivered-to", "return-path", "x-original-to", "envelope-to", "delivery-date")
+if "noid" in words or "newid" in words: drop("message-id")
+if "newid" in words: fields.append("Message-ID: <%d.%s>" % (time.time_ns(), "server@" + domain))
+if "tag" in words: fields[:] = [re.sub("(?i)^Subject: ", "Subject: [EXTERN] ", f) for f in fields]
+if "footer" in words: body += "\n-- \nThis mail and its attachments are confidential.\n"
+if "exchange" in words:
+    fields[:0] = ["Received: from pop.%s by SERVER.%s with Microsoft POP3 Connector; %s" % (domain, domain, email.utils.formatdate())]
+    fields += ["MIME-Version: 1.0", 'Content-Type: text/plain; charset="us-ascii"', "Content-class: urn:content-classes:message",
+               "X-Mailer: Microsoft CDO for Exchange 2000", "X-OriginalArrivalTime: 24 Nov 2026 03:00:00.0000 (UTC) FILETIME=[0A1B2C3D:01C0FFEE]"]
+sender = "" if "null" in words else "box@" + domain if "box" in words else sender
+sys.exit(subprocess.run([*submit.split(), "-f", sender, "--", *to], input=("\n".join(fields) + "\n\n" + body).encode("latin-1")).returncode if to else 0)
+"""
+
+
 class Postfix:
     def __init__(self, lab, host):
         self.lab, self.host, self.conf = lab, host, f"{host.home}/postfix"
@@ -103,7 +130,8 @@ class Postfix:
         write(f"{self.conf}/virtual", virtual)
         write(f"{self.conf}/boxes", "".join(f"{box} {box.split('@')[1]}/\n" for _, (box, *_) in h.pairs("catchall")))
         write(f"{self.conf}/refused", "".join(f"{a} 550 5.1.1 no such user\n" for a in o.get("refuse", "").split(",") if a))
-        write(f"{self.conf}/rewrite", o.get("rewrite", "/^X-Nothing:/ IGNORE").replace("_", " ") + "\n")
+        write(f"{self.conf}/rewrite", o.get("rewrite", "/^X-Nothing:/ IGNORE").replace("_", " ").replace(";;", "\n") + "\n")
+        write(f"{self.conf}/srs", f"/^(.*)@(.*)$/ SRS0=x1=$2=$1@{h.domains[0] if h.domains else h.fqdn}\n")
         local = [d for d in h.domains]
         lines = dict(
             compatibility_level="3.6", myhostname=h.fqdn, queue_directory=f"{h.home}/queue", data_directory=f"{h.home}/data",
@@ -122,6 +150,8 @@ class Postfix:
             always_add_missing_headers="yes", virtual_alias_address_length_limit="200", authorized_submit_users="static:anyone", lmtp_host_lookup="native",
             smtp_data_done_timeout=o.get("patience", "600s"), default_process_limit="20", enable_original_recipient="no",
         )
+        if "srs" in o:
+            lines["sender_canonical_maps"], lines["sender_canonical_classes"] = f"regexp:{self.conf}/srs", "envelope_sender"
         if "smarthost" in o:
             lines["relayhost"] = f"[{self.lab.hosts[o['smarthost']].address}]"
             lines["transport_maps"] = ""
@@ -192,6 +222,10 @@ rcpt:
        message = no such user
   accept
 begin routers
+void:
+  driver = redirect
+  domains = void.test
+  data = :fail: no such user
 alias:
   driver = redirect
   data = ${{lookup{{$local_part@$domain}}lsearch{{{h.home}/alias}}}}
@@ -248,16 +282,16 @@ class Lab:
                 override = dict((d, v[0]) for d, v in me.pairs("via"))
                 to = self.hosts[override[domain]] if domain in override else host
                 text += f"{domain} smtp:[{to.address}]\n" if to is not me else ""
-        return text
+        return text + "void.test error:5.1.1 no such user\n"
 
     def network(self):
         run("ip netns add span; ip -n span link add br0 type bridge; ip -n span link set br0 up promisc on; ip -n span link set lo up")
         for n, h in enumerate(self.hosts.values()):
-            prefix = 64 if ":" in h.address else 8
-            more = f"; ip -n {h.name} address add 10.250.0.{n + 1}/8 dev eth0" if prefix == 64 else ""
+            prefix = 16 if ":" in h.address else 8
+            more = f"; ip -n {h.name} address add 10.250.0.{n + 1}/8 dev eth0" if prefix == 16 else ""
             run(f"ip netns add {h.name}; ip -n {h.name} link set lo up; ip link add v{n} type veth peer name eth0 netns {h.name}; ip link set v{n} netns span; "
                 f"ip -n span link set v{n} master br0 up; ip -n {h.name} link set eth0 up; ip -n {h.name} address add {h.address}/{prefix} dev eth0 "
-                f"{'nodad' if prefix == 64 else ''} {more}; ip netns exec {h.name} sh -c 'command -v ethtool >/dev/null && ethtool -K eth0 tso off gso off gro off tx off >/dev/null 2>&1; true'")
+                f"{'nodad' if prefix == 16 else ''} {more}; ip netns exec {h.name} sh -c 'command -v ethtool >/dev/null && ethtool -K eth0 tso off gso off gro off tx off >/dev/null 2>&1; true'")
 
     def dovecot(self, host):
         base = f"{host.home}/dovecot"
@@ -293,7 +327,7 @@ service pop3-login {{
         host.spawn(["dovecot", "-F", "-c", f"{base}/dovecot.conf"], f"{base}.out")
 
     def fetchmail(self, words):
-        """poll CONNECTOR PROVIDER DOMAIN SECONDS [keep] [invisible] [good=N]: DOMAIN's mailbox at PROVIDER, sent to the To: or, in order, to u1-uN@DOMAIN"""
+        """poll CONNECTOR PROVIDER DOMAIN SECONDS [keep] [invisible] [good=N] [to=ADDRESS] [shape=WORDS]: DOMAIN's mailbox at PROVIDER, sent to the To:, or to u1-uN@DOMAIN as is right, to one, or by SHAPE"""
         host, provider, domain, period, more = self.hosts[words[0]], self.hosts[words[1]], words[2], words[3], words[4:]
         submit = self.servers[words[0]].submit()
         base = f"{host.home}/fetchmail-{domain}"
@@ -301,8 +335,12 @@ service pop3-login {{
         keep = "keep" if "keep" in more else "nokeep"
         good = [int(word[5:]) for word in more if word.startswith("good=")]
         recipients = " ".join(f"u{n + 1}@{domain}" for n in range(good[0])) if good else "-t"
-        write(f"{base}/rc", f'poll {provider.address} proto pop3 timeout 20:\n  user "{domain}" password "secret" is "nobody" here fetchall {keep} '
-                            f'sslproto "" mda "{submit} {recipients} -f %F"\n', 0o600)
+        if to := [word[3:] for word in more if word.startswith("to=")]:
+            recipients = to[0]
+        shape = [word[6:] for word in more if word.startswith("shape=")]
+        mda = f"/run/lab/shape.py '{submit}' {shape[0]} {domain} %F" if shape else f"{submit} {recipients} -f %F"
+        write(f"{base}/rc", f'poll "pop.{provider.fqdn}" via "{provider.address}" proto pop3 timeout 20:\n  user "{domain}" password "secret" is "nobody" here '
+                            f'fetchall {keep} sslproto "" mda "{mda}"\n', 0o600)
         shutil.chown(base, "nobody"), shutil.chown(f"{base}/rc", "nobody")
         host.spawn(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", f"HOME={base}", f"FETCHMAILHOME={base}", "fetchmail", "-N", "-d", period,
                     "-f", f"{base}/rc", "--invisible" if "invisible" in more else "-v", "--nosyslog"], f"{base}/log")
@@ -346,7 +384,7 @@ service pop3-login {{
     def main(self, name, directory):
         shutil.rmtree(LAB, ignore_errors=True)
         os.makedirs(LAB)
-        write(f"{LAB}/list.py", LIST, 0o755), write(f"{LAB}/reply.py", REPLY, 0o755)
+        write(f"{LAB}/list.py", LIST, 0o755), write(f"{LAB}/reply.py", REPLY, 0o755), write(f"{LAB}/shape.py", SHAPE, 0o755)
         run(["postconf", "-e", "alternate_config_directories=" + " ".join(f"{h.home}/postfix" for h in self.hosts.values())])
         self.network()
         recorder = None
@@ -383,8 +421,7 @@ service pop3-login {{
             time.sleep(0.3)
             for host in [*self.hosts, "span"]:
                 pids = subprocess.run(["ip", "netns", "pids", host], capture_output=True, text=True).stdout.split()
-                for pid in pids:
-                    os.kill(int(pid), signal.SIGKILL)
+                subprocess.run(["kill", "-9", *pids], stderr=subprocess.DEVNULL)
                 subprocess.run(["ip", "netns", "del", host])
 
 
