@@ -79,9 +79,12 @@ install: all ## into $(DESTDIR)$(prefix)
 	install -D -m 644 doc/squall.1 $(DESTDIR)$(prefix)/share/man/man1/squall.1
 	install -D -m 644 README.md $(DESTDIR)$(prefix)/share/doc/squall/README.md
 	install -D -m 644 squall.conf $(DESTDIR)$(prefix)/share/doc/squall/squall.conf
+	install -D -m 644 mibs/SQUALL-MIB.txt $(DESTDIR)$(prefix)/share/snmp/mibs/SQUALL-MIB.txt
+	for f in README.md prometheus/squall.rules.yml snmptrapd/snmptrapd.conf snmptrapd/squall-trap; do \
+	    install -D -m 644 packaging/$$f $(DESTDIR)$(prefix)/share/doc/squall/packaging/$$f; done
 
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(prefix)/bin/squall $(DESTDIR)$(prefix)/share/man/man1/squall.1
+	rm -f $(DESTDIR)$(prefix)/bin/squall $(DESTDIR)$(prefix)/share/man/man1/squall.1 $(DESTDIR)$(prefix)/share/snmp/mibs/SQUALL-MIB.txt
 	rm -rf $(DESTDIR)$(prefix)/share/doc/squall
 
 include tests/tests.mk

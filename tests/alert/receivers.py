@@ -170,7 +170,7 @@ class Snmpd(Daemon):
         program("snmpwalk")
         self.port = free_port(socket.SOCK_DGRAM)
         self.socket = os.path.join(self.dir, "agentx")
-        self.conf = self.write("agent.conf", "rocommunity public 127.0.0.1\nmaster agentx\nagentXSocket %s\nagentXPerms 0770 0770\n" % self.socket)
+        self.conf = self.write("agent.conf", "view squall included .1.3.6.1.4.1.32473\nview squall included .1.3.6.1.2.1.28\nrocommunity public default -V squall\nmaster agentx\nagentXSocket %s\nagentXPerms 0770 0770\n" % self.socket)
         os.makedirs(os.path.join(self.dir, "persistent"), exist_ok=True)
 
     def start(self):
