@@ -9,6 +9,9 @@ receivers="snmp snmpd snmptrapd smitools python3-pysnmp4 python3-pysnmp4-mibs rs
 [ -e /usr/sbin/sendmail ] || receivers="$receivers postfix"
 check="libcmocka-dev clang libclang-rt-dev clang-tidy cppcheck valgrind jq zstd libc6-dbg
     python3 openssl curl iproute2 tcpreplay tcpdump $receivers"
+for tool in node:nodejs npm:npm chromium:chromium; do # from elsewhere will do: Debian's npm and another's nodejs do not go together
+    command -v "${tool%:*}" >/dev/null || check="$check ${tool#*:}"
+done
 case ${1:-build} in
 build) want="$build" ;;
 check) want="$build $check" ;;

@@ -114,8 +114,8 @@ dissect-bench: $(B)/tests/bench/dissect_bench ## what smtpdissect/ alone costs a
 stats-bench: $(B)/tests/bench/stats_bench ## what stats/ costs a mail, and each detector of it (FILES="small.pcap ...")
 	$(Q)for file in $(FILES); do echo "$$file"; $< $$file || exit; done
 
-browser: $(B)/squall ## the pages in a real browser; screenshots to look at
-	$(Q)tests/browser/run $(B)/squall $(B)/browser
+browser: $(B)/squall $(B)/tests/pcaps/markup.pcap ## the pages in a real browser; screenshots to look at
+	$(Q)tests/browser/run $(B)/squall $(B)/browser $(B)/tests/pcaps
 
 lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespaces and compare with their logs (root)
 	$(Q)tests/lab/run $(B)/squall $(OUT)/lab
@@ -123,7 +123,7 @@ lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespace
 build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(ALERT_DRIVER) $(BENCH) $(ROOM_BENCH) $(PCAPS))
 
 # `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
-RELEASE_STEPS := sim watch-check alert-check web-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
+RELEASE_STEPS := sim browser watch-check alert-check web-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
 ASAN_STEPS    := alert-check web-check split corpus storms unit script pcaps
 STEPS := release-tidy $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
 BUILDS := release-build-all asan-build-all fuzz-build-all

@@ -11,6 +11,7 @@ const [pages, read_file, shots, executable = '/usr/bin/chromium'] = process.argv
 const read = JSON.parse(await readFile(read_file, 'utf8'));
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const END = Date.parse(read.capture.last), RE_INJECTORS = ['server.company1.test', 'server.company2.test', 'server.company3.test', 'server.company4.test'];
+const hops = (await readFile(read_file.replace(/json$/, 'jsonl'), 'utf8')).trim().split('\n').map(JSON.parse);
 const storm = read.alarms.find((a) => a.kind === 'reinjection');
 const clone = (what) => structuredClone(what);
 const calm = () => ({...clone(read), alarms: []});
@@ -41,10 +42,17 @@ async function with_page(options, body) {
   }
 }
 
-const shot = (page, name) => page.screenshot({path: `${shots}/${name}.png`, fullPage: true});
+const shot = (page, name, whole = true) => page.screenshot({path: `${shots}/${name}.png`, fullPage: whole});
 const word = (page, text, timeout = 2000) => page.waitForFunction((t) => document.querySelector('#state-word')?.textContent === t, text, {timeout});
 const path = `/alarms/${storm.id}`;
-const in_storm = {read, alarms: read.alarms, bursts: [[60, 25], [30, 70], [8, 140]]};
+const trace = `/trace?message_id=${encodeURIComponent(storm.message_id)}`;
+/* What the sensor adds to a transaction: here, to each that a re-injector sent, that all had it. */
+hops.forEach((h) => { h.redeliveries = RE_INJECTORS.includes(h.client.name) && h.message_id === storm.message_id ? h.recipients.length : 0; });
+const watched = storm.hosts.filter((h) => h.role === 'reinjector').map((h) => ({address: h.address, name: h.name, domain: h.name.replace('server.', ''), mails: h.copies, recipients: h.redeliveries,
+  first: h.first, last: h.last ?? h.first, message_id: storm.message_id, received: `from pop.provider.test [10.2.1.10] by ${h.name} with POP3 (fetchmail-6.4.37)`}));
+const traced = {read, alarms: read.alarms, path: trace, sensor: {hops}};
+const listed = (page) => page.waitForSelector('#hops > li');
+const in_storm = {read, sensor: {watched, hops}, alarms: read.alarms, bursts: [[60, 25], [30, 70], [8, 140]]};
 const drawn = (page) => page.waitForSelector('#tree svg');
 
 async function accessible(page) {
@@ -122,6 +130,81 @@ test('the cure is copied as it stands', () => with_page({...in_storm, path}, asy
   }
 }));
 
+test('hosts that send, and hosts that are watched', () => with_page(in_storm, async (page, sensor) => {
+  await page.waitForSelector('#watched-rows tr');
+  assert.equal(await page.$$eval('#host-rows tr', (all) => all.length), 5);
+  assert.match(await page.textContent('#host-rows'), /348/);
+  assert.match(await page.textContent('#watched-rows'), /Fetched \d+ mails from a mailbox and sent them to people in their To: and Cc:.*with POP3/s);
+  await page.click('#watched-rows a >> nth=0');
+  await listed(page);
+  assert.equal(page.url(), sensor.url + trace);
+}));
+
+test('a message leads to its trace', () => with_page(in_storm, async (page) => {
+  await page.click('#message-rows a:text-is("trace") >> nth=0');
+  await listed(page);
+  assert.equal(await page.$$eval('#hops > li', (all) => all.length), storm.copies);
+  assert.match(await page.textContent('#answer'), new RegExp(`^${storm.copies} transactions carried this mail`));
+  assert.equal(await page.getAttribute('#mail a', 'href'), path);
+}));
+
+test('a trace: who gave it to whom, who again, and the way of the copy', () => with_page(traced, async (page) => {
+  await listed(page);
+  assert.match(await page.textContent('#hops > li >> nth=0'), /mail\.bank\.test.*→.*mail\.provider\d\.test.*info@company\d\.test.*250/s);
+  const again = await page.$$eval('#hops > li.again', (all) => all.length);
+  assert.ok(again > 300 && again < storm.copies);
+  assert.match(await page.textContent('#hops > li.again >> nth=0'), /re-injector.*again/s);
+  await page.click('#hops > li.again summary >> nth=30');
+  const way = page.locator('#hops details[open] .way li');
+  assert.match(await way.first().textContent(), /pc17\.bank\.test/);
+  assert.match(await page.textContent('#hops details[open] .way .storm-ink'), /POP3/);
+  assert.match(await way.last().textContent(), /server\.company\d\.test → mx\.isp\.test/);
+  assert.ok(await page.$$eval('#hops details[open] .recipients li', (all) => all.every((li) => /^(250|550|no answer) /.test(li.textContent))));
+  await shot(page, 'trace', false);
+  await accessible(page);
+  await page.check('#only-again');
+  assert.equal(await page.$$eval('#hops > li:not(.again)', (all) => all.length), 0);
+}));
+
+test('a trace by the field: an address, nothing, back', () => with_page({...traced, path: '/trace', expect: /404/}, async (page, sensor) => {
+  await page.waitForFunction(() => /latest mails/.test(document.querySelector('#answer').textContent));
+  await shot(page, 'trace-empty');
+  await page.focus('#asked');
+  await page.keyboard.type(' <info@company1.test> ');
+  await page.keyboard.press('Enter');
+  await listed(page);
+  assert.match(await page.textContent('#answer'), /have this address/);
+  assert.equal(page.url(), `${sensor.url}/trace?q=${encodeURIComponent('info@company1.test')}`);
+  await page.fill('#asked', 'Message-ID: <nobody@nowhere.test>');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => /None of the mails kept carries “nobody@nowhere.test”/.test(document.querySelector('#answer').textContent));
+  assert.ok(!await page.isVisible('#hops-card'));
+  await page.goBack();
+  await listed(page);
+  assert.equal(await page.inputValue('#asked'), 'info@company1.test');
+  await page.focus('#asked');
+  for (let i = 0; i < 2; i++)
+    await page.keyboard.press('Tab');
+  if (await page.isVisible('#only-again'))
+    await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#hops > li:first-child .way');
+}));
+
+test('a trace by address, where privacy forbids it', () => with_page({...traced, path: '/trace?address=info%40company1.test', sensor: {hops, forbidden: true}, expect: /403/}, async (page) => {
+  await page.waitForFunction(() => /privacy setting/.test(document.querySelector('#answer').textContent));
+  await shot(page, 'trace-private');
+}));
+
+test('a trace in three languages', () => with_page({...traced, context: {locale: 'nl-BE'}}, async (page) => {
+  await listed(page);
+  assert.match(await page.textContent('#answer'), /transacties droegen dit bericht/);
+  await page.click('[data-language=fr]');
+  await page.waitForFunction(() => /transactions ont porté ce courrier/.test(document.querySelector('#answer').textContent));
+  await page.click('#hops > li.again summary >> nth=0');
+  await shot(page, 'trace-french', false);
+}));
+
 test('acknowledge', () => with_page({...in_storm, path}, async (page, sensor) => {
   await drawn(page);
   await page.click('#acknowledge');
@@ -130,16 +213,16 @@ test('acknowledge', () => with_page({...in_storm, path}, async (page, sensor) =>
   assert.match(await page.textContent('#verdict-facts'), /taken it on/);
 }));
 
-for (const [name, from, options] of [['now', '/', {}], ['storm', path, {}]]) {
+for (const [name, from, options] of [['now', '/', {}], ['storm', path, {}], ['trace', trace, {}]]) {
   test(`${name}: dark`, () => with_page({...in_storm, path: from, context: {colorScheme: 'dark'}, ...options}, async (page) => {
     await page.waitForTimeout(600);
-    await shot(page, `${name}-dark`);
+    await shot(page, `${name}-dark`, name !== 'trace');
     assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(15, 20, 27)');
     await accessible(page);
   }));
   test(`${name}: phone`, () => with_page({...in_storm, path: from, context: {viewport: {width: 360, height: 740}, isMobile: true, hasTouch: true}}, async (page) => {
     await page.waitForTimeout(600);
-    await shot(page, `${name}-phone`);
+    await shot(page, `${name}-phone`, name !== 'trace');
     assert.ok(await fits(page), 'nothing sticks out sideways');
     await accessible(page);
   }));
@@ -180,6 +263,16 @@ test('what came from mail is text', () => {
     assert.equal(await page.$$eval('main script, main img', (all) => all.length), 0);
     assert.ok((await page.textContent('#verdict-who')).includes('<script>'));
     await shot(page, 'storm-hostile');
+    sensor.hops = hops.slice(0, 3).map((h) => ({...h, message_id: `${markup}@x`, subject: markup, header_from: markup, from: markup, client: {...h.client, name: markup, user: markup}, server: {...h.server, name: markup},
+      recipients: [{address: markup, code: 250}], received: h.received.map((r) => ({...r, from: markup, by: markup, with: markup, id: markup})), report: {quoted_message_id: markup}}));
+    await page.goto(`${sensor.url}/trace?q=${encodeURIComponent(`${markup}@x`)}`);
+    await listed(page);
+    await page.click('#hops summary >> nth=0');
+    await page.waitForSelector('.way');
+    assert.equal(await page.evaluate(() => window.hit), undefined);
+    assert.equal(await page.$$eval('main script, main img', (all) => all.length), 0);
+    assert.ok((await page.textContent('.way')).includes('<script>'));
+    await shot(page, 'trace-hostile');
   });
 });
 

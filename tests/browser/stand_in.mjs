@@ -10,7 +10,7 @@ const DYGRAPHS = '/usr/share/javascript/dygraphs/dygraph.min.js';
 
 export class StandIn {
   constructor(pages, read) {
-    Object.assign(this, {pages, read, alarms: [], status: {}, clients: new Set(), events: true, acknowledged: [], messages: read.messages ?? [], rates: []});
+    Object.assign(this, {pages, read, alarms: [], status: {}, clients: new Set(), events: true, acknowledged: [], messages: read.messages ?? [], rates: [], hops: [], watched: [], forbidden: false});
     this.status = {squall: read.squall, sensor: {alive: true, why: null}, capture: read.capture, smtp: read.smtp, lag_seconds: 0.2, memory: {bytes: 88e6},
       channels: [{name: 'snmp noc', confirmed: true, failing: false, sent: 3, delivered: 3}, {name: 'webhook ops', confirmed: true, failing: true, sent: 0, error: 'connection refused'}]};
     this.server = createServer((request, response) => this.answer(request, response).catch((e) => { response.writeHead(500).end(String(e)); }));
@@ -43,8 +43,18 @@ export class StandIn {
       client.destroy();
   }
 
+  trace(asked, json) {
+    const id = asked.get('message_id') ?? asked.get('q'), address = asked.get('address') ?? asked.get('q');
+    const by_id = this.hops.filter((h) => h.message_id === id), by_address = this.hops.filter((h) => [h.from, ...h.recipients.map((r) => r.address)].includes(address));
+    const hops = by_id.length ? by_id : by_address;
+    if (!by_id.length && this.forbidden)
+      return json({error: 'the setting privacy does not allow to look for an address'}, 403);
+    return hops.length ? json({hops: hops.slice(0, 1000), found: hops.length, since: this.hops[0].end, by: by_id.length ? 'message_id' : 'address'})
+      : json({error: 'none of the mails kept'}, 404);
+  }
+
   async answer(request, response) {
-    const {pathname} = new URL(request.url, this.url), part = pathname.split('/').map(decodeURIComponent);
+    const {pathname, searchParams} = new URL(request.url, this.url), part = pathname.split('/').map(decodeURIComponent);
     const headers = {'Content-Security-Policy': "default-src 'self'; frame-ancestors 'none'", 'X-Content-Type-Options': 'nosniff'};
     const file = async (path) => {
       try {
@@ -67,6 +77,12 @@ export class StandIn {
       return json(this.status);
     if (pathname === '/api/v1/messages')
       return json({messages: this.messages, hosts: this.hosts ?? []});
+    if (pathname === '/api/v1/watched')
+      return json({watched: this.watched});
+    if (pathname === '/trace')
+      return file(`${this.pages}/trace.html`);
+    if (pathname === '/api/v1/trace')
+      return this.trace(searchParams, json);
     if (pathname === '/api/v1/rates')
       return json({step: 1, rates: this.rates});
     if (pathname === '/api/v1/alarms')

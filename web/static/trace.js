@@ -4,9 +4,9 @@
 import {get, list} from './api.js';
 import {byId, html, say} from './dom.js';
 import {bytes, clock, millis, number, speak, t} from './i18n.js';
-import {hostName} from './words.js';
+import {byWeight, hostName} from './words.js';
 
-let asked = null, answer = null, fault = null, guilty = new Map();
+let asked = null, answer = null, fault = null, alarms = [];
 
 /* What is asked: of a pasted header line or a log's "message-id=<...>" the id alone. */
 const plain = (text) => text.trim().replace(/^message-id\s*[:=]\s*/i, '').replace(/^<(.*)>$/, '$1').trim();
@@ -21,17 +21,9 @@ function wanted() {
   return null;
 }
 
-/* Hosts that an alarm accuses, by address: the alarm. */
-async function accused() {
-  const found = new Map();
-  for (const alarm of list(await get('/api/v1/alarms').catch(() => []), 'alarms')) {
-    for (const host of alarm.hosts ?? []) {
-      if (host.address && (host.role === 'reinjector' || host.role === 'looper'))
-        found.set(`${host.address} ${alarm.message_id}`, {alarm: alarm.id, role: host.role});
-    }
-  }
-  return found;
-}
+/* The alarm about a mail, and what it says of the host that sent it. */
+const alarm_of = (hop) => (hop.message_id ? alarms.find((a) => a.message_id === hop.message_id) : null);
+const role_of = (hop) => (alarm_of(hop)?.hosts ?? []).find((h) => h.address === hop.client.address && (h.role === 'reinjector' || h.role === 'looper'))?.role;
 
 async function load() {
   const now = wanted();
@@ -42,9 +34,9 @@ async function load() {
   if (!now)
     return;
   try {
-    const [said, hosts] = await Promise.all([get(`/api/v1/trace?${now.by}=${encodeURIComponent(now.text)}`), accused()]);
+    const [said, known] = await Promise.all([get(`/api/v1/trace?${now.by}=${encodeURIComponent(now.text)}`), get('/api/v1/alarms').catch(() => [])]);
     if (asked === now)
-      [answer, guilty] = [said, hosts];
+      [answer, alarms] = [said, list(known, 'alarms').sort(byWeight)];
   } catch (why) {
     if (asked === now)
       fault = why;
@@ -96,12 +88,12 @@ function details(hop) {
 }
 
 function entry(hop) {
-  const role = guilty.get(`${hop.client.address} ${hop.message_id}`), n = all_recipients(hop);
+  const role = role_of(hop), n = all_recipients(hop);
   const open = html('details', {}, html('summary', {},
     html('time', {datetime: hop.end}, clock(hop.end)),
     html('span', {class: 'from-to'}, end_name(hop.client), html('span', {class: 'arrow', 'aria-hidden': 'true'}, '→'), end_name(hop.server)),
     html('span', {class: 'people'}, n === 1 ? hop.recipients[0]?.address ?? '' : t('trace.people', {n})),
-    html('span', {class: 'marks'}, role && is_again(hop) && html('span', {class: 'tag major'}, t(`role.${role.role}`)),
+    html('span', {class: 'marks'}, role && is_again(hop) && html('span', {class: 'tag major'}, t(`role.${role}`)),
       is_again(hop) && html('b', {class: 'storm-ink'}, t('tree.again', {n: hop.redeliveries})), hop.twin && html('span', {class: 'tag'}, t('trace.twin')),
       hop.uncertain && html('span', {class: 'tag'}, t('trace.uncertain')), reply(hop.code))));
   open.addEventListener('toggle', () => { /* a thousand of them: what nobody looks at is not made */
@@ -129,7 +121,7 @@ function mail() {
   byId('mail-card').hidden = !first;
   if (!first)
     return;
-  const alarm = [...guilty].find(([key]) => key.endsWith(` ${first.message_id}`))?.[1].alarm;
+  const alarm = alarm_of(first)?.id;
   const rows = [['mail.subject', first.subject], ['mail.from', first.header_from ?? first.from], ['mail.message_id', first.message_id],
     ['mail.audience', first.audience ? t('mail.audience_only', {n: first.audience}) : null], ['mail.alarm', alarm && html('a', {href: `/alarms/${encodeURIComponent(alarm)}`}, alarm)]];
   byId('mail').replaceChildren(...described(rows));
