@@ -21,6 +21,7 @@ struct observation { /* a transaction, twins left out, with what the ledger made
     const struct copy *copy; /* this transaction in message's list; NULL: no message, short form, or over the bound */
     const struct delivery *made; /* each accepted recipient and what the ledger made of it; NULL with message NULL */
     uint32_t made_count;
+    bool first;              /* copy of the message */
     int64_t now;             /* t->end */
 };
 

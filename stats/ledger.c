@@ -494,12 +494,14 @@ struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t
         r = name_find(l, e.key);
         count = r ? 0 : glimpse_all(l->glimpses, e.key, g);
     }
+    e.first = !r && count == 0;
     if (count) {
         if (worth_a_record(l, t, &f) || count + f.count > GLIMPSE_MOST || !passed_on(l, t, &f, g, count))
             r = record_from_glimpses(l, t, k, g, count);
         else
             glimpses_make(l, t, k, e.key, &f);
     } else if (!r && (r = joined(l, t, k))) {
+        e.first = false;
         name_add(l, e.key, r);
         r->m.ids += by_id;
     } else if (!r) {

@@ -107,6 +107,7 @@ struct ledger_entry { /* what became of one transaction */
     uint64_t key;                    /* of the message, after joins */
     uint32_t deliveries, redeliveries;
     bool new_id;                     /* the Message-ID was not known before */
+    bool first;                      /* nor any copy of the mail */
 };
 
 struct ledger;

@@ -106,7 +106,7 @@ static void observe(void *self, const struct observation *o)
     struct address giver;
     if (!b->settings->mailbomb.enabled || !t->message || t->null_reverse_path || incident_latest(b->incidents) == o->now)
         return;
-    if (!o->message && t->header.hop_count && ledger_took(b->ledger, o->key, t->client.address, &giver))
+    if (!o->message && !o->first && t->header.hop_count && ledger_took(b->ledger, o->key, t->client.address, &giver))
         return; /* the onward leg of one kept in short form */
     for (size_t i = 0, made = 0; i < t->recipient_count; i++) {
         const struct recipient *r = &t->recipients[i];

@@ -5,8 +5,8 @@
  * came first. So each pair (r, s) has a holder, the delivery with the shortest chain so far; a later one with as long or a longer chain
  * is charged to its own client; one with a shorter chain takes the hold, and the former holder is charged.
  *
- * The arrays of a record grow by doubling, up to the bounds in ledger.h: a few calls of realloc in the life of a mail that is seen again
- * or goes to several people, none for a mail seen once by one recipient. */
+ * A record is one piece of memory with room for a small mail.  Its arrays grow by doubling, up to the bounds in ledger.h: a few calls of
+ * malloc in the life of a mail that is seen again or goes to several people. */
 #include "stats/message.h"
 
 #include <assert.h>
@@ -24,6 +24,30 @@
 
 _Static_assert(LEDGER_COPIES < NO_COPY && LEDGER_HOSTS < NO_HOST && LEDGER_NODES < CUT_CHAIN, "they fit 16 bits of a pair");
 
+/* A record with the first of its arrays: one piece of memory for a mail that stays small. */
+struct block {
+    struct record record;
+    struct copy copies[1];
+    struct chain_node nodes[3];
+    struct message_host hosts[2];
+    uint64_t recipients[4], aliases[4], people[8];
+    struct pair pairs[8];
+    struct place children[8], words[16], addresses[8];
+    char texts[384];
+};
+
+static bool is_own(const struct record *r, const void *array) /* it lies in the block, and goes with it */
+{
+    uintptr_t at = (uintptr_t)array, begin = (uintptr_t)r;
+    return at >= begin && at < begin + sizeof(struct block);
+}
+
+static void release(const struct record *r, void *array)
+{
+    if (!is_own(r, array))
+        free(array);
+}
+
 /* Room for at least `need` of `size` bytes in *array, at most `most`; new room is zeroed. */
 static bool grow(struct record *r, void *array, uint32_t *room, uint32_t need, uint32_t most, size_t size)
 {
@@ -31,19 +55,22 @@ static bool grow(struct record *r, void *array, uint32_t *room, uint32_t need, u
         return true;
     if (need > most)
         return false;
-    uint32_t wish = *room ? *room * 2 : 2;
+    uint32_t wish = *room * 2;
     while (wish < need)
         wish *= 2;
     if (wish > most)
         wish = most;
     void *old;
     memcpy(&old, array, sizeof old);
-    void *p = realloc(old, wish * size);
+    bool own = is_own(r, old);
+    void *p = own ? malloc(wish * size) : realloc(old, wish * size);
     if (!p)
         return false;
+    if (own)
+        memcpy(p, old, *room * size);
     memset((char *)p + *room * size, 0, (wish - *room) * size);
     memcpy(array, &p, sizeof p);
-    r->bytes += (wish - *room) * size;
+    r->bytes += (own ? wish : wish - *room) * size;
     *room = wish;
     return true;
 }
@@ -58,8 +85,6 @@ static uint32_t tag_of(uint64_t hash)
 /* The values under `tag`, one after the other from *at = tag on; 0: no more. */
 static uint32_t places_next(const struct places *p, uint32_t tag, uint32_t *at)
 {
-    if (p->room == 0)
-        return 0;
     for (;; (*at)++) {
         const struct place *e = &p->entry[*at & (p->room - 1)];
         if (e->value == 0)
@@ -82,15 +107,15 @@ static void places_set(struct places *p, uint32_t tag, uint32_t value)
 static bool places_put(struct record *r, struct places *p, uint32_t tag, uint32_t value)
 {
     if ((p->count + 1) * 4 > p->room * 3) {
-        struct places wider = {.room = p->room ? p->room * 2 : 8, .count = p->count};
+        struct places wider = {.room = p->room * 2, .count = p->count};
         wider.entry = calloc(wider.room, sizeof *wider.entry);
         if (!wider.entry)
             return false;
         for (uint32_t i = 0; i < p->room; i++)
             if (p->entry[i].value)
                 places_set(&wider, p->entry[i].tag, p->entry[i].value);
-        r->bytes += (wider.room - p->room) * sizeof *p->entry;
-        free(p->entry);
+        r->bytes += (wider.room - (is_own(r, p->entry) ? 0 : p->room)) * sizeof *p->entry;
+        release(r, p->entry);
         *p = wider;
     }
     places_set(p, tag, value);
@@ -144,7 +169,7 @@ static uint64_t *person_place(const struct record *r, uint64_t hash)
 
 static bool people_widen(struct record *r, uint32_t for_many)
 {
-    uint32_t room = r->people_room ? r->people_room : 8;
+    uint32_t room = r->people_room;
     while (for_many > room / 4 * 3)
         room *= 2;
     if (room == r->people_room)
@@ -156,11 +181,11 @@ static bool people_widen(struct record *r, uint32_t for_many)
         return false;
     r->people = wider;
     r->people_room = room;
-    r->bytes += (room - old_room) * sizeof *wider;
+    r->bytes += (room - (is_own(r, old) ? 0 : old_room)) * sizeof *wider;
     for (uint32_t i = 0; i < old_room; i++)
         if (old[i])
             *person_place(r, old[i]) = old[i];
-    free(old);
+    release(r, old);
     return true;
 }
 
@@ -168,8 +193,6 @@ static bool people_widen(struct record *r, uint32_t for_many)
 static uint64_t person_mark(struct record *r, uint64_t hash, uint64_t what, bool *kept)
 {
     *kept = people_widen(r, r->people_count + 1 < LEDGER_PEOPLE ? r->people_count + 1 : LEDGER_PEOPLE);
-    if (!r->people)
-        return 0;
     uint64_t *p = person_place(r, hash);
     if (*p == 0) {
         *kept = *kept && r->people_count < LEDGER_PEOPLE;
@@ -187,7 +210,7 @@ static uint64_t person_mark(struct record *r, uint64_t hash, uint64_t what, bool
 
 static uint64_t person_is(const struct record *r, uint64_t hash)
 {
-    return r->people ? *person_place(r, hash) & WHAT : 0;
+    return *person_place(r, hash) & WHAT;
 }
 
 bool message_in_audience(const struct message *m, uint64_t recipient)
@@ -242,8 +265,6 @@ static struct pair *pair_place(const struct record *r, uint64_t key)
 
 static const struct pair *pair_find(const struct record *r, uint64_t recipient, struct address server)
 {
-    if (r->pair_room == 0)
-        return NULL;
     const struct pair *p = pair_place(r, pair_key(recipient, server));
     return p->recipient_at ? p : NULL;
 }
@@ -253,16 +274,16 @@ static struct pair *pair_open(struct record *r, uint64_t recipient, struct addre
 {
     if ((r->pair_count + 1) * 4 > r->pair_room * 3 && r->pair_count < LEDGER_PAIRS) {
         struct pair *old = r->pairs;
-        uint32_t old_room = r->pair_room, room = old_room ? old_room * 2 : 4;
+        uint32_t old_room = r->pair_room, room = old_room * 2;
         struct pair *wider = calloc(room, sizeof *wider);
         if (wider) {
             r->pairs = wider;
             r->pair_room = room;
-            r->bytes += (room - old_room) * sizeof *wider;
+            r->bytes += (room - (is_own(r, old) ? 0 : old_room)) * sizeof *wider;
             for (uint32_t i = 0; i < old_room; i++)
                 if (old[i].recipient_at)
                     *pair_place(r, old[i].recipient_at) = old[i];
-            free(old);
+            release(r, old);
         } else if (r->pair_count + 1 >= old_room) {
             return NULL; /* one place stays empty, or searches would not end */
         }
@@ -594,9 +615,10 @@ void message_recall(struct record *r, const struct glimpse *const deliveries[], 
 
 struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k)
 {
-    struct record *r = calloc(1, sizeof *r);
-    if (!r)
+    struct block *own = calloc(1, sizeof *own);
+    if (!own)
         return NULL;
+    struct record *r = &own->record;
     const struct header *h = &t->header;
     struct message *m = &r->m;
     m->own = r;
@@ -608,11 +630,20 @@ struct record *message_new(uint64_t key, const struct transaction *t, const stru
     r->subject_hash = k->subject;
     m->audience = h->audience_count;
     m->first = m->last = TIME_UNKNOWN;
-    r->bytes = sizeof *r;
-    if (!grow(r, &m->nodes, &r->node_room, 1, LEDGER_NODES, sizeof *m->nodes)) {
-        message_free(r);
-        return NULL;
-    }
+    r->bytes = sizeof *own;
+#define OWN(field, room, array) ((field) = own->array, (room) = sizeof own->array / sizeof own->array[0])
+    OWN(m->copy_list, r->copy_room, copies);
+    OWN(m->nodes, r->node_room, nodes);
+    OWN(m->hosts, r->host_room, hosts);
+    OWN(m->recipients, r->recipient_room, recipients);
+    OWN(r->aliases, r->alias_room, aliases);
+    OWN(r->people, r->people_room, people);
+    OWN(r->pairs, r->pair_room, pairs);
+    OWN(r->children.entry, r->children.room, children);
+    OWN(r->words.entry, r->words.room, words);
+    OWN(r->addresses.entry, r->addresses.room, addresses);
+    OWN(r->texts, r->texts_room, texts);
+#undef OWN
     m->nodes[0] = (struct chain_node){.date = TIME_UNKNOWN};
     m->node_count = 1;
     m->id = text_keep(r, h->message_id);
@@ -628,17 +659,17 @@ void message_free(struct record *r)
 {
     if (!r)
         return;
-    free(r->m.copy_list);
-    free(r->m.nodes);
-    free(r->m.hosts);
-    free(r->m.recipients);
-    free(r->aliases);
-    free(r->people);
-    free(r->pairs);
-    free(r->children.entry);
-    free(r->words.entry);
-    free(r->addresses.entry);
-    free(r->texts);
+    release(r, r->m.copy_list);
+    release(r, r->m.nodes);
+    release(r, r->m.hosts);
+    release(r, r->m.recipients);
+    release(r, r->aliases);
+    release(r, r->people);
+    release(r, r->pairs);
+    release(r, r->children.entry);
+    release(r, r->words.entry);
+    release(r, r->addresses.entry);
+    release(r, r->texts);
     free(r->beyond);
     free(r);
 }

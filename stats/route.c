@@ -1,7 +1,7 @@
 /* In: each accepted transaction with what the ledger made of it.  Out: the incidents `reinjection`, `forwarding-loop` and `list-loop`, one
  * a message, or one for all that go round the same circle: one rule book, because the same copies satisfy several of its rows.
  *
- * A mail that shows no sign costs a few comparisons.  The first sign (a redelivery, a server that stands in the chain already, a mailbox
+ * A mail that shows no sign costs a few comparisons.  The first sign (a redelivery, a server that the mail has come back to, a mailbox
  * fetched and then mailed to many) opens its trail (trail.c), which is filled from the ledger's record and from then on by every copy.
  * Whenever something changed that a verdict rests on, the trail is judged (roles.c): what the law proves is raised at once, what stays open
  * is watched.  A stronger kind takes the incident over: list-loop, then reinjection, then forwarding-loop. */
@@ -138,16 +138,26 @@ static struct trail *trail_open(struct route *r, const struct observation *o)
 
 /* ---- the first sign ---- */
 
-static bool shows_sign(const struct route *r, const struct observation *o)
+/* The server stands in the chain as often as makes a loop.  Less is no sign: behind a content filter every mail has been there once, and
+ * the ledger's record keeps what a trail needs of these copies. */
+static bool has_come_back(struct route *r, const struct transaction *t)
+{
+    uint32_t latest;
+    chain_read(&r->chain, t->header.hops, t->header.hop_count);
+    return chain_passes(&r->chain, t->greeting, t->server.address, false, &latest) >= (uint32_t)r->settings->forwarding_loop.major_returns;
+}
+
+static bool shows_sign(struct route *r, const struct observation *o)
 {
     const struct header *h = &o->t->header;
     if (o->redeliveries)
         return true;
+    bool server = false;
     bool many = h->audience_count >= (uint64_t)r->settings->reinjection.suspected_recipients;
     for (size_t i = 0; i < h->hop_count; i++) {
         const struct hop *hop = &h->hops[i];
-        if ((hop->by.n && span_equal_nocase(hop->by, o->t->greeting)) || address_equal(hop->from_address, o->t->server.address))
-            return true;
+        server = server || (hop->by.n && span_equal_nocase(hop->by, o->t->greeting)) ||
+                 address_equal(hop->from_address, o->t->server.address);
         if (many && chain_fetched(hop))
             return true;
     }
@@ -155,7 +165,7 @@ static bool shows_sign(const struct route *r, const struct observation *o)
         for (size_t k = 0; k < h->delivered_to_count && k < CHAIN_LINES; k++)
             if (h->delivered_to[k] == o->made[i].recipient)
                 return true;
-    return false;
+    return server && has_come_back(r, o->t);
 }
 
 /* ---- verdicts ---- */

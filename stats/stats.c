@@ -113,6 +113,7 @@ static void count(struct stats *s, const struct transaction *t, const struct key
     o->copy = e.copy;
     o->made = e.made;
     o->made_count = e.made_count;
+    o->first = e.first;
     hosts_count(s->hosts, o);
 }
 
