@@ -70,9 +70,10 @@ $(foreach r,$(ROOMS),$(eval $(call room_archive,$(r))))
 deps: ## install with apt what is missing to build
 	$(Q)packaging/deps.sh build
 
-run: deps ## install what is missing, build, and read the capture of a real storm
+# A terminal keeps the dashboard until ctrl-C; without one the replay ends by itself.
+run: deps ## install what is missing, build, and watch: a storm replayed, or the mirror port on IFACE=eth1; the dashboard is on port 8025
 	$(Q)$(MAKE) --no-print-directory all
-	$(B)/squall read tests/pcaps/storms/a60.pcap.zst
+	$(B)/squall watch $(if $(IFACE),-i $(IFACE),-r tests/pcaps/storms/a60.pcap.zst --speed 0.5 $$(test -t 1 && echo --stay))
 
 install: all ## into $(DESTDIR)$(prefix)
 	install -D -m 755 $(B)/squall $(DESTDIR)$(prefix)/bin/squall
@@ -82,9 +83,11 @@ install: all ## into $(DESTDIR)$(prefix)
 	install -D -m 644 mibs/SQUALL-MIB.txt $(DESTDIR)$(prefix)/share/snmp/mibs/SQUALL-MIB.txt
 	for f in README.md prometheus/squall.rules.yml snmptrapd/snmptrapd.conf snmptrapd/squall-trap; do \
 	    install -D -m 644 packaging/$$f $(DESTDIR)$(prefix)/share/doc/squall/packaging/$$f; done
+	install -D -m 644 packaging/squall.service $(DESTDIR)$(prefix)/lib/systemd/system/squall.service
 
 uninstall: ## what install put there
-	rm -f $(DESTDIR)$(prefix)/bin/squall $(DESTDIR)$(prefix)/share/man/man1/squall.1 $(DESTDIR)$(prefix)/share/snmp/mibs/SQUALL-MIB.txt
+	rm -f $(DESTDIR)$(prefix)/bin/squall $(DESTDIR)$(prefix)/share/man/man1/squall.1 $(DESTDIR)$(prefix)/lib/systemd/system/squall.service
+	rm -f $(DESTDIR)$(prefix)/share/snmp/mibs/SQUALL-MIB.txt
 	rm -rf $(DESTDIR)$(prefix)/share/doc/squall
 
 include tests/tests.mk

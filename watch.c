@@ -10,21 +10,23 @@
 #include "watch/processes.h"
 
 static const char help[] =
-    "Usage: squall watch [-c FILE] [-i IFACE]... [-r FILE [--speed N] [--stay]]\n\n"
+    "Usage: squall watch [-c FILE] [-i IFACE]... [-r FILE [--speed N] [--stay]] [--tty]\n\n"
     "Watches mirror ports and tells each storm on standard output: raised, updated, cleared.\n\n"
     "  -c FILE      configuration (default: built-in defaults); SIGHUP reads it again\n"
     "  -i IFACE     an interface to watch; may be given several times (default: the interface sections of FILE)\n"
     "  -r FILE      replay a capture through the same path instead\n"
     "      --speed N  times real speed (default 1; 0: as fast as it goes)\n"
-    "      --stay     after the replay the dashboard stays until ctrl-C\n\n"
+    "      --stay     after the replay the dashboard stays until ctrl-C\n"
+    "      --tty      shows how things stand on the terminal, instead of a line for each change\n\n"
     "Needs CAP_NET_RAW for -i.  Alarms are kept in state_directory; -r without -c keeps them in a fresh temporary one.\n"
     "Exit status: 0 stopped; 64 usage; 65, 66 the capture; 69 no such interface; 77 not permitted; 78 configuration.\n";
 
 static int parse_arguments(struct plan *p, int argc, char **argv)
 {
-    enum { OPT_SPEED = 256, OPT_STAY, OPT_HELP };
+    enum { OPT_SPEED = 256, OPT_STAY, OPT_TTY, OPT_HELP };
     static const struct option options[] = {{"speed", required_argument, NULL, OPT_SPEED}, {"stay", no_argument, NULL, OPT_STAY},
-                                            {"help", no_argument, NULL, OPT_HELP}, {NULL, 0, NULL, 0}};
+                                            {"tty", no_argument, NULL, OPT_TTY}, {"help", no_argument, NULL, OPT_HELP},
+                                            {NULL, 0, NULL, 0}};
     char *end;
     p->speed = 1;
     bool speed_given = false;
@@ -47,6 +49,11 @@ static int parse_arguments(struct plan *p, int argc, char **argv)
             p->speed = strtod(optarg, &end);
             if (end == optarg || *end || !(p->speed >= 0 && p->speed <= 1e6))
                 return usage_error("watch", "--speed: \"%s\" is not a number from 0 to 1000000", optarg);
+            break;
+        case OPT_TTY:
+            if (!isatty(STDOUT_FILENO))
+                return usage_error("watch", "--tty: standard output is not a terminal");
+            p->tty = true;
             break;
         case OPT_STAY:
             p->stay = true;

@@ -20,6 +20,7 @@
 #include "watch/processes.h"
 #include "watch/questions.h"
 #include "watch/sandbox.h"
+#include "watch/screen.h"
 #include "watch/tellings.h"
 
 #define MENDED_AFTER (60 * NS_PER_SECOND) /* without a failure: a full disk takes the next small write */
@@ -35,6 +36,7 @@ struct desk {
     struct web *web;           /* NULL: no dashboard */
     struct questions *questions;
     struct tellings *tellings;
+    struct screen *screen;     /* NULL: changes are lines on standard output */
     struct sensor_report report; /* the last one */
     int64_t history_failed, evidence_failed; /* the last time, monotonic ns; 0: they stand */
     bool sensor_over;          /* it has said goodbye */
@@ -89,6 +91,7 @@ static void sensor_alive(struct desk *d, bool alive, const char *why)
 {
     if (d->web)
         web_sensor(d->web, alive, why);
+    screen_sensor(d->screen, alive ? "" : why);
     alert_trouble(d->alert, "sensor", !alive, why);
 }
 
@@ -110,9 +113,11 @@ static void tell_people(struct desk *d, const struct storm *clear, const struct 
     store(d, clear, s);
     if (news != NEWS_UPDATED && !history_tick(d->history, s->updated, &why))
         part_failed(d, "history", &d->history_failed, &why);
-    printf("%.19sZ %s %s %s %s: %s\n", clock_text(s->updated, when), news_text(news), storm_severity_text(s->severity),
-        storm_kind_text(s->kind), s->id, s->why);
+    if (!d->screen)
+        printf("%.19sZ %s %s %s %s: %s\n", clock_text(s->updated, when), news_text(news), storm_severity_text(s->severity),
+            storm_kind_text(s->kind), s->id, s->why);
     fflush(stdout);
+    screen_storm(d->screen, s);
     if (d->web)
         web_storm(d->web, s, news_text(news));
 }
@@ -126,6 +131,7 @@ static void storm_told(struct desk *d, const json_t *object, struct span text, b
         log_line(LOG_LEVEL_WARNING, "a change of an alarm could not be told: %s", why.text);
     if (s && numbers_only) {
         store(d, clear, s);
+        screen_storm(d->screen, s);
         if (d->web)
             web_storm(d->web, s, news_text(NEWS_UPDATED));
     }
@@ -154,7 +160,9 @@ static void rates_told(struct desk *d, const struct sensor_report *r)
 #undef X
     tellings_open(d->tellings, second.alarms);
     d->total = total;
-    web_rates(d->web, &second);
+    screen_report(d->screen, r, &second);
+    if (d->web)
+        web_rates(d->web, &second);
 }
 
 static void counters_told(struct desk *d, const struct sensor_report *r)
@@ -197,10 +205,11 @@ static void report_told(struct desk *d, const struct sensor_report *r)
     d->now = r->view.now;
     d->report = *r;
     counters_told(d, r);
-    all_is_well(d, r);
+    rates_told(d, r);
+    if (!d->screen)
+        all_is_well(d, r);
     if (!d->web)
         return;
-    rates_told(d, r);
     json_t *status = json_pack("{s:o, s:o, s:i, s:I, s:f}", "capture", counts_capture(&r->view, NULL, 0), "smtp",
         counts_smtp(&r->view, &r->stats), "workers", (int)r->workers, "records_lost", (json_int_t)r->view.records_lost, "lag_seconds",
         lag > 0 ? (double)lag / (double)NS_PER_SECOND : 0.0);
@@ -366,6 +375,7 @@ static bool known_storm(void *user, const struct storm *s)
 {
     struct desk *d = user;
     tellings_known(d->tellings, s);
+    screen_storm(d->screen, s);
     if (d->web)
         web_storm(d->web, s, news_text(NEWS_UPDATED));
     return true;
@@ -384,9 +394,10 @@ static bool prepare(struct desk *d, struct reason *why, int *status)
     *status = EX_OSERR;
     reason_say(why, "out of memory at the start");
     d->tellings = tellings_new();
+    d->screen = d->plan->tty ? screen_new() : NULL;
     d->questions = questions_new();
     d->privacy = privacy_new(&set->privacy, directory);
-    if (!d->tellings || !d->questions || !d->privacy || !privacy_adopt(d->privacy, d->history, why))
+    if ((d->plan->tty && !d->screen) || !d->tellings || !d->questions || !d->privacy || !privacy_adopt(d->privacy, d->history, why))
         return false;
     snprintf(text, sizeof text, "%s/evidence", directory);
     d->evidence = set->capture.ring_bytes ? evidence_new(text, false, why) : NULL;
@@ -440,8 +451,10 @@ static void hear_sensor(struct desk *d)
         return;
     channel_free(d->sensor);
     d->sensor = NULL;
-    if (d->sensor_over)
-        sensor_alive(d, false, d->plan->replay ? "the replay has ended" : "the sensor was stopped");
+    if (d->sensor_over && d->plan->replay) /* the page goes on showing what it was */
+        screen_sensor(d->screen, "the replay has ended");
+    else if (d->sensor_over)
+        sensor_alive(d, false, "the sensor was stopped");
     else
         sensor_alive(d, false, "the sensor ended; nothing is seen until it has been started again");
 }
@@ -453,6 +466,7 @@ static void second_passed(struct desk *d)
     if (now - d->ticked < NS_PER_SECOND)
         return;
     d->ticked = now;
+    screen_draw(d->screen);
     alert_tick(d->alert, clock_now());
     part_mended(d, "history", &d->history_failed);
     part_mended(d, "evidence", &d->evidence_failed);
@@ -505,6 +519,7 @@ int desk_process(const struct plan *plan, int control, int peer)
     history_close(d.history);
     privacy_free(d.privacy);
     tellings_free(d.tellings);
+    screen_free(d.screen);
     questions_free(d.questions);
     channel_free(d.sensor);
     channel_free(d.control);
