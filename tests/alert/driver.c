@@ -1,13 +1,16 @@
 /* driver CONFIG STATE_DIRECTORY: feeds storms into the alert room as a script on standard input says, one command a line, and answers
- * "done" (or what was asked) after each.  The receivers are the tests' own; this program asserts nothing. raise|update|clear ID SEVERITY
- * [REDELIVERIES]   a storm's change; its time is the clock's, plus what `pass` added copies ID SEVERITY N      N updates of one storm, ten
- * milliseconds of its time apart host ADDRESS NAME         from now on the storms' re-injector pass SECONDS              storm time goes on
- *   sleep SECONDS             wall time goes on, ticking
- *   drain SECONDS             until nothing waits, at most so long; answers "drained" or "waiting N"
- *   agent NAME VALUE          a counter for the subagent, and the host as a mail server with VALUE loops
- *   health                    a line for each channel, then "done"
- *   restart                   ends the room and starts it again, as the desk does
- *   crash                     dies without a word */
+ * "done" (or what was asked) after each.  The receivers are the tests' own; this program asserts nothing.
+ *   raise|update|clear ID SEVERITY [REDELIVERIES]: a storm's change; its time is the clock's, plus what `pass` added
+ *   copies ID SEVERITY N: N updates of one storm, ten milliseconds of its time apart
+ *   host ADDRESS NAME: from now on the storms' re-injector
+ *   text HEX: from now on every text of the storms and the re-injector's name, as bytes
+ *   pass SECONDS: storm time goes on
+ *   sleep SECONDS: wall time goes on, ticking
+ *   drain SECONDS: until nothing waits, at most so long; answers "drained" or "waiting N"
+ *   agent NAME VALUE: a counter for the subagent, and the host as a mail server that sent VALUE again
+ *   health: a line for each channel, then "done"
+ *   restart: ends the room and starts it again, as the desk does
+ *   crash: dies without a word */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +25,7 @@ static struct {
     struct alert *alert;
     const char *directory;
     struct storm_host host;
+    char text[STORM_TEXT_SIZE]; /* "": the storms' usual ones */
     int64_t passed;
 } driver;
 
@@ -59,6 +63,9 @@ static struct storm storm_of(const char *id, const char *severity, uint64_t rede
     snprintf(s.subject, sizeof s.subject, "Nieuwe \"openingsuren\" [\xc3\xa9t\xc3\xa9] \\ 2026");
     snprintf(s.from, sizeof s.from, "els@bank.test");
     snprintf(s.why, sizeof s.why, "server.company3.test sent the mail again to 58 people who had it");
+    char *const texts[] = {s.message_id, s.subject, s.from, s.victim, s.why};
+    for (size_t i = 0; driver.text[0] && i < sizeof texts / sizeof texts[0]; i++)
+        memcpy(texts[i], driver.text, sizeof driver.text);
     s.first_seen = s.raised = s.updated = now;
     s.redeliveries = redeliveries;
     s.deliveries = redeliveries + 58;
@@ -120,6 +127,14 @@ static void agent(const char *name, uint64_t value)
     alert_agent_update(driver.alert, &c, 1, h, 2);
 }
 
+static void text(const char *hex)
+{
+    memset(driver.text, 0, sizeof driver.text);
+    for (size_t i = 0; i < sizeof driver.text - 1 && hex[2 * i] > ' ' && hex[2 * i + 1] > ' '; i++)
+        driver.text[i] = (char)strtoul((char[]){hex[2 * i], hex[2 * i + 1], '\0'}, NULL, 16);
+    memcpy(driver.host.name, driver.text, sizeof driver.text);
+}
+
 static void health(void)
 {
     struct alert_health h[ALERT_CHANNELS];
@@ -144,7 +159,9 @@ static void obey(char *line)
     else if (strcmp(word, "host") == 0) {
         address_parse(span_text(a), &driver.host.address);
         snprintf(driver.host.name, sizeof driver.host.name, "%s", b);
-    } else if (strcmp(word, "pass") == 0)
+    } else if (strcmp(word, "text") == 0)
+        text(line + 5);
+    else if (strcmp(word, "pass") == 0)
         driver.passed += (int64_t)(strtod(a, NULL) * 1e9);
     else if (strcmp(word, "sleep") == 0)
         tick_until(strtod(a, NULL), false);
@@ -186,7 +203,7 @@ int main(int argc, char **argv)
     driver.host.role = ROLE_REINJECTOR;
     driver.host.first = driver.host.last = clock_now();
     start();
-    char line[512];
+    char line[1024];
     while (fgets(line, sizeof line, stdin)) {
         obey(line);
         fflush(stdout);

@@ -526,8 +526,8 @@ class Watch(Daemon):
 class Driver:
     """tests/alert/driver.c: the alert room under a script."""
 
-    def __init__(self, binary, scratch, config, state="state"):
-        self.binary, self.scratch = binary, scratch
+    def __init__(self, binary, scratch, config, state="state", env=None):
+        self.binary, self.scratch, self.env = binary, scratch, {**os.environ, **(env or {})}
         self.state = os.path.join(scratch, state)
         self.conf = os.path.join(scratch, state + ".conf")
         with open(self.conf, "w") as f:
@@ -538,7 +538,7 @@ class Driver:
 
     def start(self):
         with open(self.errors, "ab") as errors:
-            self.process = subprocess.Popen([self.binary, self.conf, self.state], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+            self.process = subprocess.Popen([self.binary, self.conf, self.state], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=self.env)
         return self
 
     def said(self):
