@@ -1,4 +1,5 @@
-/* The course of each alarm: a small file DIRECTORY/alarm-ID.rrd while the history knows it.  Owned by trend.c's thread.  Private to web/. */
+/* The course of each alarm: a small file DIRECTORY/alarm-ID.rrd while the history knows it.  Owned by trend.c's thread.
+ * Private to web/. */
 #ifndef SQUALL_WEB_COURSE_H
 #define SQUALL_WEB_COURSE_H
 

@@ -31,12 +31,11 @@ bool robin_update(const char *cache, const char *path, const char *const *values
     return (rrdc_connect(cache) == 0 && rrdc_update(path, count, values) == 0) || failed(why);
 }
 
-/* What rrdcached still holds of the file is written.  Without its answer the file is as it was some minutes ago. */
-static void flush(const char *cache, const char *path)
+void robin_flush(const char *cache, const char *path)
 {
     rrd_clear_error();
     if (cache && rrdc_connect(cache) == 0)
-        rrdc_flush(path);
+        rrdc_flush(path); /* without its answer the file is as it was some minutes ago */
     rrd_clear_error();
 }
 
@@ -45,7 +44,7 @@ bool robin_last(const char *cache, const char *path, const char *const *names, s
     time_t when = 0;
     unsigned long n = 0;
     char **name = NULL, **value = NULL;
-    flush(cache, path);
+    robin_flush(cache, path);
     bool good = rrd_lastupdate_r(path, &when, &n, &name, &value) == 0;
     rrd_clear_error();
     if (!good)
@@ -62,12 +61,13 @@ bool robin_last(const char *cache, const char *path, const char *const *names, s
     return good;
 }
 
-bool robin_fetch(const char *cache, const char *path, int64_t from, int64_t to, int64_t step, struct robin_cells *cells, struct reason *why)
+bool robin_fetch(
+    const char *cache, const char *path, int64_t from, int64_t to, int64_t step, struct robin_cells *cells, struct reason *why)
 {
     time_t start = (time_t)from, end = (time_t)to;
     unsigned long each = (unsigned long)step, columns = 0;
     char **names = NULL;
-    flush(cache, path);
+    robin_flush(cache, path);
     if (rrd_fetch_r(path, "AVERAGE", &start, &end, &each, &columns, &names, &cells->cell) != 0)
         return failed(why);
     for (unsigned long i = 0; i < columns; i++)
@@ -120,7 +120,7 @@ static bool take_image(const rrd_info_t *drawn, char **image, size_t *size, stru
     return reason_say(why, "nothing was drawn");
 }
 
-bool robin_draw(const char *cache, const char *path, char *const *arguments, int count, char **image, size_t *size, struct reason *why)
+bool robin_draw(const char *path, char *const *arguments, int count, char **image, size_t *size, struct reason *why)
 {
     static char graph[] = "graph", to_memory[] = "-";
     char *given[ARGUMENTS] = {graph, to_memory}, *ours[ARGUMENTS]; /* librrd puts what it is given into another order */
@@ -128,7 +128,7 @@ bool robin_draw(const char *cache, const char *path, char *const *arguments, int
     assert(count + 2 <= ARGUMENTS);
     for (int i = 0; i < count; i++)
         good = (given[i + 2] = ours[i] = with_path(arguments[i], path)) && good;
-    flush(cache, path);
+    rrd_clear_error();
     rrd_info_t *drawn = good ? rrd_graph_v(count + 2, given) : NULL;
     if (!good)
         reason_say(why, "out of memory");

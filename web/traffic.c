@@ -269,7 +269,7 @@ size_t traffic_rows(struct traffic *t, int64_t from, int64_t to, int64_t step, s
     struct mean mean = {.row.time = -1};
     struct reason why;
     size_t n = 0;
-    if (!traffic_path(t, from, to, path) || !robin_fetch(t->cache, path, from, to, step, &cells, &why))
+    if (!traffic_path(t, from, to, path) || !robin_fetch(t->cache, path, from - 1, to, step, &cells, &why))
         return 0;
     assert(cells.columns >= TRAFFIC_COLUMNS || cells.rows == 0);
     for (size_t i = 0; i < cells.rows && n < most; i++) {

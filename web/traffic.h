@@ -28,7 +28,7 @@ void traffic_init(struct traffic *t, const char *directory, const char *cache);
 bool traffic_put(struct traffic *t, const struct rates *seconds, size_t n, size_t *taken, struct reason *why);
 /* The file that knows most of that time; false: there is none. */
 bool traffic_path(struct traffic *t, int64_t from, int64_t to, char path[ROBIN_PATH]);
-/* Mean counts a second, a row for each step (or for each coarser one that was kept), at most `most`; column by column as RATES lists them. */
+/* Mean counts a second, a row for each step (or for each coarser one that was kept), at most `most`; columns as RATES lists them. */
 #define X(name, doc) +1
 enum { TRAFFIC_COLUMNS = 0 RATES(X) };
 #undef X

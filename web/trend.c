@@ -1,6 +1,6 @@
 /* In: a second of counts, a change of an alarm, from the caller of web_rates() and web_storm(); questions, from the pages' thread.  Out: to
- * the files, through traffic.c and course.c; answers.  A disk that is slow or full holds up this thread alone: the queue is bounded, and when
- * it is full the newest second takes the next one's counts along, so that nothing is lost but detail. */
+ * the files, through traffic.c and course.c; answers.  A disk that is slow or full holds up this thread alone: the queue is bounded, and
+ * when it is full the newest second takes the next one's counts along, so that nothing is lost but detail. */
 #include "web/trend.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "web/course.h"
+#include "web/painter.h"
 
 #define POSTS     1024 /* a quarter of an hour of a disk that does not answer */
 #define QUESTIONS 64
@@ -41,6 +42,7 @@ struct trend {
     char state_directory[4096], directory[4096 + 8];
     struct traffic traffic;
     struct courses courses;
+    struct painter painter;
     int64_t retry_at, forget_at; /* monotonic */
 };
 
@@ -167,8 +169,7 @@ static void tell_trouble(struct trend *t, const char *trouble)
     t->health.skipped = t->traffic.skipped;
     pthread_mutex_unlock(&t->lock);
     if (is && !was)
-        log_line(LOG_LEVEL_WARNING, "graphs: %s; everything else goes on, and so do they when that is mended; rrd { enabled = false } does without",
-            trouble);
+        log_line(LOG_LEVEL_WARNING, "graphs: %s; everything else goes on; mend it, or set enabled = false in section rrd", trouble);
     else if (was && !is)
         log_line(LOG_LEVEL_NOTICE, "graphs: they are kept again");
 }
@@ -204,7 +205,8 @@ static void answer(struct trend *t, struct trend_question *q)
     bool there = q->alarm[0] ? courses_path(&t->courses, q->alarm, path) : traffic_path(&t->traffic, q->from, q->to, path);
     q->answer = TREND_NOTHING;
     if (there && q->arguments) {
-        q->answer = robin_draw(t->traffic.cache, path, q->arguments, q->count, &q->image, &q->size, &q->why) ? TREND_GOOD : TREND_FAILED;
+        robin_flush(t->traffic.cache, path);
+        q->answer = painter_draw(&t->painter, path, q->arguments, q->count, &q->image, &q->size, &q->why) ? TREND_GOOD : TREND_FAILED;
     } else if (there && (q->rows = calloc(q->most, sizeof *q->rows))) {
         q->row_count = traffic_rows(&t->traffic, q->from, q->to, q->step, q->rows, q->most);
         q->answer = TREND_GOOD;
@@ -265,11 +267,13 @@ static void *run(void *user)
             answer(t, q);
         else
             forget(t);
+        painter_rest(&t->painter, clock_monotonic());
         pthread_mutex_lock(&t->lock);
         t->begin = (t->begin + done) % POSTS;
         t->count -= done;
     }
     pthread_mutex_unlock(&t->lock);
+    painter_end(&t->painter);
     if (t->traffic.current) { /* what changed after the last second */
         struct reason why;
         courses_second(&t->courses, t->traffic.previous + 1, &why);

@@ -1,5 +1,5 @@
-/* The past, kept in round-robin files under STATE_DIRECTORY/rrd.  One thread owns them and librrd; the callers leave what is new in a bounded
- * queue, and what they ask for, and go on.  Private to web/. */
+/* The past, kept in round-robin files under STATE_DIRECTORY/rrd.  One thread owns them and librrd; the callers leave what is new in a
+ * bounded queue, and what they ask for, and go on.  Private to web/. */
 #ifndef SQUALL_WEB_TREND_H
 #define SQUALL_WEB_TREND_H
 
