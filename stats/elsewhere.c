@@ -5,7 +5,8 @@
  * A bounce counts when it comes from a host that on this wire did not take the mail, nor send it but to us, quotes a chain that begins
  * as ours and goes on past the server X that took the mail from us, and reports a recipient of To or Cc *whom X did not take it for*.
  * Ordinary bounces stop at X or name X's own recipient; a forward to a dead mailbox names somebody outside the audience.  Where no
- * name on the wire tells which server X is, the chain must show another's mailbox (POP3, Delivered-To).
+ * name on the wire tells which server X is, the chain must show another's mailbox (POP3, Delivered-To).  From a host that took the mail
+ * here it counts when the chain shows that the copy came out of a mailbox after X: somebody may forward to people of To:, but not so.
  *
  * Who re-injects stands in the quoted chain: who fetched the mail from the mailbox, else the first host after X.  When that is the
  * host that sends the bounce, it is seen on the wire.  A host that only a header names is held at fault when it is the last one of the
@@ -19,7 +20,8 @@
 #include "stats/ledger.h"
 #include "stats/software.h"
 
-#define PINNED 64 /* mails kept in the ledger because of bounces */
+#define PINNED     64    /* mails kept in the ledger because of bounces */
+#define LINES_READ 65536 /* of the copies sent from here, to a bounce: the origin's come first and share theirs */
 
 struct elsewhere {
     const struct stats_settings *settings;
@@ -66,13 +68,14 @@ static const struct message_host *origin_of(const struct message *m)
  * this wire and passed it on.  What came back is not ours. */
 static uint32_t lines_of_ours(const struct message *m, const struct message_host *origin, const struct header *quoted)
 {
-    uint32_t most = 0, last_tail = 0;
-    for (uint32_t i = 0; i < m->copy_count; i++) {
+    uint32_t most = 0, last_tail = 0, read = 0;
+    for (uint32_t i = 0; i < m->copy_count && read < LINES_READ && most < quoted->hop_count; i++) {
         const struct copy *c = &m->copy_list[i];
         const struct message_host *h = c->tail && c->tail != last_tail ? message_host(m, c->client) : NULL;
         if (!h || (h != origin && h->copies_in == 0))
             continue;
         last_tail = c->tail;
+        read += m->nodes[last_tail].depth;
         uint32_t node = last_tail, common = 0;
         while (node && m->nodes[node].depth > quoted->hop_count)
             node = m->nodes[node].parent;
@@ -107,13 +110,13 @@ static bool find_x(struct bounce *b)
     return b->x_visit + 1 < b->chain->count; /* X and at least one more */
 }
 
-/* The client of the bounce took the mail on this wire, or sent it to others than the server of the bounce: then what it did is seen,
- * and the rules on routes judge it.  The origin's own people get their copies even where nobody else's are seen. */
+/* The client of the bounce sent the mail to others than the server of the bounce: then what it did is seen, and the rules on routes judge
+ * it.  The origin's own people get their copies even where nobody else's are seen. */
 static bool shown_by_the_wire(const struct message *m, const struct transaction *t)
 {
     const struct message_host *h = message_host(m, t->client.address);
-    if (!h || h->copies_in)
-        return h != NULL;
+    if (!h || h->copies_out == 0)
+        return false;
     for (uint32_t i = 0; i < m->copy_count; i++)
         if (address_equal(m->copy_list[i].client, h->address) && !address_equal(m->copy_list[i].server, t->server.address))
             return true;
@@ -151,10 +154,21 @@ static bool in_another_mailbox(const struct bounce *b, uint64_t recipient)
     return !own;
 }
 
+static bool out_of_a_mailbox(const struct chain *c, uint32_t from)
+{
+    for (uint32_t k = from + 1; k < c->count; k++)
+        if (c->visit[k].arrival == ARRIVAL_MAILBOX && (c->visit[k].fetched || c->visit[k - 1].delivered))
+            return true;
+    return false;
+}
+
 /* A failed recipient who proves a re-injection; an empty span: none. */
 static struct span proof_of(struct bounce *b)
 {
     const struct report *r = &b->o->t->report;
+    const struct message_host *reporter = message_host(b->m, b->o->t->client.address);
+    if (reporter && reporter->copies_in && !out_of_a_mailbox(b->chain, b->x_visit))
+        return (struct span){NULL, 0};
     for (size_t i = 0; i < r->final_recipient_count; i++) {
         uint64_t failed = r->final_recipient_hash[i];
         if (!message_in_audience(b->m, failed) || x_took_it_for(b, failed))
