@@ -216,12 +216,15 @@ static void report_told(struct desk *d, const struct sensor_report *r)
     web_status(d->web, status);
 }
 
+/* Takes the reference, as the next does: an object belongs to one thread at a time. */
 static void messages_told(struct desk *d, json_t *tables)
 {
     privacy_messages(d->privacy, json_object_get(tables, "messages")); /* by_rate has the same rows, as copies */
     privacy_messages(d->privacy, json_object_get(tables, "by_rate"));
     if (d->web)
-        web_messages(d->web, json_incref(tables));
+        web_messages(d->web, tables);
+    else
+        json_decref(tables);
 }
 
 static void hosts_told(struct desk *d, struct span body)
@@ -310,7 +313,8 @@ static void sensor_said(void *user, uint32_t type, struct span body, int fd)
         messages_told(d, object);
     else if (type == POST_ANSWER && object)
         answered(d, object);
-    json_decref(object);
+    if (type != POST_MESSAGES && type != POST_ANSWER)
+        json_decref(object);
 }
 
 /* ---- the pages ask -------------------------------------------------------------------------------------------------------------- */

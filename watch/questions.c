@@ -92,8 +92,10 @@ void questions_answer(struct questions *q, json_t *answer)
 {
     pthread_mutex_lock(&q->lock);
     if (!q->answer && json_integer_value(json_object_get(answer, "asked")) == q->number) {
-        q->answer = json_incref(answer);
+        q->answer = answer;
+        answer = NULL;
         pthread_cond_signal(&q->answered);
     }
+    json_decref(answer);
     pthread_mutex_unlock(&q->lock);
 }

@@ -14,6 +14,6 @@ json_t *questions_ask(struct questions *q, json_t *question, struct reason *why)
 /* The desk's thread. */
 int questions_descriptor(const struct questions *q);          /* readable: a page asks */
 json_t *questions_next(struct questions *q);                  /* a new reference, with "asked": its number; NULL: none */
-void questions_answer(struct questions *q, json_t *answer);   /* borrows it; one that nobody waits for any more is dropped */
+void questions_answer(struct questions *q, json_t *answer);   /* takes it; one that nobody waits for any more is dropped */
 
 #endif
