@@ -178,16 +178,19 @@ static void leaf_text(const struct entry *e, unsigned column, const char *text)
     l->value.text = text;
 }
 
+/* Type and address: two columns. */
 static void leaf_address(const struct entry *e, unsigned column, struct address a)
 {
-    struct leaf *l = leaf_add(e, column);
+    uint8_t octets[16];
+    size_t size;
+    leaf_number(e, column, ASN_INTEGER, (uint64_t)varbind_address(a, octets, &size));
+    struct leaf *l = leaf_add(e, column + 1);
     if (!l)
         return;
-    bool v4 = address_is_v4(a);
     l->type = ASN_OCTET_STR;
     l->inside = true;
-    l->size = !address_known(a) ? 0 : v4 ? 4 : 16;
-    memcpy(l->value.octets, v4 ? a.b + 12 : a.b, l->size);
+    l->size = (uint16_t)size;
+    memcpy(l->value.octets, octets, size);
 }
 
 /* SQUALL-MIB's tables stand at module.objects.N; index by a text: its length, then its octets. */
@@ -202,8 +205,10 @@ static void text_index(struct entry *e, const char *text)
         e->index[e->index_length++] = (unsigned char)text[i];
 }
 
-static void add_alarm(struct entry *e, const struct notice *n)
+static void add_alarm(struct entry *e, struct notice *n)
 {
+    if (!n->reinjector_name[0] && address_known(n->reinjector))
+        address_text(n->reinjector, n->reinjector_name);
     text_index(e, n->id);
     leaf_number(e, 2, ASN_INTEGER, (uint64_t)n->kind + 1);
     leaf_number(e, 3, ASN_INTEGER, (uint64_t)varbind_severity(n));
@@ -213,8 +218,8 @@ static void add_alarm(struct entry *e, const struct notice *n)
     leaf_number(e, 7, ASN_COUNTER64, n->deliveries);
     leaf_number(e, 8, ASN_COUNTER64, n->redeliveries);
     leaf_address(e, 9, n->reinjector);
-    leaf_text(e, 10, n->reinjector_name);
-    leaf_text(e, 11, n->why);
+    leaf_text(e, 11, n->reinjector_name);
+    leaf_text(e, 12, n->why);
 }
 
 /* mtaGroupName, and beside it the address: what a host calls itself need not be true. */

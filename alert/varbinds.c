@@ -25,6 +25,14 @@ size_t varbind_cut(const char *text, size_t most)
     return most;
 }
 
+int varbind_address(struct address a, uint8_t octets[16], size_t *size)
+{
+    bool v4 = address_is_v4(a), known = address_known(a);
+    *size = !known ? 0 : v4 ? 4 : 16;
+    memcpy(octets, v4 ? a.b + 12 : a.b, *size);
+    return !known ? 0 : v4 ? 1 : 2;
+}
+
 struct writer {
     netsnmp_pdu *pdu;
     oid name[ARC_MOST + 8];
@@ -78,12 +86,17 @@ static void add_storm(struct writer *w, const struct notice *n)
     add_count(w, 9, n->copies);
     add_count(w, 10, n->deliveries);
     add_count(w, 11, n->redeliveries);
-    bool v4 = address_is_v4(n->reinjector), known = address_known(n->reinjector);
-    add(w, 12, ASN_OCTET_STR, v4 ? n->reinjector.b + 12 : n->reinjector.b, !known ? 0 : v4 ? 4 : 16);
-    add_text(w, 13, n->reinjector_name, SHORT_TEXT);
+    char address[ADDRESS_TEXT] = "";
+    uint8_t octets[16];
+    size_t size;
+    add_number(w, 12, ASN_INTEGER, varbind_address(n->reinjector, octets, &size));
+    add(w, 13, ASN_OCTET_STR, octets, size);
+    if (size)
+        address_text(n->reinjector, address);
+    add_text(w, 14, n->reinjector_name[0] ? n->reinjector_name : address, SHORT_TEXT);
     double r = n->reproduction * 1000;
-    add_number(w, 14, ASN_INTEGER, !isfinite(r) || r < 0 ? -1 : r > INT32_MAX ? INT32_MAX : lround(r));
-    add_text(w, 16, n->url, SHORT_TEXT);
+    add_number(w, 15, ASN_INTEGER, !isfinite(r) || r < 0 ? -1 : r > INT32_MAX ? INT32_MAX : lround(r));
+    add_text(w, 17, n->url, SHORT_TEXT);
 }
 
 bool varbinds_add(netsnmp_pdu *pdu, const struct engine_spec *spec, const struct notice *n)
@@ -109,7 +122,7 @@ bool varbinds_add(netsnmp_pdu *pdu, const struct engine_spec *spec, const struct
     if (notice_of_storm(n->type))
         add_storm(&w, n);
     if (n->type == NOTICE_TROUBLE)
-        add_text(&w, 17, n->part, SHORT_TEXT);
-    add_text(&w, 15, n->why, LONG_TEXT);
+        add_text(&w, 18, n->part, SHORT_TEXT);
+    add_text(&w, 16, n->why, LONG_TEXT);
     return w.good;
 }

@@ -13,6 +13,8 @@ enum { MIB_MODULE = 1, MIB_NOTIFICATIONS = 0, MIB_OBJECTS = 1, MIB_ALARMS = 1, M
 
 /* Every field of squallNotice once: number, type, value.  SEVERITY is that of ITU-T X.733 as RFC 3877 numbers it; "cleared" is one. */
 int varbind_severity(const struct notice *n);
+/* InetAddress (RFC 4001) into `octets`; returns its InetAddressType. */
+int varbind_address(struct address a, uint8_t octets[16], size_t *size);
 bool varbinds_add(netsnmp_pdu *pdu, const struct engine_spec *spec, const struct notice *n);
 /* The text's first bytes, never within a UTF-8 sequence. */
 size_t varbind_cut(const char *text, size_t most);

@@ -3,7 +3,7 @@ carries no text of them (their licence forbids changes), but has them compiled f
 from there, descriptions and sizes are left out.  What lies under all of them - SNMPv2-SMI, -TC and -CONF - is written down here: names and numbers."""
 import os, sys
 
-MODULES = ["SNMP-FRAMEWORK-MIB", "SNMPv2-MIB", "NETWORK-SERVICES-MIB", "MTA-MIB"]
+MODULES = ["SNMP-FRAMEWORK-MIB", "INET-ADDRESS-MIB", "SNMPv2-MIB", "NETWORK-SERVICES-MIB", "MTA-MIB"]
 ARCS = [("org", "iso 3"), ("dod", "org 6"), ("internet", "dod 1"), ("directory", "internet 1"), ("mgmt", "internet 2"), ("mib-2", "mgmt 1"),
         ("transmission", "mib-2 10"), ("experimental", "internet 3"), ("private", "internet 4"), ("enterprises", "private 1"), ("security", "internet 5"),
         ("snmpV2", "internet 6"), ("snmpDomains", "snmpV2 1"), ("snmpProxys", "snmpV2 2"), ("snmpModules", "snmpV2 3"), ("zeroDotZero", "0 0")]
