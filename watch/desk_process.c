@@ -210,8 +210,9 @@ static void report_told(struct desk *d, const struct sensor_report *r)
         all_is_well(d, r);
     if (!d->web)
         return;
-    json_t *status = json_pack("{s:o, s:o, s:i, s:I, s:f}", "capture", counts_capture(&r->view, NULL, 0), "smtp",
-        counts_smtp(&r->view, &r->stats), "workers", (int)r->workers, "records_lost", (json_int_t)r->view.records_lost, "lag_seconds",
+    json_t *status = json_pack("{s:o, s:o, s:i, s:I, s:I, s:f}", "capture", counts_capture(&r->view, NULL, 0), "smtp",
+        counts_smtp(&r->view, &r->stats), "workers", (int)r->workers, "records_lost", (json_int_t)r->view.records_lost, "memory",
+        (json_int_t)r->memory, "lag_seconds",
         lag > 0 ? (double)lag / (double)NS_PER_SECOND : 0.0);
     web_status(d->web, status);
 }

@@ -37,6 +37,7 @@ struct sensor_report {
     struct sensor_view view;
     struct stats_counters stats;
     uint32_t workers;
+    uint64_t memory; /* bytes of it that were resident at the most */
 };
 struct capsule_head {
     char alarm[32];

@@ -61,7 +61,7 @@ static const int allowed[] = {
     SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(getrandom),
     SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(restart_syscall), SCMP_SYS(exit),
     SCMP_SYS(exit_group), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(sched_yield), SCMP_SYS(membarrier),
-    SCMP_SYS(rseq), SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq), SCMP_SYS(getrusage), SCMP_SYS(set_robust_list),
 };
 static const int deadly[] = {
     SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/channel.h"
@@ -133,6 +134,9 @@ static void second_passed(void *user, int64_t now)
     struct observer *o = user;
     struct sensor_report report = {
         .view = *sensor_view(o->sensor), .stats = *stats_counters(sensor_stats(o->sensor)), .workers = sensor_workers(o->sensor)};
+    struct rusage used;
+    if (getrusage(RUSAGE_SELF, &used) == 0)
+        report.memory = (uint64_t)used.ru_maxrss * 1024;
     report.view.now = now;
     if (!o->desk || channel_wants_write(o->desk)) /* it has enough to read: the next report holds this one's counts too */
         return;

@@ -172,11 +172,14 @@ function sensor_facts() {
   if (s.sensor)
     say_that('sensor.process', t(s.sensor.alive ? 'sensor.alive' : 'sensor.dead'), s.sensor.alive);
   if (c.packets !== undefined) {
-    const lost = (c.kernel_drops ?? 0) + (c.interface_drops ?? 0);
+    const lost = packets_lost(s);
     say_that('sensor.lost', t('sensor.lost_of', {lost: number(lost), packets: number(c.packets)}), lost === 0);
     const copies = c.mirror_copies ?? 1, half = c.flows ? (c.one_sided_flows ?? 0) / c.flows : 0;
     say_that('sensor.mirror', half > 0.5 ? t('sensor.one_sided') : copies > 1.5 ? t('sensor.copies', {copies: number(copies, 1)}) : t('sensor.mirror_good'), half <= 0.5 && copies <= 1.5);
     say_that('sensor.read', bytes(c.bytes ?? 0));
+    say_that('sensor.flows', c.flows_evicted ? t('sensor.flows_evicted', {flows: number(c.flows), evicted: number(c.flows_evicted)}) : number(c.flows), !c.flows_evicted);
+    if (c.tunnelled || c.vlan)
+      say_that('sensor.wrapped', t('sensor.wrapped_in', {vlan: number(c.vlan ?? 0), tunnelled: number(c.tunnelled ?? 0)}));
   }
   if (m.sessions !== undefined)
     say_that('sensor.encrypted', m.sessions ? t('sensor.share', {share: number(100 * (m.tls_sessions ?? 0) / m.sessions), sessions: number(m.sessions)}) : t('sensor.no_sessions'));
@@ -190,6 +193,12 @@ function sensor_facts() {
   return facts;
 }
 
+/* Whatever was not counted though it came: dropped by kernel or card, or a mail for which there was no room on the way to the counts. */
+function packets_lost(s) {
+  const c = s.capture ?? {};
+  return (c.kernel_drops ?? 0) + (c.interface_drops ?? 0) + (s.records_lost ?? 0);
+}
+
 function sensor() {
   const s = known.status ?? {}, c = s.capture ?? {}, place = byId('sensor-rows');
   const facts = sensor_facts();
@@ -198,7 +207,7 @@ function sensor() {
     place.dataset.state = state_text;
     place.replaceChildren(...facts.flatMap((f) => [html('dt', {}, f.key ? t(f.key) : f.name), html('dd', {class: f.good ? '' : 'bad'}, f.text)]));
   }
-  const lost = (c.kernel_drops ?? 0) + (c.interface_drops ?? 0), light = byId('lost');
+  const lost = packets_lost(s), light = byId('lost');
   light.className = `hide-s light ${lost ? 'warn' : 'good'}`;
   light.hidden = c.packets === undefined;
   say(light, t('sensor.lost_short', {lost: number(lost)}));
