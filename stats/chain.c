@@ -12,6 +12,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 
+#define EXIM_HOP_LIMIT 30 /* received_headers_max */
+
 static bool is_loopback(struct address a)
 {
     static const struct address v6 = {{[15] = 1}};
@@ -228,6 +230,15 @@ uint32_t chain_passes(const struct chain *c, struct span name, struct address ad
             *latest = k;
     }
     return n;
+}
+
+/* Postfix and others of the common limit leave no mark in what is kept of a line. */
+uint32_t chain_hop_limit(const struct chain *c)
+{
+    for (uint32_t i = 0; i < c->hop_count; i++)
+        if (span_starts_nocase(c->hops[i].with_note, "Exim "))
+            return EXIM_HOP_LIMIT;
+    return 0;
 }
 
 char *chain_line(const struct hop *h, char *to, size_t size)

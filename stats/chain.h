@@ -55,6 +55,7 @@ uint32_t chain_passes(const struct chain *c, struct span name, struct address ad
 bool chain_same_organisation(struct span a, struct span b); /* host names under one registered domain */
 struct span chain_organisation(struct span name);           /* that domain; empty: the name has none */
 bool chain_fetched(const struct hop *h);                    /* this line says that its host fetched the mail from a mailbox */
+uint32_t chain_hop_limit(const struct chain *c);            /* the least of its servers that tell theirs; 0: none does */
 /* "from A [1.2.3.4] by B with POP3 (fetchmail-6.4.37)": as much as helps to find the line.  Returns `to`. */
 char *chain_line(const struct hop *h, char *to, size_t size);
 

@@ -51,14 +51,31 @@ static void add_event(struct storm *s, int64_t now, const char *what)
     log_clean(span_text(what), e->what, sizeof e->what);
 }
 
+/* A text too long for its field ends at a word, with an ellipsis. */
+static void cut_at_word(char *text, size_t size)
+{
+    static const char ellipsis[] = "\u2026";
+    if (strlen(text) < size)
+        return;
+    size_t at = size - sizeof ellipsis, least = at - at / 4; /* a word so long is cut where it is */
+    while (at > least && text[at] != ' ')
+        at--;
+    if (text[at] != ' ')
+        for (at = size - sizeof ellipsis; ((unsigned char)text[at] & 0xc0) == 0x80;)
+            at--;
+    memcpy(text + at, ellipsis, sizeof ellipsis);
+}
+
 void incident_event(struct storm *s, int64_t now, const char *what, ...)
 {
-    char text[STORM_TEXT_SIZE];
+    char text[3 * STORM_TEXT_SIZE], clean[sizeof text];
     va_list args;
     va_start(args, what);
     vsnprintf(text, sizeof text, what, args);
     va_end(args);
-    add_event(s, now, text);
+    log_clean(span_text(text), clean, sizeof clean);
+    cut_at_word(clean, STORM_TEXT_SIZE);
+    add_event(s, now, clean);
 }
 
 /* The place of a host's hash in the set of those that found no room; NULL: no set, and no memory for one. */

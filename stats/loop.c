@@ -114,8 +114,12 @@ static void count_turn(struct trail *l, const struct message *m, const struct pa
         return;
     if (!l->turns && !(l->turns = reproduction_new(BREEDING_CIRCLE, m->first, 1)))
         return;
-    struct event e = {
-        .id = chain_end(c, c->count - 1), .hops = c->hop_count, .deliveries = p->deliveries, .time = p->end, .fed = TIME_UNKNOWN};
+    struct event e = {.id = chain_end(c, c->count - 1),
+        .hops = c->hop_count,
+        .hop_limit = chain_hop_limit(c),
+        .deliveries = p->deliveries,
+        .time = p->end,
+        .fed = TIME_UNKNOWN};
     if (x->returns > 1)
         e.parent = x->out ? chain_end(c, x->latest) : c->visit[x->latest].path;
     reproduction_event(l->turns, &e);

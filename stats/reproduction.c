@@ -28,7 +28,7 @@
 #define OVERDUE        1.0                     /* generations after its time a round is no longer expected */
 #define ONE_POLL       NS_PER_SECOND           /* nobody polls more often */
 #define BURST          0.25                    /* of the time between polls: a pause that long parts two of them */
-#define HOP_LIMIT      50                      /* Postfix's; Exim's 30 and sendmail's 25 end it earlier where they are */
+#define HOP_LIMIT      50                      /* Postfix's; sendmail's 25 ends it earlier where it is */
 #define HOP_LIMIT_NEXT 100
 
 struct known {
@@ -65,7 +65,7 @@ struct reproduction {
     uint32_t pairs;
     double first_waits; /* sum, from the origin's copy to an event it led to */
     uint32_t firsts;
-    uint32_t most_hops;
+    uint32_t most_hops, hop_limit;
     uint64_t deliveries; /* of all events */
     int64_t last;        /* of these */
     struct poller *poller;
@@ -248,6 +248,8 @@ void reproduction_event(struct reproduction *r, const struct event *e)
     add_deliveries(r, &r->event[r->count++], e->deliveries, e->reach, e->time);
     if (e->hops > r->most_hops)
         r->most_hops = e->hops;
+    if (e->hop_limit && (r->hop_limit == 0 || e->hop_limit < r->hop_limit))
+        r->hop_limit = e->hop_limit;
 }
 
 void reproduction_more(struct reproduction *r, uint32_t deliveries, int64_t time)
@@ -266,7 +268,7 @@ static int32_t hops_left(const struct reproduction *r)
     double growth = r->pairs ? r->growth / r->pairs : (double)r->most_hops - (double)r->origin_hops;
     if (growth < 0.5 || r->most_hops > HOP_LIMIT_NEXT)
         return -1;
-    uint32_t limit = r->most_hops <= HOP_LIMIT ? HOP_LIMIT : HOP_LIMIT_NEXT;
+    uint32_t limit = r->most_hops <= r->hop_limit ? r->hop_limit : r->most_hops <= HOP_LIMIT ? HOP_LIMIT : HOP_LIMIT_NEXT;
     return (int32_t)((limit - r->most_hops) / growth);
 }
 

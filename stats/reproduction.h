@@ -20,6 +20,7 @@ struct event {
     uint64_t copy;    /* the copy in the mailbox; twice the same: it was kept, and the first event is the parent of the second; 0: none */
     const void *host; /* who did it: whatever tells hosts apart */
     uint32_t hops;
+    uint32_t hop_limit; /* the least of the servers in its chain whose marks tell it; 0: none tells */
     uint32_t deliveries;
     uint32_t reach; /* people whom the host has sent the mail, over all its events */
     int64_t time;

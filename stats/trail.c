@@ -481,8 +481,13 @@ static void breed(struct trail *l, const struct message *m, const struct passage
     if (!l->injections && !(l->injections = reproduction_new(BREEDING_MAILBOXES, m->first, l->trunk.count)))
         return;
     bool counted = w->by->sends && !address_equal(w->by->address, p->client); /* on its way to the smarthost */
-    struct event e = {.host = w->by, .hops = c->hop_count, .deliveries = counted ? 0 : p->deliveries,
-        .reach = w->by->sent.count, .time = p->end, .fed = TIME_UNKNOWN};
+    struct event e = {.host = w->by,
+        .hops = c->hop_count,
+        .hop_limit = chain_hop_limit(c),
+        .deliveries = counted ? 0 : p->deliveries,
+        .reach = w->by->sent.count,
+        .time = p->end,
+        .fed = TIME_UNKNOWN};
     uint32_t own = w->visit >= 0 ? (uint32_t)w->visit : c->count;
     if (w->visit >= 0) {
         e.id = c->visit[own].entry;

@@ -374,6 +374,26 @@ static void a_restart_goes_on_with_the_same_incident(void **state)
     incidents_free(all);
 }
 
+static void a_long_text_ends_at_a_word(void **state)
+{
+    (void)state;
+    struct incidents *all = begin(10);
+    struct storm *s = incident_open(all, 1, KIND_BURST, START);
+    char text[3 * STORM_TEXT_SIZE] = "";
+    while (strlen(text) < 2 * STORM_TEXT_SIZE)
+        strcat(text, "h\u00e9h\u00e9 ");
+    incident_event(s, START, "%s", text);
+    const char *what = s->events[0].what;
+    assert_true(strlen(what) < STORM_TEXT_SIZE && strlen(what) > STORM_TEXT_SIZE * 3 / 4);
+    assert_string_equal(what + strlen(what) - 9, "h\u00e9h\u00e9\u2026");
+    memset(text, 'x', 2 * STORM_TEXT_SIZE); /* no word to end at */
+    incident_event(s, START, "%s", text);
+    assert_int_equal(strlen(s->events[1].what), STORM_TEXT_SIZE - 1);
+    incident_event(s, START, "short");
+    assert_string_equal(s->events[2].what, "short");
+    incidents_free(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,6 +406,7 @@ int main(void)
         cmocka_unit_test(joined_with_a_watched_one),
         cmocka_unit_test(bounds_hold_and_open_storms_stay),
         cmocka_unit_test(lists_are_bounded),
+        cmocka_unit_test(a_long_text_ends_at_a_word),
         cmocka_unit_test(the_peak_is_over_the_busiest_ten_seconds),
         cmocka_unit_test(hosts_are_found_by_address_else_by_name),
         cmocka_unit_test(a_restart_goes_on_with_the_same_incident),

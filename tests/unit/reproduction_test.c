@@ -170,6 +170,57 @@ static void at_the_hop_limit_no_more_is_expected(void **state)
     reproduction_free(r);
 }
 
+/* A server whose marks tell a lower limit ends it earlier; one that has been passed tells nothing. */
+static void the_lowest_hop_limit_counts(void **state)
+{
+    (void)state;
+    struct reproduction *r = reproduction_new(BREEDING_CIRCLE, AT(0), 1);
+    for (uint32_t turn = 1; turn <= 20; turn++) {
+        struct event e = {.id = turn, .parent = turn - 1, .hops = 1 + 2 * turn, .hop_limit = 30, .deliveries = 1, .time = AT(turn),
+            .fed = TIME_UNKNOWN};
+        reproduction_event(r, &e);
+        assert_int_equal(reproduction_outlook(r, AT(turn + 0.5)).generations_left, ((e.hops <= 30 ? 30 : 50) - e.hops) / 2);
+    }
+    reproduction_free(r);
+}
+
+/* A mirror that loses copies: each of two hosts is seen sending to 57 of 60, by four copies whose gaps differ; the round is of 60. */
+static void lost_copies_do_not_shrink_the_round(void **state)
+{
+    (void)state;
+    struct reproduction *r = reproduction_new(BREEDING_MAILBOXES, AT(0), 1);
+    uint32_t lost[] = {0, 3, 3, 6};
+    for (int round = 1; round <= 2; round++)
+        for (int h = 0; h < 2; h++) {
+            struct event e = event((uint64_t)(round * 2 + h), round == 1 ? 0 : (uint64_t)(2 + !h), h, 300.0 * round + h, 1);
+            e.hops = (uint32_t)(1 + 4 * round);
+            e.deliveries = 60 - lost[round + h];
+            e.reach = round == 1 ? e.deliveries : 60;
+            reproduction_event(r, &e);
+        }
+    assert_int_equal(reproduction_outlook(r, AT(602)).deliveries, 120);
+    reproduction_free(r);
+}
+
+/* Servers that cannot send a round in the time between two: what they can send is foretold, not the whole. */
+static void a_round_too_large_for_the_servers(void **state)
+{
+    (void)state;
+    struct reproduction *r = reproduction_new(BREEDING_MAILBOXES, AT(0), 1);
+    for (int h = 0; h < 10; h++) {
+        struct event e = event((uint64_t)h + 1, 0, h, 10, 5);
+        e.deliveries = 1;
+        e.reach = h == 0 ? 500 : 1;
+        reproduction_event(r, &e);
+        e.deliveries = h == 0 ? 499 : 19;
+        e.reach = h == 0 ? 500 : 20;
+        e.time = AT(20);
+        reproduction_event(r, &e);
+    }
+    assert_int_equal(reproduction_outlook(r, AT(21)).deliveries, 680); /* in 10 s, as in the last 10; not 10 hosts' 9 copies to 500 */
+    reproduction_free(r);
+}
+
 /* Started late: the wait in the mailbox comes from the header's dates, unless they are nonsense. */
 static void origin_not_seen(void **state)
 {
@@ -219,6 +270,9 @@ int main(void)
         cmocka_unit_test(kept_mail),
         cmocka_unit_test(a_circle),
         cmocka_unit_test(at_the_hop_limit_no_more_is_expected),
+        cmocka_unit_test(the_lowest_hop_limit_counts),
+        cmocka_unit_test(lost_copies_do_not_shrink_the_round),
+        cmocka_unit_test(a_round_too_large_for_the_servers),
         cmocka_unit_test(origin_not_seen),
         cmocka_unit_test(bounded),
     };
