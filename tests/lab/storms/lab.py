@@ -348,7 +348,7 @@ service pop3-login {{
     def send(self, words, number):
         """send HOST FROM to ADDR|N@DOMAIN... [cc ...] [bcc ADDR...] [id ID] [refs ID] [subject S] [times N]"""
         host, sender, fields, field = words[0], words[1], {"to": [], "cc": [], "bcc": []}, "to"
-        one = {"id": f"{number}.{time.time_ns()}@{words[1].split('@')[1]}", "refs": "", "subject": "Invitation", "reply": "", "size": "600", "mid": ""}
+        one = {"id": f"{number}.{time.time_ns()}@{words[1].split('@')[1]}", "refs": "", "subject": "Invitation", "reply": "", "size": "600", "times": "1"}
         words = iter(words[2:])
         for word in words:
             if word in fields:
@@ -372,7 +372,9 @@ service pop3-login {{
         text += "\n" + "You are all invited to our garden party.\n" * (int(one["size"]) // 41)
         everyone = fields["to"] + fields["cc"] + fields["bcc"]
         server = self.servers[host]
-        self.hosts[host].inside([*server.submit().split(), "-f", sender, *everyone], input=text.encode(), stdout=subprocess.DEVNULL)
+        for n in range(int(one["times"])):
+            again = text if n == 0 else text.replace(f"<{one['id']}>", f"<{n}.{one['id']}>")
+            self.hosts[host].inside([*server.submit().split(), "-f", sender, *everyone], input=again.encode(), stdout=subprocess.DEVNULL)
 
     def logs(self, path):
         with open(path, "w") as out:
@@ -409,7 +411,10 @@ service pop3-login {{
                 elif step[0] in ("stop", "start"):
                     getattr(self.servers[step[1]], step[0])()
         finally:
-            time.sleep(0.5)
+            for host in self.hosts.values(): # no more polls: what is under way ends before the recording does
+                for child in [c for c in host.children if "fetchmail" in c.args]:
+                    child.terminate()
+            time.sleep(2)
             if recorder:
                 recorder.send_signal(signal.SIGINT)
                 recorder.wait()
