@@ -3,12 +3,12 @@
 # build: to make squall.  check: and to run `make check`.
 set -eu
 build="gcc libc6-dev make pkg-config libpcap-dev libndpi-dev libconfuse-dev libxxhash-dev libzstd-dev zlib1g-dev libjansson-dev libsqlite3-dev
-    libsnmp-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev libseccomp-dev libcrypt-dev libjs-dygraphs"
+    libsnmp-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev librrd-dev libseccomp-dev libcrypt-dev libjs-dygraphs"
 receivers="snmp snmpd snmptrapd smitools python3-pysnmp4 python3-pysnmp4-mibs rsyslog rsyslog-gnutls prometheus prometheus-alertmanager"
 # a mail server to send an alarm by; a machine that has another one keeps it, and that test is skipped
 [ -e /usr/sbin/sendmail ] || receivers="$receivers postfix"
 check="libcmocka-dev clang libclang-rt-dev clang-tidy cppcheck valgrind jq zstd libc6-dbg
-    python3 openssl curl iproute2 tcpreplay tcpdump $receivers"
+    python3 openssl curl iproute2 tcpreplay tcpdump wrk $receivers"
 for tool in node:nodejs npm:npm chromium:chromium; do # from elsewhere will do: Debian's npm and another's nodejs do not go together
     command -v "${tool%:*}" >/dev/null || check="$check ${tool#*:}"
 done

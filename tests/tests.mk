@@ -61,6 +61,9 @@ alert-check: $(B)/squall $(ALERT_DRIVER) ## alarms that arrive: against real snm
 web-check: $(B)/squall ## the dashboard's HTTP: every path, and what must be refused, by curl
 	$(Q)tests/web/run $(B)/squall
 
+load: $(B)/squall ## the dashboard under load beside a storm on the wire: wrk, slow readers, half requests, garbage, followers (root)
+	$(Q)tests/load/run $(B)/squall
+
 watch-check: $(B)/squall $(PCAPS) ## the appliance: live in a network namespace, its processes killed, stopped, without a disk (root)
 	$(Q)tests/watch/run $(B)/squall $(B)/tests/pcaps
 
@@ -123,7 +126,7 @@ lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespace
 build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(ALERT_DRIVER) $(BENCH) $(ROOM_BENCH) $(PCAPS))
 
 # `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
-RELEASE_STEPS := sim browser watch-check alert-check web-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
+RELEASE_STEPS := sim browser watch-check load alert-check web-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
 ASAN_STEPS    := alert-check web-check split corpus storms unit script pcaps
 STEPS := release-tidy $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
 BUILDS := release-build-all asan-build-all fuzz-build-all
@@ -138,4 +141,4 @@ $(STEPS:%=step-%): | $(BUILDS:%=step-%)
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: watch-check unit script sim pcaps alert-check web-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench capture-bench browser lab build-all check check-steps
+.PHONY: load watch-check unit script sim pcaps alert-check web-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench capture-bench browser lab build-all check check-steps
