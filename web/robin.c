@@ -2,41 +2,86 @@
 #include "web/robin.h"
 
 #include <assert.h>
+#include <dlfcn.h>
 #include <rrd.h>
 #include <rrd_client.h>
 #include <stdlib.h>
 
 #define ARGUMENTS 96
 
+/* What is called of librrd.  It is loaded when it is first needed: with the forty libraries that it draws by, it takes longer to load than
+ * `squall read` takes for many a capture. */
+#define CALLS(X)                                                                                                                           \
+    X(get_error, rrd_get_error) X(clear_error, rrd_clear_error) X(create_r, rrd_create_r) X(update_r, rrd_update_r)                        \
+    X(rrdc_connect, rrdc_connect) X(rrdc_update, rrdc_update) X(rrdc_flush, rrdc_flush) X(lastupdate_r, rrd_lastupdate_r)                  \
+    X(freemem, rrd_freemem) X(fetch_r, rrd_fetch_r) X(graph_v, rrd_graph_v) X(info_free, rrd_info_free)
+static struct {
+#define X(name, function) __typeof__(function) *name;
+    CALLS(X)
+#undef X
+} rrd;
+
+static bool loaded(struct reason *why)
+{
+    static void *library;
+    if (library)
+        return true;
+    library = dlopen("librrd.so.8", RTLD_NOW | RTLD_LOCAL);
+    bool good = library;
+#define X(name, function)                                                                                                                  \
+    {                                                                                                                                      \
+        void *found = good ? dlsym(library, #function) : NULL;                                                                             \
+        memcpy(&rrd.name, &found, sizeof found);                                                                                           \
+        good = found;                                                                                                                      \
+    }
+    CALLS(X)
+#undef X
+    if (good)
+        return true;
+    const char *said = dlerror();
+    reason_say(why, "%s", said ? said : "librrd cannot be loaded");
+    if (library)
+        dlclose(library);
+    library = NULL;
+    return false;
+}
+
 static bool failed(struct reason *why)
 {
     char clean[REASON_SIZE / 2];
-    const char *said = rrd_get_error();
+    const char *said = rrd.get_error();
     reason_say(why, "%s", log_clean(span_text(said && said[0] ? said : "librrd does not say why"), clean, sizeof clean));
-    rrd_clear_error();
+    rrd.clear_error();
     return false;
 }
 
 bool robin_create(const char *path, int64_t first, unsigned step, const char *const *lines, int count, struct reason *why)
 {
-    rrd_clear_error();
-    return rrd_create_r(path, step, (time_t)(first - step), count, (const char **)(uintptr_t)lines) == 0 || failed(why);
+    if (!loaded(why))
+        return false;
+    rrd.clear_error();
+    return rrd.create_r(path, step, (time_t)(first - step), count, (const char **)(uintptr_t)lines) == 0 || failed(why);
 }
 
 bool robin_update(const char *cache, const char *path, const char *const *values, int count, struct reason *why)
 {
-    rrd_clear_error();
+    if (!loaded(why))
+        return false;
+    rrd.clear_error();
     if (!cache)
-        return rrd_update_r(path, NULL, count, (const char **)(uintptr_t)values) == 0 || failed(why);
-    return (rrdc_connect(cache) == 0 && rrdc_update(path, count, values) == 0) || failed(why);
+        return rrd.update_r(path, NULL, count, (const char **)(uintptr_t)values) == 0 || failed(why);
+    return (rrd.rrdc_connect(cache) == 0 && rrd.rrdc_update(path, count, values) == 0) || failed(why);
 }
 
 void robin_flush(const char *cache, const char *path)
 {
-    rrd_clear_error();
-    if (cache && rrdc_connect(cache) == 0)
-        rrdc_flush(path); /* without its answer the file is as it was some minutes ago */
-    rrd_clear_error();
+    struct reason why;
+    if (!cache || !loaded(&why))
+        return;
+    rrd.clear_error();
+    if (rrd.rrdc_connect(cache) == 0)
+        rrd.rrdc_flush(path); /* without its answer the file is as it was some minutes ago */
+    rrd.clear_error();
 }
 
 bool robin_last(const char *cache, const char *path, const char *const *names, size_t count, int64_t *last)
@@ -44,19 +89,22 @@ bool robin_last(const char *cache, const char *path, const char *const *names, s
     time_t when = 0;
     unsigned long n = 0;
     char **name = NULL, **value = NULL;
+    struct reason why;
+    if (!loaded(&why))
+        return false;
     robin_flush(cache, path);
-    bool good = rrd_lastupdate_r(path, &when, &n, &name, &value) == 0;
-    rrd_clear_error();
+    bool good = rrd.lastupdate_r(path, &when, &n, &name, &value) == 0;
+    rrd.clear_error();
     if (!good)
         return false;
     good = n == count;
     for (size_t i = 0; i < n; i++) {
         good = good && strcmp(name[i], names[i]) == 0;
-        rrd_freemem(name[i]);
-        rrd_freemem(value[i]);
+        rrd.freemem(name[i]);
+        rrd.freemem(value[i]);
     }
-    rrd_freemem(name);
-    rrd_freemem(value);
+    rrd.freemem(name);
+    rrd.freemem(value);
     *last = when;
     return good;
 }
@@ -67,12 +115,14 @@ bool robin_fetch(
     time_t start = (time_t)from, end = (time_t)to;
     unsigned long each = (unsigned long)step, columns = 0;
     char **names = NULL;
+    if (!loaded(why))
+        return false;
     robin_flush(cache, path);
-    if (rrd_fetch_r(path, "AVERAGE", &start, &end, &each, &columns, &names, &cells->cell) != 0)
+    if (rrd.fetch_r(path, "AVERAGE", &start, &end, &each, &columns, &names, &cells->cell) != 0)
         return failed(why);
     for (unsigned long i = 0; i < columns; i++)
-        rrd_freemem(names[i]);
-    rrd_freemem(names);
+        rrd.freemem(names[i]);
+    rrd.freemem(names);
     cells->first = (int64_t)start + (int64_t)each;
     cells->step = (int64_t)each;
     cells->rows = end > start ? (size_t)(end - start) / each : 0;
@@ -82,7 +132,8 @@ bool robin_fetch(
 
 void robin_cells_free(struct robin_cells *cells)
 {
-    rrd_freemem(cells->cell);
+    if (cells->cell)
+        rrd.freemem(cells->cell);
     cells->cell = NULL;
 }
 
@@ -126,17 +177,20 @@ bool robin_draw(const char *path, char *const *arguments, int count, char **imag
     char *given[ARGUMENTS] = {graph, to_memory}, *ours[ARGUMENTS]; /* librrd puts what it is given into another order */
     bool good = true;
     assert(count + 2 <= ARGUMENTS);
+    if (!loaded(why))
+        return false;
     for (int i = 0; i < count; i++)
         good = (given[i + 2] = ours[i] = with_path(arguments[i], path)) && good;
-    rrd_clear_error();
-    rrd_info_t *drawn = good ? rrd_graph_v(count + 2, given) : NULL;
+    rrd.clear_error();
+    rrd_info_t *drawn = good ? rrd.graph_v(count + 2, given) : NULL;
     if (!good)
         reason_say(why, "out of memory");
     else if (!drawn)
         good = failed(why);
     else
         good = take_image(drawn, image, size, why);
-    rrd_info_free(drawn);
+    if (drawn)
+        rrd.info_free(drawn);
     for (int i = 0; i < count; i++)
         free(ours[i]);
     return good;
