@@ -3,6 +3,7 @@
  * not end where the dissector is, something was not understood, and nothing of these bytes is clear. */
 #include "smtpdissect/clear.h"
 
+#include "smtpdissect/find.h"
 #include "smtpdissect/personal.h"
 #include "smtpdissect/session.h"
 
@@ -234,18 +235,25 @@ static bool is_dot(struct span line, bool fresh)
 /* Up to the content's end, if it is here.  The end of the line before the dot is clear too: without it the dot would end nothing. */
 static void walk_body(struct walk *w)
 {
+    if (w->chunk || (w->rest.p[0] != '.' && find_pair(w->rest, '\n', '.', '.') == w->rest.n)) { /* most bytes of most mails */
+        struct span all = w->chunk && w->left < w->rest.n ? span_head(w->rest, (size_t)w->left) : w->rest;
+        note_end(w->state, ended(all), false);
+        w->rest = span_from(w->rest, all.n);
+        w->left -= w->chunk ? all.n : 0;
+        if (w->chunk && w->left == 0)
+            end_content(w);
+        return;
+    }
     for (struct span line = {NULL, 0}, before = line; w->rest.n; before = line) {
         bool fresh = !(*w->state & UNFINISHED);
         line = take_line(w);
         note_end(w->state, ended(line), false);
-        if (w->chunk ? w->left == 0 : is_dot(line, fresh)) {
-            if (!w->chunk) {
-                add(w, span_from(before, text_of(before).n));
-                add(w, line);
-            }
-            end_content(w);
-            return;
-        }
+        if (!is_dot(line, fresh))
+            continue;
+        add(w, span_from(before, text_of(before).n));
+        add(w, line);
+        end_content(w);
+        return;
     }
 }
 
