@@ -32,16 +32,16 @@ static size_t blanks(struct span s)
     return n;
 }
 
+/* A domain, or an address literal. */
 static size_t domain_length(struct span s)
 {
     size_t n = 0;
-    if (s.n && s.p[0] == '[') {
-        const uint8_t *end = memchr(s.p, ']', s.n);
-        return end ? (size_t)(end - s.p) + 1 : 0;
-    }
-    while (n < s.n && (is_letter(s.p[n]) || s.p[n] >= 0x80 || s.p[n] == '.' || s.p[n] == '-' || s.p[n] == '_'))
+    bool literal = s.n && s.p[0] == '[';
+    if (literal)
         n++;
-    return n;
+    while (n < s.n && (is_letter(s.p[n]) || s.p[n] == '.' || s.p[n] == '-' || (literal ? s.p[n] == ':' : s.p[n] >= 0x80 || s.p[n] == '_')))
+        n++;
+    return !literal ? n : n < s.n && s.p[n] == ']' ? n + 1 : 0;
 }
 
 /* Length of what begins with '"' or '(' and must be read as one; all of s when it does not end. */
@@ -99,19 +99,20 @@ static size_t path(struct span s, bool whole, struct parts *to)
     return n;
 }
 
-/* A parameter of MAIL or RCPT: its name; its value when that is of numbers and key words. */
+/* A parameter of MAIL or RCPT that is known: its name; its value when that is of numbers and key words. */
 static void parameter(struct span word, bool whole, struct parts *to)
 {
-    static const char *const plain[] = {"SIZE=", "BODY=", "RET=", "NOTIFY=", "BY=", "HOLDFOR=", "HOLDUNTIL=", "MT-PRIORITY=", "MTRK="};
-    const uint8_t *is = memchr(word.p, '=', word.n);
-    for (size_t i = 0; whole && i < sizeof plain / sizeof *plain; i++)
-        if (span_starts_nocase(word, plain[i])) {
-            parts_add(to, word);
+    static const struct {
+        const char *name;
+        bool plain;
+    } known[] = {{"SIZE=", true}, {"BODY=", true}, {"RET=", true}, {"NOTIFY=", true}, {"BY=", true}, {"HOLDFOR=", true},
+        {"HOLDUNTIL=", true}, {"MT-PRIORITY=", true}, {"AUTH=", false}, {"ORCPT=", false}, {"ENVID=", false}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (span_starts_nocase(word, known[i].name)) {
+            parts_add(to, known[i].plain && whole && !holds(word, '@') ? word : span_head(word, strlen(known[i].name)));
             return;
         }
-    if (is)
-        parts_add(to, span_head(word, (size_t)(is - word.p) + 1));
-    else if (whole && span_equal_nocase(word, span_text("SMTPUTF8")))
+    if (whole && span_equal_nocase(word, span_text("SMTPUTF8")))
         parts_add(to, word);
 }
 
@@ -139,20 +140,21 @@ static void envelope(struct span line, bool whole, struct parts *to)
 
 void personal_command(struct span line, bool whole, struct parts *to)
 {
-    static const char *const plain[] = {"EHLO", "HELO", "LHLO", "DATA", "BDAT", "RSET", "QUIT", "STARTTLS", "ETRN", "*"};
-    size_t verb = 0;
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-        if (verb_is(line, plain[i]) && !holds(line, '@')) {
-            parts_add(to, line);
-            return;
-        }
+    static const struct {
+        const char *verb;
+        bool plain; /* its argument is a host or a number */
+    } known[] = {{"EHLO", true}, {"HELO", true}, {"LHLO", true}, {"DATA", true}, {"BDAT", true}, {"RSET", true}, {"QUIT", true},
+        {"STARTTLS", true}, {"ETRN", true}, {"*", true}, {"MAIL", false}, {"RCPT", false}, {"NOOP", false}, {"VRFY", false},
+        {"EXPN", false}, {"HELP", false}, {"XCLIENT", false}, {"XFORWARD", false}};
     if (verb_is(line, "MAIL FROM") || verb_is(line, "RCPT TO")) {
         envelope(line, whole, to);
         return;
     }
-    while (verb < line.n && is_letter(line.p[verb]))
-        verb++;
-    parts_add(to, span_head(line, verb));
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (verb_is(line, known[i].verb)) {
+            parts_add(to, known[i].plain && whole && !holds(line, '@') ? line : span_head(line, strlen(known[i].verb)));
+            return;
+        }
 }
 
 /* ---- replies */
@@ -214,6 +216,11 @@ static enum personal_field field_of(struct span name)
     return PERSONAL_DARK;
 }
 
+static bool separates(uint8_t c)
+{
+    return is_blank(c) || (c && strchr("<>(),;:[]=", c));
+}
+
 static void value_list(struct span line, struct parts *to)
 {
     size_t kept = 0; /* up to here it was looked at, and parts were told */
@@ -223,7 +230,11 @@ static void value_list(struct span line, struct parts *to)
         if (c == '"' || c == '(' || c == '\\') {
             n = c == '\\' ? 2 : enclosed(span_from(line, i));
         } else if (c == '@') {
-            n = 1 + domain_length(span_from(line, i + 1));
+            size_t end = i; /* the domain follows the word's last one */
+            while (end < line.n && !separates(line.p[end]))
+                end++;
+            from = (size_t)((const uint8_t *)memrchr(line.p + i, '@', end - i) - line.p);
+            n = from + 1 - i + domain_length(span_from(line, from + 1));
         } else if (c == '<' || c == '>' || c == ',' || c == ';') {
             n += blanks(span_from(line, i + 1));
             while (from > kept && is_blank(line.p[from - 1]))
@@ -237,11 +248,6 @@ static void value_list(struct span line, struct parts *to)
     }
 }
 
-static bool parts_words(uint8_t c)
-{
-    return is_blank(c) || (c && strchr("<>(),;:[]=", c));
-}
-
 /* Where the word that ends at `at` begins; a quoted one with its quotes. */
 static size_t word_begin(struct span line, size_t from, size_t at)
 {
@@ -250,7 +256,7 @@ static size_t word_begin(struct span line, size_t from, size_t at)
         const uint8_t *open = i - 1 > from ? memrchr(line.p + from, '"', i - 1 - from) : NULL;
         return open ? (size_t)(open - line.p) : from;
     }
-    while (i > from && !parts_words(line.p[i - 1]))
+    while (i > from && !separates(line.p[i - 1]))
         i--;
     return i;
 }

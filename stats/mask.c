@@ -104,15 +104,17 @@ static size_t quoted(struct span s)
     return 0;
 }
 
-/* Length of the word at the start of s; *at: where its last '@' outside quotes stands, or SIZE_MAX. */
-static size_t word_length(struct span s, size_t *at)
+/* Length of the word at the start of s; *at: where its last '@' outside quotes stands, or SIZE_MAX.  A quoted string is part of it when an
+ * '@' follows, or could where a text was cut; other quotes are those of a sentence. */
+static size_t word_length(struct span s, bool cut, size_t *at)
 {
-    size_t i = 0;
+    size_t i = 0, first_quote = SIZE_MAX;
     *at = SIZE_MAX;
     while (i < s.n) {
         size_t n = s.p[i] == '"' ? quoted(span_from(s, i)) : 0;
         if (n && i + n < s.n && (s.p[i + n] == '@' || s.p[i + n] == '.')) {
-            i += n; /* a quoted local part; other quotes are those of a sentence */
+            first_quote = first_quote < i ? first_quote : i;
+            i += n;
         } else if (s.p[i] == '\\' && i + 1 < s.n) {
             i += 2;
         } else if (is_word(s.p[i])) {
@@ -123,7 +125,7 @@ static size_t word_length(struct span s, size_t *at)
             break;
         }
     }
-    return i;
+    return *at == SIZE_MAX && first_quote < i && !(cut && i == s.n) ? first_quote : i;
 }
 
 /* "alice@example.org" and "Alice"@example.org are one: quotes around the whole local part mean nothing. */
@@ -226,7 +228,7 @@ static bool take_back(struct reader *r, struct span word)
 static void take_word(struct reader *r)
 {
     const struct mask *m = r->mask;
-    size_t at, n = word_length(r->rest, &at);
+    size_t at, n = word_length(r->rest, r->cut, &at);
     struct span word = span_head(r->rest, n);
     bool last = n == r->rest.n;
     r->rest = span_from(r->rest, n);
@@ -317,7 +319,7 @@ char *mask_text(const struct mask *m, struct span text, bool cut, char *to, size
             break;
         if (c == '<') {
             take_bracket(&r);
-        } else if (word_length(r.rest, &at)) {
+        } else if (word_length(r.rest, cut, &at)) {
             take_word(&r);
         } else if (c == '"') {
             take_quote(&r);

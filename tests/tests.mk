@@ -58,6 +58,9 @@ pcaps: $(B)/squall $(PCAPS) ## dialogues made into packets, against their .expec
 alert-check: $(B)/squall $(ALERT_DRIVER) ## alarms that arrive: against real snmptrapd, snmpd, rsyslogd, Alertmanager, a bad webhook
 	$(Q)tests/alert/run $(B)/squall $(ALERT_DRIVER)
 
+privacy-check: $(B)/squall $(B)/tests/tools/dialogue ## planted addresses, subjects and passwords are found nowhere they should not be
+	$(Q)tests/privacy/run $(B)/squall $(B)/tests/tools/dialogue
+
 web-check: $(B)/squall ## the dashboard's HTTP: every path, and what must be refused, by curl
 	$(Q)tests/web/run $(B)/squall
 
@@ -126,7 +129,7 @@ lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespace
 build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(ALERT_DRIVER) $(BENCH) $(ROOM_BENCH) $(PCAPS))
 
 # `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
-RELEASE_STEPS := sim browser watch-check load alert-check web-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
+RELEASE_STEPS := sim browser watch-check load alert-check web-check privacy-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
 ASAN_STEPS    := alert-check web-check split corpus storms unit script pcaps
 STEPS := release-tidy $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
 BUILDS := release-build-all asan-build-all fuzz-build-all
@@ -141,4 +144,4 @@ $(STEPS:%=step-%): | $(BUILDS:%=step-%)
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: load watch-check unit script sim pcaps alert-check web-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench capture-bench browser lab build-all check check-steps
+.PHONY: load watch-check unit script sim pcaps alert-check web-check privacy-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench capture-bench browser lab build-all check check-steps
