@@ -52,6 +52,7 @@ head, body = re.split(rb"\r?\n\r?\n", mail, maxsplit=1)
 if marks == "check" and (b"X-BeenThere: " + me.encode()) in head: sys.exit(0)
 if marks != "none":
     head = b"List-Id: <%s>\nX-BeenThere: %s\nPrecedence: list\n" % (me.replace("@", ".").encode(), me.encode()) + head
+if marks == "reply": head = b"Reply-To: %s\n" % me.encode() + head
 if keep == "newid": head = re.sub(rb"(?im)^Message-ID:.*$", b"Message-ID: <%d.%s>" % (__import__("time").time_ns(), me.encode()), head)
 sender = sender if keep == "keepfrom" else "owner-" + me
 sys.exit(subprocess.run([*submit.split(), "-f", sender, *members], input=head + b"\n\n" + body).returncode)
