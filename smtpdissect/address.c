@@ -30,9 +30,11 @@ struct span address_of_path(struct span argument)
         if (colon < argument.n && argument.p[colon] == ':')
             begin = at = colon + 1;
     }
-    const uint8_t *close = bracket ? memchr(argument.p + at, '>', argument.n - at) : NULL;
-    if (close && !memchr(argument.p + at, '"', (size_t)(close - argument.p) - at)) /* as most are */
-        return span_trim(span_of(argument.p + begin, (size_t)(close - argument.p) - begin));
+    if (bracket) { /* as most are: no quotes */
+        size_t close = at + find_first(span_from(argument, at), false, '>', '"', '"', '"', '"');
+        if (close < argument.n && argument.p[close] == '>')
+            return span_trim(span_of(argument.p + begin, close - begin));
+    }
     while (at < argument.n) {
         uint8_t c = argument.p[at];
         if (c == '"')

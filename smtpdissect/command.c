@@ -1,6 +1,8 @@
 /* In: one line of the client.  Out: a command in the queue, waiting for its reply; for DATA and BDAT also the mode of what follows. */
 #include "smtpdissect/session.h"
 
+#define ENVELOPE_USUAL 80 /* bytes of the commands that follow MAIL without waiting: a recipient, DATA */
+
 struct known {
     const char *word;
     enum verb verb;
@@ -36,21 +38,34 @@ enum verb command_verb(struct span line)
     return verb_of(text_word(line));
 }
 
-void command_wait(struct smtp *s, enum verb verb, struct span argument, struct content *content, bool last, int64_t now)
+/* `ahead`: bytes that are likely to be waiting soon after. */
+static bool wait_for_reply(struct smtp *s, struct command c, struct span argument, size_t ahead, int64_t now)
 {
-    if (s->pending.n + sizeof(struct command) + argument.n > PENDING_MOST)
+    if (s->pending.n + sizeof c + argument.n > PENDING_MOST)
         pending_give_up(s, now); /* nobody answers */
-    struct command c = {
-        .time = now, .content = content, .length = (uint32_t)argument.n, .verb = (uint8_t)verb, .last = last, .touched = s->unsure};
-    uint8_t *p = text_more(s->d->stock, &s->pending, sizeof c + argument.n, PENDING_MOST);
+    c.touched = s->unsure;
+    uint8_t *p = text_more(s->d->stock, &s->pending, sizeof c + argument.n, ahead, PENDING_MOST);
     if (!p) { /* no memory: from here on replies are one ahead of what waits for them */
         s->unsure = true;
-        content_release(s, content);
-        return;
+        return false;
     }
     memcpy(p, &c, sizeof c);
     if (argument.n)
         memcpy(p + sizeof c, argument.p, argument.n);
+    return true;
+}
+
+void command_wait(struct smtp *s, enum verb verb, struct span argument, int64_t now)
+{
+    struct command c = {.time = now, .length = (uint32_t)argument.n, .verb = (uint8_t)verb};
+    wait_for_reply(s, c, argument, verb == VERB_MAIL ? ENVELOPE_USUAL : 0, now);
+}
+
+void command_wait_content(struct smtp *s, enum verb verb, struct content *content, bool last, int64_t now)
+{
+    struct command c = {.content = content, .verb = (uint8_t)verb, .last = last};
+    if (!wait_for_reply(s, c, span_of(NULL, 0), 0, now))
+        content_release(s, content);
 }
 
 /* "FROM:<path> SIZE=1", "TO: <path> NOTIFY=NEVER": the path, without <> and source route. */
@@ -100,7 +115,7 @@ static void begin_chunk(struct smtp *s, struct span argument, int64_t now)
     uint64_t size;
     bool last = false;
     if (!parse_chunk(argument, &size, &last)) {
-        command_wait(s, VERB_OTHER, span_of(NULL, 0), NULL, false, now);
+        command_wait(s, VERB_OTHER, span_of(NULL, 0), now);
         return;
     }
     s->chunk_last = last;
@@ -123,7 +138,7 @@ void command_chunk_done(struct smtp *s, int64_t now)
             c->end = now;
     } else if (c)
         c->references++; /* both the queue's and the client's side's */
-    command_wait(s, VERB_BDAT, span_of(NULL, 0), c, s->chunk_last, now);
+    command_wait_content(s, VERB_BDAT, c, s->chunk_last, now);
 }
 
 /* A flight that begins with one of these after the server spoke: all that was asked before has been answered. */
@@ -139,7 +154,7 @@ void command_line(struct smtp *s, struct span line, int64_t now)
     if (s->sasl || (verb == VERB_OTHER && s->auth_step)) {
         s->sasl = false;
         auth_line(s, line);
-        command_wait(s, VERB_SASL, span_of(NULL, 0), NULL, false, now);
+        command_wait(s, VERB_SASL, span_of(NULL, 0), now);
         return;
     }
     if (verb != VERB_OTHER)
@@ -156,25 +171,25 @@ void command_line(struct smtp *s, struct span line, int64_t now)
     }
     switch (verb) {
     case VERB_DATA:
-        command_wait(s, verb, span_of(NULL, 0), NULL, false, now);
+        command_wait(s, verb, span_of(NULL, 0), now);
         s->mode = MODE_DATA_WAIT;
         break;
     case VERB_BDAT: begin_chunk(s, argument, now); break;
     case VERB_AUTH:
         auth_begin(s, argument);
-        command_wait(s, verb, span_of(NULL, 0), NULL, false, now);
+        command_wait(s, verb, span_of(NULL, 0), now);
         break;
     case VERB_MAIL:
         argument = path_of(argument, "FROM:");
         s->bounce = argument.n == 0;
-        command_wait(s, verb, argument, NULL, false, now);
+        command_wait(s, verb, argument, now);
         break;
-    case VERB_RCPT: command_wait(s, verb, path_of(argument, "TO:"), NULL, false, now); break;
+    case VERB_RCPT: command_wait(s, verb, path_of(argument, "TO:"), now); break;
     case VERB_XCLIENT:
-    case VERB_XFORWARD: command_wait(s, verb, given_name(argument), NULL, false, now); break;
+    case VERB_XFORWARD: command_wait(s, verb, given_name(argument), now); break;
     case VERB_HELO:
     case VERB_EHLO:
-    case VERB_LHLO: command_wait(s, verb, argument, NULL, false, now); break;
-    default: command_wait(s, verb, span_of(NULL, 0), NULL, false, now); /* nothing of it is needed, and it may be a secret */
+    case VERB_LHLO: command_wait(s, verb, argument, now); break;
+    default: command_wait(s, verb, span_of(NULL, 0), now); /* nothing of it is needed, and it may be a secret */
     }
 }

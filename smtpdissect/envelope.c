@@ -1,6 +1,8 @@
 /* In: answered MAIL, RCPT and content.  Out: one struct transaction for each MAIL, when its fate is known; to the sink. */
 #include "smtpdissect/session.h"
 
+#define RECIPIENT_USUAL 34 /* bytes: struct kept_recipient and its address */
+
 static struct envelope *envelope_new(struct smtp *s, int64_t mail_time)
 {
     struct envelope *e = pool_get(s->d->envelopes);
@@ -29,8 +31,10 @@ void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched
     struct envelope *e = envelope_new(s, mail_time);
     if (!e)
         return;
-    e->path_length = (uint32_t)text_add(s->d->stock, &e->text, path, LINE_MOST);
-    e->answered_at = e->path_length;
+    uint8_t *p = text_more(s->d->stock, &e->text, path.n, RECIPIENT_USUAL, UINT32_MAX / 2);
+    if (p && path.n)
+        memcpy(p, path.p, path.n);
+    e->path_length = e->answered_at = e->text.n;
     e->null_reverse_path = path.n == 0;
     e->uncertain = touched || code == 0;
     s->envelope = e;
@@ -54,7 +58,7 @@ void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t n
     struct kept_recipient r = {.code = code, .length = (uint32_t)address.n};
     bool good = code >= 200 && code < 300;
     e->accepted += good;
-    uint8_t *p = e->count < s->d->settings.recipients ? text_more(s->d->stock, &e->text, sizeof r + address.n, UINT32_MAX / 2) : NULL;
+    uint8_t *p = e->count < s->d->settings.recipients ? text_more(s->d->stock, &e->text, sizeof r + address.n, 0, UINT32_MAX / 2) : NULL;
     if (!p) {
         e->dropped++;
         s->d->counters.recipients_dropped++;

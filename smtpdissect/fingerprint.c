@@ -32,18 +32,28 @@ struct kept { /* what counts, of the lines at hand; first what was left of the l
     size_t n, most;
 };
 
-/* Keeps what counts of `text`, while there is room.  No branch a byte: what counts follows no pattern. */
+static inline uint8_t *keep_byte(uint8_t *to, uint8_t c) /* no branch: what counts follows no pattern */
+{
+    *to = counts_as[c];
+    return to + (counts_as[c] != 0);
+}
+
+/* Keeps what counts of `text`, while there is room. */
 static void keep(struct kept *k, struct span text)
 {
     while (text.n && k->n < k->most) {
         struct span part = span_head(text, k->most - k->n); /* there is room for all of it */
-        size_t n = k->n;
-        for (size_t i = 0; i < part.n; i++) {
-            uint8_t c = counts_as[part.p[i]];
-            k->p[n] = c;
-            n += c != 0;
+        const uint8_t *from = part.p, *end = part.p + part.n;
+        uint8_t *to = k->p + k->n;
+        for (; end - from >= 4; from += 4) {
+            to = keep_byte(to, from[0]);
+            to = keep_byte(to, from[1]);
+            to = keep_byte(to, from[2]);
+            to = keep_byte(to, from[3]);
         }
-        k->n = n;
+        for (; from < end; from++)
+            to = keep_byte(to, *from);
+        k->n = (size_t)(to - k->p);
         text = span_from(text, part.n);
     }
 }
@@ -75,7 +85,7 @@ void fingerprint_add(struct fingerprint *f, struct span lines)
 {
     size_t left = f->count % FINGERPRINT_BLOCK, at = 0;
     struct kept k;
-    memcpy(k.p, f->block, sizeof f->block);
+    memcpy(k.p, f->last.block, sizeof f->last.block);
     k.n = left;
     k.most = left + SIGNIFICANT_MOST - f->count;
     while (lines.n && k.n < k.most) {
@@ -93,16 +103,18 @@ void fingerprint_add(struct fingerprint *f, struct span lines)
             keep_line(&k, line);
     }
     f->count = (uint16_t)(f->count + k.n - left);
-    for (; k.n - at >= FINGERPRINT_BLOCK; at += FINGERPRINT_BLOCK)
-        f->sum = hash_pair(f->sum, hash_bytes(k.p + at, FINGERPRINT_BLOCK));
-    memcpy(f->block, k.p + at, k.n - at);
+    for (; k.n - at >= FINGERPRINT_BLOCK; at += FINGERPRINT_BLOCK) {
+        memcpy(f->last.block, k.p + at, FINGERPRINT_BLOCK);
+        f->last.sum = hash_bytes(&f->last, sizeof f->last);
+    }
+    memcpy(f->last.block, k.p + at, k.n - at);
 }
 
 uint64_t fingerprint_end(const struct fingerprint *f)
 {
     if (f->count < SIGNIFICANT_LEAST)
         return 0;
-    return hash_pair(f->sum, hash_bytes(f->block, f->count % FINGERPRINT_BLOCK));
+    return hash_pair(f->last.sum, hash_bytes(f->last.block, f->count % FINGERPRINT_BLOCK));
 }
 
 uint64_t fingerprint_of(struct span body)

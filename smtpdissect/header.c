@@ -43,7 +43,9 @@ static struct span unfold(struct arena *a, struct span value)
         size_t run = find_first(value, false, '\n', '\r', '\r', '\r', '\r');
         memcpy(to + n, value.p, run);
         n += run;
-        value = span_from(value, run + 1);
+        while (run < value.n && (value.p[run] == '\r' || value.p[run] == '\n'))
+            run++;
+        value = span_from(value, run);
     }
     return span_of(to, n);
 }

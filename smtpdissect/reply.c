@@ -74,7 +74,7 @@ static void answer(struct smtp *s, const struct command *c, struct span argument
     case VERB_STARTTLS: s->starttls = code == 220; break;
     default: break;
     }
-    if (c->content)
+    if (c->verb == VERB_BDAT || c->verb == VERB_FINAL)
         content_release(s, c->content);
 }
 

@@ -182,7 +182,7 @@ static void content_done(struct smtp *s, int64_t now)
     session_lines_begin(s);
     if (c)
         c->end = now;
-    command_wait(s, VERB_FINAL, span_of(NULL, 0), c, true, now);
+    command_wait_content(s, VERB_FINAL, c, true, now);
 }
 
 void content_ended_unseen(struct smtp *s, int64_t now)

@@ -41,8 +41,10 @@ enum verb {
 };
 
 struct command { /* a command that waits for its reply, as it stands in the queue; `length` bytes of argument follow */
-    int64_t time;
-    struct content *content; /* VERB_BDAT, VERB_FINAL */
+    union {
+        int64_t time;            /* VERB_MAIL */
+        struct content *content; /* VERB_BDAT, VERB_FINAL */
+    };
     uint32_t length;
     uint8_t verb;
     bool last;    /* BDAT ... LAST */
@@ -52,10 +54,12 @@ struct command { /* a command that waits for its reply, as it stands in the queu
 #define FINGERPRINT_BLOCK 32
 
 struct fingerprint { /* of a body's text, as far as it has been seen; fingerprint.c */
-    uint64_t sum;    /* of whole blocks */
-    uint16_t count;  /* letters and digits */
+    struct {
+        uint64_t sum;                     /* of the blocks before */
+        uint8_t block[FINGERPRINT_BLOCK]; /* the beginning of the next */
+    } last;
+    uint16_t count; /* letters and digits */
     bool in_part_header;
-    uint8_t block[FINGERPRINT_BLOCK]; /* the beginning of the next */
 };
 
 struct content {         /* of one message */
@@ -162,7 +166,8 @@ void session_recognised(struct smtp *s);
 /* command.c: a line of the client, without its line end */
 void command_line(struct smtp *s, struct span line, int64_t now);
 enum verb command_verb(struct span line);
-void command_wait(struct smtp *s, enum verb verb, struct span argument, struct content *content, bool last, int64_t now);
+void command_wait(struct smtp *s, enum verb verb, struct span argument, int64_t now);
+void command_wait_content(struct smtp *s, enum verb verb, struct content *content, bool last, int64_t now); /* BDAT, end of data */
 /* reply.c: a line of the server */
 void reply_line(struct smtp *s, struct span line, int64_t now);
 void reply_unfinished(struct smtp *s, int64_t now); /* a multi-line reply under way is taken as whole */

@@ -9,7 +9,7 @@
 #define STEP       16u
 #define SMALL_MOST 256u
 #define LARGE_MOST (16u << 10)
-#define STEPS      4u /* from a power of two to the next */
+#define STEPS      4u                                              /* from a power of two to the next */
 enum { SMALL_SIZES = SMALL_MOST / STEP, LARGE_SIZES = 6 * STEPS }; /* 320 bytes to 16 KiB */
 
 struct vacant {
@@ -163,10 +163,10 @@ size_t text_add_secret(struct stock *stock, struct text *t, struct span s, size_
     return add(stock, t, s, most, true);
 }
 
-uint8_t *text_more(struct stock *stock, struct text *t, size_t n, size_t most)
+uint8_t *text_more(struct stock *stock, struct text *t, size_t n, size_t ahead, size_t most)
 {
-    size_t need = t->n + n, twice = t->size * (size_t)2;
-    if (need > most || (need > t->size && !grow(stock, t, need > twice ? need : twice, false)))
+    size_t need = t->n + n, room = t->size ? t->size * (size_t)2 : need + ahead;
+    if (need > most || (need > t->size && !grow(stock, t, need > room ? need : room, false)))
         return NULL;
     uint8_t *p = t->p + t->n;
     t->n = (uint32_t)need;
