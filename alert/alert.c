@@ -364,7 +364,9 @@ struct alert *alert_new(const struct alert_settings *settings, const char *state
     pthread_mutex_init(&a->lock, NULL);
     if (sink)
         a->sink = *sink;
-    snprintf(a->report_base, sizeof a->report_base, "%s", report_base ? report_base : "");
+    span_copy(span_text(settings->dashboard ? settings->dashboard : report_base ? report_base : ""), a->report_base, sizeof a->report_base);
+    for (size_t n = strlen(a->report_base); n && a->report_base[n - 1] == '/'; n--)
+        a->report_base[n - 1] = '\0';
     alert_sensor_name(settings, a->sensor, sizeof a->sensor);
     for (size_t i = 0; i < settings->maintenance.count; i++)
         maintenance_parse(settings->maintenance.text[i], &a->windows[a->window_count++]);

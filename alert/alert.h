@@ -25,8 +25,8 @@ struct alert_sink {                                                             
     void *user;
 };
 struct alert;
-/* state_directory: engine boots, undelivered notices.  report_base: URL before "/alarms/ID".  NULL: *why, "snmp \"noc\": address ...".
- * Settings and sink stay the caller's and must outlive it. */
+/* state_directory: engine boots, undelivered notices.  report_base: URL before "/alarms/ID", unless the settings have one.  NULL: *why,
+ * "FILE:LINE: snmp "noc": address: ...".  Settings and sink stay the caller's and must outlive it. */
 struct alert *alert_new(const struct alert_settings *settings, const char *state_directory, const char *report_base,
     const struct alert_sink *sink, struct reason *why);
 void alert_storm(struct alert *a, const struct storm *s, const char *change); /* "raised", "updated", "cleared"; copies, never blocks */

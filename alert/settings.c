@@ -45,6 +45,8 @@ static const struct setting common_list[] = {
         "SNMP engine id of this sensor in hex; empty: one is made at the first start; `squall test-alert` prints it."},
     {"alerts", "sensor", SETTING_TEXT, offsetof(struct alert_settings, sensor), "", 0, 0,
         "This sensor's name in notices; empty: the host's."},
+    {"alerts", "dashboard", SETTING_TEXT, offsetof(struct alert_settings, dashboard), "", 0, 0,
+        "URL by which those who are told reach the dashboard, for links to the report; empty: the address it listens at."},
 };
 static const struct setting agentx_list[] = {
     {"agentx", "enabled", SETTING_BOOL, offsetof(struct alert_settings, agentx), "false", 0, 0, "Serve the MIB as a subagent of snmpd."},
@@ -409,6 +411,8 @@ static bool common_check(const struct alert_settings *s, struct reason *why)
             s->enterprise ? s->enterprise : "");
     if (s->engine_id && !alert_engine_id_parse(s->engine_id, id))
         return config_wrong(why, "alerts", "", "engine_id", "\"%s\" is none; write 5 to 32 octets in hex", s->engine_id);
+    if (s->dashboard && strncmp(s->dashboard, "http://", 7) != 0 && strncmp(s->dashboard, "https://", 8) != 0)
+        return config_wrong(why, "alerts", "", "dashboard", "no http:// or https:// URL; write it as https://HOST:PORT");
     for (size_t i = 0; i < s->maintenance.count; i++)
         if (!maintenance_parse(s->maintenance.text[i], &(struct maintenance){.days = 0}))
             return config_wrong(why, "alerts", "", "maintenance",

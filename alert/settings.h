@@ -60,7 +60,7 @@ struct mail_settings {
 struct alert_settings {
     int64_t budget, interval, heartbeat, keep, retry;
     struct text_list maintenance;
-    char *enterprise, *engine_id, *sensor;
+    char *enterprise, *engine_id, *sensor, *dashboard;
     bool agentx;
     char *agentx_socket;
     struct snmp_settings snmp[SNMP_MOST];

@@ -86,6 +86,7 @@ static void mistakes(void **state)
         {"alerts { enterprise = \"1.3.6.x\" }", "enterprise"},
         {"alerts { engine_id = \"0x80\" }", "engine_id"},
         {"alerts { maintenance = {\"sometimes\"} }", "maintenance"},
+        {"alerts { dashboard = \"squall.example.org\" }", "dashboard"},
         {"webhook \"x\" { timeout = -1 }", "timeout"},
     };
     (void)state;
