@@ -90,11 +90,25 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
 
 /* ---- what one mail says ---- */
 
+/* A byte of a Subject that may begin a tag, or is white space. */
+static bool is_odd(uint8_t c)
+{
+    static const uint8_t odd[256] = {
+        [0] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+        ['['] = 1, ['('] = 1, ['#'] = 1,
+    };
+    return odd[c];
+}
+
 /* The Subject without ticket tags, which are brackets with a digit or # inside, words with # before a digit; and without double spaces. */
 static uint32_t plain_subject(struct span s, uint8_t to[SUBJECT_MOST])
 {
     uint32_t n = 0;
     for (size_t i = 0; i < s.n && n < SUBJECT_MOST;) {
+        if (!is_odd(s.p[i])) {
+            to[n++] = s.p[i++];
+            continue;
+        }
         size_t end = i + 1;
         bool tag = false;
         if (s.p[i] == '[' || s.p[i] == '(') {

@@ -77,15 +77,15 @@ void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
 {
     uint32_t set = memory_place(key, c->sets), way = 0;
     struct heads *h = &c->heads[set];
-    *fresh = true;
-    for (uint32_t i = 0; i < WAYS && *fresh; i++) {
-        if (h->key[i] == key && h->used[i] != 0)
-            *fresh = false;
-        if (!*fresh || h->used[i] < h->used[way])
-            way = i;
-    }
-    if (*fresh)
+    while (way < WAYS && (h->key[way] != key || h->used[way] == 0))
+        way++;
+    *fresh = way == WAYS;
+    if (*fresh) {
+        way = 0;
+        for (uint32_t i = 1; i < WAYS; i++)
+            way = h->used[i] < h->used[way] ? i : way;
         memset(record_at(c, set, way), 0, c->zeroed);
+    }
     h->key[way] = key;
     h->used[way] = now ? now : 1;
     return record_at(c, set, way);

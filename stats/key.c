@@ -23,6 +23,7 @@ enum salt { SALT_ID = 1, SALT_FINGERPRINT, SALT_JOIN, SALT_ORIGIN, SALT_WIDE, SA
 
 #define ID_MOST       512 /* bytes of an id that are hashed at once */
 #define CONSTANT_MOST 13  /* bytes of the longest id that says nothing */
+#define CONSTANT_SIZES (1 << 13 | 1 << 10 | 1 << 9 | 1 << 7 | 1 << 4 | 1 << 1 | 1) /* and of all of them, a bit each */
 
 static uint64_t never_0(uint64_t h)
 {
@@ -75,7 +76,7 @@ bool key_is_constant(struct span message_id)
     const uint8_t *at = last_at(id);
     if (at)
         id.n = (size_t)(at - id.p);
-    if (id.n > CONSTANT_MOST)
+    if (id.n > CONSTANT_MOST || !(CONSTANT_SIZES >> id.n & 1))
         return false;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (span_equal_nocase(id, span_text(known[i])))
@@ -103,41 +104,30 @@ static uint64_t audience_sum(const struct header *h)
 static uint64_t fingerprint_of(const struct transaction *t, uint64_t subject)
 {
     const struct header *h = &t->header;
-    uint64_t parts[] = {SALT_FINGERPRINT, h->from_hash, subject, (uint64_t)h->date, t->body_fingerprint};
+    uint64_t date = (uint64_t)h->date;
     if (h->date == TIME_UNKNOWN && h->hop_count == 0)
         return 0;
     if (h->date == TIME_UNKNOWN)
-        parts[3] = h->hops[0].hash; /* a mail without Date: its first hop tells it from the next one like it */
+        date = h->hops[0].hash; /* a mail without Date: its first hop tells it from the next one like it */
     if (h->from_hash == 0 && h->subject.n == 0 && t->body_fingerprint == 0)
         return 0;
-    return never_0(hash_bytes(parts, sizeof parts));
+    return never_0(hash_add(hash_add(hash_add(hash_add(SALT_FINGERPRINT, h->from_hash), subject), date), t->body_fingerprint));
 }
 
 /* What may join the id with another one: see above. */
 static void key_joins(struct key *k, const struct transaction *t)
 {
     const struct header *h = &t->header;
-    struct {
-        uint64_t salt, from, date, body, root, audience, subject, line;
-        struct address sender;
-    } parts = {.from = h->from_hash, .date = (uint64_t)h->date, .body = t->body_fingerprint, .root = k->root};
-    parts.audience = audience_sum(h);
-    if (h->hop_count) {
-        parts.salt = SALT_JOIN;
-        parts.line = h->hops[0].hash;
-        k->join = never_0(hash_bytes(&parts, sizeof parts));
-    }
-    parts.line = 0;
-    parts.subject = k->subject;
-    if (h->audience_count >= KEY_WIDE) {
-        parts.salt = SALT_WIDE;
-        k->join_wide = never_0(hash_bytes(&parts, sizeof parts));
-    }
-    parts.sender = h->hop_count ? h->hops[0].from_address : t->client.address;
-    if (address_known(parts.sender)) {
-        parts.salt = SALT_ORIGIN;
-        k->join_origin = never_0(hash_bytes(&parts, sizeof parts));
-    }
+    uint64_t sum = hash_add(hash_add(hash_add(h->from_hash, (uint64_t)h->date), t->body_fingerprint), k->root);
+    sum = hash_add(sum, audience_sum(h));
+    if (h->hop_count)
+        k->join = never_0(hash_add(hash_add(SALT_JOIN, sum), h->hops[0].hash));
+    sum = hash_add(sum, k->subject);
+    if (h->audience_count >= KEY_WIDE)
+        k->join_wide = never_0(hash_add(SALT_WIDE, sum));
+    const struct address *sender = h->hop_count ? &h->hops[0].from_address : &t->client.address;
+    if (address_known(*sender))
+        k->join_origin = never_0(hash_add(hash_add(SALT_ORIGIN, sum), h->hop_count ? hash_bytes(sender->b, sizeof sender->b) : k->client));
 }
 
 struct key key_of(const struct transaction *t)
@@ -157,6 +147,6 @@ struct key key_of(const struct transaction *t)
     if (h->date != TIME_UNKNOWN && h->from_hash && t->body_fingerprint)
         key_joins(&k, t);
     k.by_id = k.id && !key_is_constant(h->message_id);
-    k.nameless = k.fingerprint ? k.fingerprint : never_0(hash_pair(hash_pair(SALT_ALONE, t->connection), t->ordinal));
+    k.nameless = k.fingerprint ? k.fingerprint : never_0(hash_add(hash_add(SALT_ALONE, t->connection), t->ordinal));
     return k;
 }

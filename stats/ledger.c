@@ -393,13 +393,17 @@ static void glimpses_make(struct ledger *l, const struct transaction *t, const s
         .stamps = stamps_of(h, k), .chain = (uint16_t)k->chain,
         .hops = (uint8_t)h->hop_count, .audience = (uint8_t)h->audience_count,
     };
+    make_room_for_glimpse(l);
+    g.client = roster_hold(l->roster, t->client.address, k->client, f->count);
+    g.server = roster_hold(l->roster, t->server.address, k->server, f->count);
     for (uint32_t i = 0; i < f->count; i++) {
         make_room_for_glimpse(l);
-        if (glimpses_full(l->glimpses))
-            return;
+        if (glimpses_full(l->glimpses)) {
+            roster_release(l->roster, g.client);
+            roster_release(l->roster, g.server);
+            continue;
+        }
         g.recipient = f->hash[i];
-        g.client = roster_hold(l->roster, t->client.address, k->client, 1);
-        g.server = roster_hold(l->roster, t->server.address, k->server, 1);
         glimpse_add(l->glimpses, &g);
     }
 }

@@ -88,27 +88,34 @@ static int way_of(const struct set *s, uint64_t key)
     return -1;
 }
 
+/* What a ring still counts, of `total`, so many slices later. */
+static uint32_t ring_left(const struct ring *r, uint32_t total, uint32_t newest, int32_t steps)
+{
+    for (int32_t i = 1; i <= steps; i++)
+        total -= r->count[(newest + (uint32_t)i) % SLICES];
+    return total;
+}
+
 /* What is left of a key's total when `slice` is the newest. */
-static uint32_t total_at(const struct window *w, uint32_t set, int way, uint32_t slice)
+static inline uint32_t total_at(const struct window *w, uint32_t set, int way, uint32_t slice)
 {
     const struct set *s = &w->set[set];
     int32_t steps = (int32_t)(slice - s->way[way].newest);
     if (steps >= SLICES)
         return 0;
     uint32_t total = s->way[way].total;
-    for (int32_t i = 1; i <= steps && s->way[way].spread; i++)
-        total -= ring_of(w, set, way)->count[(s->way[way].newest + (uint32_t)i) % SLICES];
-    return total;
+    return steps <= 0 || !s->way[way].spread ? total : ring_left(ring_of(w, set, way), total, s->way[way].newest, steps);
 }
 
 /* Forgets the slices that have left the span.  A time before the newest slice (packets out of order) changes nothing. */
 static void turn(struct window *w, uint32_t set, int way, uint32_t slice)
 {
     struct set *s = &w->set[set];
-    uint32_t before = s->way[way].newest, left = total_at(w, set, way, slice);
+    uint32_t before = s->way[way].newest;
     int32_t steps = (int32_t)(slice - before);
     if (steps <= 0)
         return;
+    uint32_t left = total_at(w, set, way, slice);
     struct ring *r = ring_of(w, set, way);
     if (left && !s->way[way].spread) {
         *r = (struct ring){0};
@@ -156,7 +163,8 @@ uint32_t window_add(struct window *w, uint64_t key, uint32_t n, int64_t now)
         way = make_room(w, set, slice);
         s->key[way] = key;
     }
-    turn(w, set, way, slice);
+    if (s->way[way].newest != slice)
+        turn(w, set, way, slice);
     uint32_t total = s->way[way].total, added = n < WINDOW_MOST - total ? n : WINDOW_MOST - total;
     if (s->way[way].spread)
         ring_of(w, set, way)->count[s->way[way].newest % SLICES] += added;
