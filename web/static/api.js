@@ -12,14 +12,16 @@ export async function get(path) {
   return said;
 }
 
-export async function acknowledge(id) {
-  const path = `/api/v1/alarms/${encodeURIComponent(id)}/acknowledge`;
-  const answer = await fetch(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{}'});
+async function post(path, body) {
+  const answer = await fetch(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
   const said = await answer.json().catch(() => null);
   if (!answer.ok)
     throw new Error(said?.error ?? `${path}: ${answer.status}`);
   return said;
 }
+
+export const acknowledge = (id) => post(`/api/v1/alarms/${encodeURIComponent(id)}/acknowledge`, {});
+export const reveal = (id, who, reason) => post(`/api/v1/alarms/${encodeURIComponent(id)}/reveal`, {who, reason});
 
 /* The list in an answer: the answer itself, or its member of that name. */
 export function list(answer, name) {

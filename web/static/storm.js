@@ -4,6 +4,7 @@ import {acknowledge, follow, get} from './api.js';
 import {copy} from './copy.js';
 import {byId, html, Rows, say, svg} from './dom.js';
 import {bytes, clock, duration, known, millis, number, speak, t} from './i18n.js';
+import {Reveal} from './reveal.js';
 import {tree} from './tree.js';
 import * as words from './words.js';
 
@@ -11,7 +12,7 @@ const CURES = ['postfix', 'postfix_clients', 'exim', 'exchange', 'rspamd', 'nft'
 const path = decodeURIComponent(location.pathname.split('/')[2] ?? '');
 const here = `/alarms/${encodeURIComponent(path)}`;
 
-let alarm = null, proof = null, chosen = null, rates = null, rates_at = 0, busy = false, fault = null;
+let alarm = null, proof = null, revealed = null, chosen = null, rates = null, rates_at = 0, busy = false, fault = null;
 
 /* The sensor's clock; while no second comes in, that of the alarm. */
 function now() {
@@ -195,6 +196,7 @@ function draw() {
   cure();
   rounds();
   details();
+  revealed.draw();
 }
 
 function missing(why) {
@@ -207,7 +209,7 @@ function missing(why) {
 
 async function load() {
   try {
-    alarm = await get(`/api/v1${here}`);
+    alarm = revealed.take(await get(`/api/v1${here}`));
   } catch (why) {
     if (!alarm)
       missing(why);
@@ -234,6 +236,10 @@ async function confirm() {
 
 function start() {
   proof = new Rows(byId('proof-rows'), 'tr', (h) => `${h.address} ${h.name} ${h.role}`, proof_row);
+  revealed = new Reveal(byId('reveal'), path, () => {
+    alarm = revealed.take(revealed.masked);
+    draw();
+  });
   byId('acknowledge').addEventListener('click', confirm);
   byId('cure-copy').addEventListener('click', (e) => copy(e.currentTarget, byId('cure-text').textContent));
   follow({
