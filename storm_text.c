@@ -89,7 +89,8 @@ static void write_growth(const struct storm *s, FILE *to)
 {
     char figure[FIGURE_TEXT], more[FIGURE_TEXT];
     if (!isnan(s->reproduction)) {
-        fprintf(to, "\n   Growth      each copy re-injected makes %s more", figure_measure(s->reproduction, figure));
+        fprintf(to, "\n   Growth      each copy re-injected makes %s%s more", s->reproduction_reckoned ? "at least " : "",
+            figure_measure(s->reproduction, figure));
         if (!isnan(s->generation))
             fprintf(to, ", every %s", figure_seconds(s->generation, figure));
         putc('\n', to);

@@ -32,7 +32,8 @@ bool report_growth(const struct storm *s, FILE *to)
     char figure[FIGURE_TEXT], deliveries[FIGURE_TEXT];
     bool said = false;
     if (isfinite(s->reproduction)) {
-        fprintf(to, "Each copy that is sent again makes %s more", figure_measure(s->reproduction, figure));
+        fprintf(to, "Each copy that is sent again makes %s%s more", s->reproduction_reckoned ? "at least " : "",
+            figure_measure(s->reproduction, figure));
         if (isfinite(s->generation))
             fprintf(to, ", every %s", figure_seconds(s->generation, figure));
         fputs(s->reproduction >= 1 ? ": it grows." : ": it dies out.", to);

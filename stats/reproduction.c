@@ -308,8 +308,8 @@ static uint32_t most_reach(const struct reproduction *r)
     return most;
 }
 
-/* Deliveries of the coming polls, and in *at the first of these. */
-static double coming(struct reproduction *r, int64_t generation, int64_t *at)
+/* Deliveries of the coming polls, in *at the first of these, and in *factor their events to each of the latest ones. */
+static double coming(struct reproduction *r, int64_t generation, int64_t *at, double *factor)
 {
     struct poller *in_order[REPRODUCTION_HOSTS];
     line_up(r, in_order);
@@ -336,6 +336,7 @@ static double coming(struct reproduction *r, int64_t generation, int64_t *at)
         sum_before += p->put;
         deliveries += now * (p->old ? p->reach : reach);
     }
+    *factor = r->pollers > 1 && sum_before > 0 ? sum / sum_before : NAN;
     return deliveries;
 }
 
@@ -361,7 +362,7 @@ static double capacity(const struct reproduction *r, double generation)
 
 struct outlook reproduction_outlook(struct reproduction *r, int64_t now)
 {
-    struct outlook o = {.reproduction = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1, .latest = TIME_UNKNOWN};
+    struct outlook o = {.reproduction = NAN, .reckoned = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1, .latest = TIME_UNKNOWN};
     if (r->count == 0)
         return o;
     o.latest = r->event[r->count - 1].e.time;
@@ -382,7 +383,7 @@ struct outlook reproduction_outlook(struct reproduction *r, int64_t now)
         o.reproduction = (double)r->mature_children / r->mature;
     o.generations_left = hops_left(r);
     int64_t at = o.latest + generation_ns;
-    double next = r->kind == BREEDING_MAILBOXES ? fmin(coming(r, generation_ns, &at), capacity(r, generation))
+    double next = r->kind == BREEDING_MAILBOXES ? fmin(coming(r, generation_ns, &at, &o.reckoned), capacity(r, generation))
                   : r->mature                   ? (double)r->mature_deliveries / r->mature
                                                 : most_reach(r);
     if (next >= 0.5 && o.generations_left != 0 && now < at + (int64_t)(OVERDUE * (double)generation_ns)) {

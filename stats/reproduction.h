@@ -38,6 +38,7 @@ bool reproduction_knows(const struct reproduction *r, uint64_t id); /* such an e
 
 struct outlook {
     double reproduction;      /* events that a finished event led to; NAN: none is finished */
+    double reckoned;          /* then: events of the coming round to each of this one, by the hosts known so far; NAN: one host alone */
     double generation;        /* s, from an event to those it led to; NAN: not known yet */
     int64_t at;               /* of the next round; TIME_UNKNOWN: none is to be expected */
     uint64_t deliveries;      /* in it */

@@ -180,7 +180,7 @@ static struct outlook look_ahead(const struct storm *s, const struct trail *l, i
     struct reproduction *of = s->kind == KIND_REINJECTION ? l->injections : l->turns;
     if (of)
         return reproduction_outlook(of, now);
-    return (struct outlook){.reproduction = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1, .latest = TIME_UNKNOWN};
+    return (struct outlook){.reproduction = NAN, .reckoned = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1, .latest = TIME_UNKNOWN};
 }
 
 static void put_totals(struct storm *s, const struct trail *l, const struct message *m)
@@ -243,7 +243,8 @@ static struct outlook write_storm(
     sketch_draw(r->sketch, s, l, m, r->settings);
     s->peak_rate = l->peak;
     struct outlook o = look_ahead(s, l, now);
-    s->reproduction = o.reproduction;
+    s->reproduction_reckoned = isnan(o.reproduction) && !isnan(o.reckoned);
+    s->reproduction = s->reproduction_reckoned ? o.reckoned : o.reproduction;
     s->generation = o.generation;
     s->forecast_at = o.at;
     s->forecast_deliveries = o.deliveries;

@@ -121,6 +121,7 @@ struct storm {
     uint64_t most_copies_a_recipient;
     double peak_rate;          /* deliveries a second, over the busiest 10 s */
     double reproduction;       /* copies that reach a re-injector per copy re-injected; NAN: not known yet */
+    bool reproduction_reckoned; /* at least so many: by whom the first round reaches, before any of its copies has come out again */
     double generation;         /* seconds; NAN */
     int64_t forecast_at;       /* TIME_UNKNOWN: none */
     uint64_t forecast_deliveries;

@@ -129,10 +129,11 @@ json_t *storm_json_bare(const struct storm *s)
         "state", storm_state_text(s->state), "privacy", storm_privacy_text(s->privacy), "message_id", text(s->message_id), "thread", text(s->thread), "subject", text(s->subject),
         "from", text(s->from), "victim", text(s->victim), "first_seen", moment(s->first_seen), "raised", moment(s->raised), "updated",
         moment(s->updated), "cleared", moment(s->cleared));
-    json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "copies", count(s->copies), "deliveries",
+    json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "copies", count(s->copies), "deliveries",
         count(s->deliveries), "redeliveries", count(s->redeliveries), "recipients", count(s->recipients), "blast_radius", blast_json(s),
-        "reproduction", measure(s->reproduction), "generation_seconds", measure(s->generation), "forecast", forecast_json(s),
-        "generations_left", s->generations_left < 0 ? json_null() : json_integer(s->generations_left), "why", text(s->why), "acquittal",
+        "reproduction", measure(s->reproduction), "reproduction_reckoned", s->reproduction_reckoned, "generation_seconds",
+        measure(s->generation), "forecast", forecast_json(s), "generations_left",
+        s->generations_left < 0 ? json_null() : json_integer(s->generations_left), "why", text(s->why), "acquittal",
         text(s->acquittal));
     json_t *lists = lists_json(s);
     if (!o || !numbers || !lists || json_object_update(o, numbers) != 0 || json_object_update(o, lists) != 0) {
@@ -323,6 +324,7 @@ static void numbers_parse(const json_t *o, struct storm *s)
     s->most_copies_a_recipient = take_count(blast, "most_copies_a_recipient");
     s->peak_rate = take_measure(blast, "peak_rate");
     s->reproduction = take_measure(o, "reproduction");
+    s->reproduction_reckoned = json_is_true(json_object_get(o, "reproduction_reckoned"));
     s->generation = take_measure(o, "generation_seconds");
     s->forecast_at = take_moment(forecast, "at");
     s->forecast_deliveries = take_count(forecast, "deliveries");

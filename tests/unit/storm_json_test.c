@@ -52,8 +52,8 @@ static void names_are_the_contract(void **state)
 {
     (void)state;
     static const char *const names[] = {"id", "kind", "severity", "peak_severity", "state", "message_id", "thread", "first_seen", "raised",
-        "updated", "cleared", "copies", "deliveries", "redeliveries", "recipients", "hosts", "reproduction", "generation_seconds",
-        "forecast", "why", "acquittal", "subject", "from", "timeline", "edges", "blast_radius", "cure"};
+        "updated", "cleared", "copies", "deliveries", "redeliveries", "recipients", "hosts", "reproduction", "reproduction_reckoned",
+        "generation_seconds", "forecast", "why", "acquittal", "subject", "from", "timeline", "edges", "blast_radius", "cure"};
     static const char *const host_names[] = {
         "address", "name", "role", "on_wire", "copies", "deliveries", "redeliveries", "first", "evidence"};
     struct sample_storm *x = sample_reinjection();
