@@ -362,7 +362,12 @@ static double capacity(const struct reproduction *r, double generation)
 
 struct outlook reproduction_outlook(struct reproduction *r, int64_t now)
 {
-    struct outlook o = {.reproduction = NAN, .reckoned = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1, .latest = TIME_UNKNOWN};
+    struct outlook o = {.reproduction = NAN,
+        .reckoned = NAN,
+        .generation = NAN,
+        .at = TIME_UNKNOWN,
+        .generations_left = -1,
+        .latest = TIME_UNKNOWN};
     if (r->count == 0)
         return o;
     o.latest = r->event[r->count - 1].e.time;

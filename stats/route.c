@@ -180,7 +180,12 @@ static struct outlook look_ahead(const struct storm *s, const struct trail *l, i
     struct reproduction *of = s->kind == KIND_REINJECTION ? l->injections : l->turns;
     if (of)
         return reproduction_outlook(of, now);
-    return (struct outlook){.reproduction = NAN, .reckoned = NAN, .generation = NAN, .at = TIME_UNKNOWN, .generations_left = -1, .latest = TIME_UNKNOWN};
+    return (struct outlook){.reproduction = NAN,
+        .reckoned = NAN,
+        .generation = NAN,
+        .at = TIME_UNKNOWN,
+        .generations_left = -1,
+        .latest = TIME_UNKNOWN};
 }
 
 static void put_totals(struct storm *s, const struct trail *l, const struct message *m)
