@@ -52,6 +52,10 @@ bool incident_acknowledge(struct incidents *all, const char *id, const char *who
 /* An open storm of before a restart: goes on under its id when the same matter is raised again, else falls by quiet.  Copied.  False: not
  * open, or no room. */
 bool incident_resume(struct incidents *all, const struct storm *earlier);
+struct incident_before { /* what an incident came to before the restart that it outlived: whoever counts anew adds to these */
+    uint64_t copies, deliveries, redeliveries, bytes;
+};
+struct incident_before incident_before(const struct storm *s);
 size_t incident_count(const struct incidents *all);        /* raised ones, cleared too */
 const struct storm *incident_at(const struct incidents *all, size_t i); /* by raising time; NULL: no more */
 

@@ -102,6 +102,8 @@ void incident_join(struct incidents *all, struct storm *into, struct storm *from
     keys_to(all, b, a);
     if (b->touched > a->touched)
         a->touched = b->touched;
+    if (b->resumed)
+        a->before = (struct incident_before){from->copies, from->deliveries, from->redeliveries, from->bytes};
     if (a->raised && b->raised)
         end_later(all, a, b, now);
     else if (b->raised)
@@ -117,6 +119,11 @@ void incident_join(struct incidents *all, struct storm *into, struct storm *from
 }
 
 /* ---- restart ---- */
+
+struct incident_before incident_before(const struct storm *s)
+{
+    return ((const struct slot *)s)->before;
+}
 
 bool incident_resume(struct incidents *all, const struct storm *earlier)
 {

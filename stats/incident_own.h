@@ -14,6 +14,7 @@ struct slot {
     bool used, raised;
     bool forgotten; /* cleared so long ago that its keys are free again */
     bool resumed;   /* from before the restart, and not seen again yet */
+    struct incident_before before; /* the restart */
     uint32_t generation;
     int64_t touched; /* latest evidence */
     struct {         /* what the sink heard last */
