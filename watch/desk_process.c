@@ -23,6 +23,7 @@
 #include "watch/screen.h"
 #include "watch/tellings.h"
 
+#define LAST_WORDS (4 * NS_PER_SECOND)
 #define MENDED_AFTER (60 * NS_PER_SECOND) /* without a failure: a full disk takes the next small write */
 #define STATUS_EVERY (60 * NS_PER_SECOND) /* of packet time, between two lines that say all is well */
 
@@ -40,7 +41,6 @@ struct desk {
     struct sensor_report report; /* the last one */
     int64_t history_failed, evidence_failed; /* the last time, monotonic ns; 0: they stand */
     bool sensor_over;          /* it has said goodbye */
-    uint64_t posts;            /* heard from the sensor */
     int64_t now;               /* packet time of the sensor's last report */
     int64_t ticked;            /* monotonic */
     struct rates total;        /* of all seconds so far, as of the sensor's last report */
@@ -289,7 +289,6 @@ static void hello(struct desk *d, const struct hello *h)
 static void sensor_said(void *user, uint32_t type, struct span body, int fd)
 {
     struct desk *d = user;
-    d->posts++;
     bool is_json = type == POST_STORM || type == POST_NUMBERS || type == POST_MESSAGES || type == POST_ANSWER;
     json_t *object = is_json ? json_loadb((const char *)body.p, body.n, 0, NULL) : NULL;
     if (fd >= 0)
@@ -479,10 +478,9 @@ static void second_passed(struct desk *d)
         part_failed(d, "history", &d->history_failed, &why);
 }
 
-/* False: the sensor had nothing to say. */
+/* False: the sensor had nothing to say, not even a part of it. */
 static bool listen_once(struct desk *d)
 {
-    uint64_t before = d->posts;
     struct pollfd wait[3] = {{.fd = channel_descriptor(d->control), .events = POLLIN},
                              {.fd = questions_descriptor(d->questions), .events = POLLIN},
                              {.fd = d->sensor ? channel_descriptor(d->sensor) : -1, .events = POLLIN}};
@@ -494,7 +492,7 @@ static bool listen_once(struct desk *d)
     hear_sensor(d);
     ask_sensor(d);
     second_passed(d);
-    return d->posts != before;
+    return wait[2].revents & (POLLIN | POLLHUP);
 }
 
 int desk_process(const struct plan *plan, int control, int peer)
@@ -516,7 +514,8 @@ int desk_process(const struct plan *plan, int control, int peer)
     channel_send(d.control, POST_READY, span_of(NULL, 0), -1);
     while (!stopping)
         listen_once(&d);
-    while (d.sensor && listen_once(&d)) /* to the end of what the sensor said last */
+    /* to the end of what the sensor said last; one that goes on, for the desk alone is replaced, is not heard for ever */
+    for (int64_t end = clock_monotonic() + LAST_WORDS; d.sensor && clock_monotonic() < end && listen_once(&d);)
         continue;
     web_stop(d.web);
     alert_free(d.alert);

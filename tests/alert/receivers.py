@@ -107,7 +107,7 @@ class Daemon:
         if self.process and self.process.poll() is None:
             self.process.kill() if hard else self.process.terminate()
             try:
-                self.process.wait(5)
+                self.process.wait(5 * BUSY)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
