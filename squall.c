@@ -17,8 +17,10 @@ static const struct {
 } commands[] = {
     {"read", command_read, "read [-c FILE] [--json] [--transactions OUT] [--evidence DIR] [--fail-on SEVERITY] FILE...",
         "analyse captures, print what happened"},
-    {"watch", command_watch, "watch [-c FILE] [-i IFACE]... [-r FILE [--speed N] [--stay]] [--tty]", "capture, count and alarm until stopped"},
-    {"report", command_report, "report [-c FILE] [--html|--json] [--reveal REASON] ALARM", "the incident report of an alarm in the history"},
+    {"watch", command_watch, "watch [-c FILE] [-i IFACE]... [-r FILE [--speed N] [--stay]] [--tty]",
+        "capture, count and alarm until stopped"},
+    {"report", command_report, "report [-c FILE] [--html|--json] [--reveal REASON] ALARM",
+        "the incident report of an alarm in the history"},
     {"alarms", command_alarms, "alarms [-c FILE] [--json] [--reveals]", "alarms in the history"},
     {"test-alert", command_test_alert, "test-alert [-c FILE]", "send a test notice on every channel; says which confirmed it"},
     {"check-config", command_check_config, "check-config FILE | --sample", "say what is wrong with a configuration, or \"ok\""},

@@ -462,7 +462,8 @@ bool history_settle(struct history *h, struct reason *why)
 {
     if (!sqlite3_get_autocommit(h->db) && run(h, COMMIT) != SQLITE_OK)
         return sql_failed(h, "write the alarms", why);
-    return sqlite3_exec(h->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL) == SQLITE_OK || sql_failed(h, "tidy up the history", why);
+    return sqlite3_exec(h->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL) == SQLITE_OK ||
+           sql_failed(h, "tidy up the history", why);
 }
 
 static bool forget_old(struct history *h, int64_t now)

@@ -237,13 +237,31 @@ static void mask_member(const struct mask *m, json_t *o, const char *name, enum 
         json_object_del(o, name);
 }
 
+/* Whatever else is text and holds an address, save ids and what is masked already. */
+static void mask_others(const struct mask *m, json_t *o)
+{
+    static const char *const known[] = {"from", "header_from", "subject", "user", "message_id", "quoted_message_id", "in_reply_to",
+        "references_root"};
+    const char *name;
+    json_t *value;
+    void *next;
+    json_object_foreach_safe(o, next, name, value)
+    {
+        bool other = json_is_string(value) && memchr(json_string_value(value), '@', json_string_length(value));
+        for (size_t i = 0; other && i < sizeof known / sizeof *known; i++)
+            other = strcmp(name, known[i]) != 0;
+        if (other)
+            mask_member(m, o, name, FIELD_TEXT);
+    }
+}
+
 static int64_t time_of(const json_t *o, const char *name)
 {
     int64_t time;
     return clock_parse(string_of(o, name), &time) ? time : 0;
 }
 
-void privacy_messages(struct privacy *p, json_t *rows)
+void privacy_rows(struct privacy *p, json_t *rows)
 {
     json_t *row;
     size_t i;
@@ -254,18 +272,33 @@ void privacy_messages(struct privacy *p, json_t *rows)
         take_pseudonyms(p, time_of(row, "last"));
         mask_member(&p->mask, row, "from", FIELD_ADDRESS);
         mask_member(&p->mask, row, "subject", FIELD_SUBJECT);
+        mask_others(&p->mask, row);
     }
 }
 
 static void mask_received(const struct mask *m, json_t *list)
 {
-    static const char *const names[] = {"from", "by", "with", "id"};
     json_t *hop;
     size_t i;
     json_array_foreach(list, i, hop)
-        for (size_t n = 0; n < sizeof names / sizeof *names; n++)
-            if (string_of(hop, names[n]).n && memchr(string_of(hop, names[n]).p, '@', string_of(hop, names[n]).n))
-                mask_member(m, hop, names[n], FIELD_TEXT);
+    {
+        struct span from = string_of(hop, "from"); /* a host, unless somebody says his address for one */
+        if (from.n && memchr(from.p, '@', from.n))
+            mask_member(m, hop, "from", FIELD_TEXT);
+        mask_others(m, hop);
+    }
+}
+
+static void mask_addresses(const struct mask *m, json_t *list)
+{
+    json_t *one;
+    size_t i;
+    json_array_foreach(list, i, one)
+    {
+        mask_member(m, one, "address", FIELD_ADDRESS);
+        if (json_is_string(one))
+            json_array_set_new(list, i, masked_string(m, span_of(json_string_value(one), json_string_length(one)), FIELD_ADDRESS));
+    }
 }
 
 void privacy_transaction(struct privacy *p, json_t *transaction)
@@ -273,21 +306,20 @@ void privacy_transaction(struct privacy *p, json_t *transaction)
     if (p->mask.privacy == PRIVACY_CLEAR)
         return;
     const struct mask *m = &p->mask;
-    json_t *one, *report = json_object_get(transaction, "report"), *failed = json_object_get(report, "final_recipients");
-    size_t i;
+    json_t *report = json_object_get(transaction, "report"), *client = json_object_get(transaction, "client");
     take_pseudonyms(p, time_of(transaction, "time"));
     mask_member(m, transaction, "from", FIELD_ADDRESS);
     mask_member(m, transaction, "header_from", FIELD_ADDRESS);
     mask_member(m, transaction, "subject", FIELD_SUBJECT);
-    mask_member(m, transaction, "mailer", FIELD_TEXT);
-    mask_member(m, json_object_get(transaction, "client"), "user", FIELD_ADDRESS);
-    json_array_foreach(json_object_get(transaction, "recipients"), i, one)
-        mask_member(m, one, "address", FIELD_ADDRESS);
-    json_array_foreach(failed, i, one)
-        if (json_is_string(one))
-            json_array_set_new(failed, i, masked_string(m, span_of(json_string_value(one), json_string_length(one)), FIELD_ADDRESS));
+    mask_member(m, client, "user", FIELD_ADDRESS);
+    mask_addresses(m, json_object_get(transaction, "recipients"));
+    mask_addresses(m, json_object_get(report, "final_recipients"));
     mask_received(m, json_object_get(transaction, "received"));
     mask_received(m, json_object_get(report, "quoted_received"));
+    mask_others(m, transaction);
+    mask_others(m, client);
+    mask_others(m, json_object_get(transaction, "server"));
+    mask_others(m, report);
 }
 
 /* ---- the history ---- */

@@ -25,8 +25,8 @@ void privacy_free(struct privacy *p); /* NULL does nothing */
 
 /* A masked copy, to be freed with storm_json_free(); of a masked one just a copy.  NULL: out of memory. */
 struct storm *privacy_storm(struct privacy *p, const struct storm *s);
-/* Changed in place: rows of the table of messages, an object as of `read --transactions`. */
-void privacy_messages(struct privacy *p, json_t *rows);
+/* Changed in place: rows of the tables of messages, hosts, watched hosts; an object as of `read --transactions`. */
+void privacy_rows(struct privacy *p, json_t *rows);
 void privacy_transaction(struct privacy *p, json_t *transaction);
 
 /* Stores `masked` (privacy_storm() of `clear`), and `clear` sealed beside it.  False: *why, as history_store(). */

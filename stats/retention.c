@@ -1,5 +1,5 @@
-/* In: the time, and the history after it has forgotten what is too old.  Out: files of the state directory removed: evidence/ALARM.pcapng of
- * alarms it has forgotten, old lines of reveals.log. */
+/* In: the time, and the history after it has forgotten what is too old.  Out: files of the state directory removed: evidence/ALARM.pcapng
+ * of alarms it has forgotten, old lines of reveals.log. */
 #include "stats/retention.h"
 
 #include <dirent.h>

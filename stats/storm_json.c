@@ -126,9 +126,9 @@ json_t *storm_json_bare(const struct storm *s)
 {
     json_t *o = json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", text(s->id), "kind",
         storm_kind_text(s->kind), "severity", storm_severity_text(s->severity), "peak_severity", storm_severity_text(s->peak_severity),
-        "state", storm_state_text(s->state), "privacy", storm_privacy_text(s->privacy), "message_id", text(s->message_id), "thread", text(s->thread), "subject", text(s->subject),
-        "from", text(s->from), "victim", text(s->victim), "first_seen", moment(s->first_seen), "raised", moment(s->raised), "updated",
-        moment(s->updated), "cleared", moment(s->cleared));
+        "state", storm_state_text(s->state), "privacy", storm_privacy_text(s->privacy), "message_id", text(s->message_id),
+        "thread", text(s->thread), "subject", text(s->subject), "from", text(s->from), "victim", text(s->victim),
+        "first_seen", moment(s->first_seen), "raised", moment(s->raised), "updated", moment(s->updated), "cleared", moment(s->cleared));
     json_t *numbers = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "copies", count(s->copies), "deliveries",
         count(s->deliveries), "redeliveries", count(s->redeliveries), "recipients", count(s->recipients), "blast_radius", blast_json(s),
         "reproduction", measure(s->reproduction), "reproduction_reckoned", s->reproduction_reckoned, "generation_seconds",
@@ -234,7 +234,8 @@ static int take_word(const json_t *o, const char *name, const char *const words[
 
 #define WORD(name, word, ...) word,
 static const char *const KINDS[] = {STORM_KINDS(WORD)}, *const SEVERITIES[] = {STORM_SEVERITIES(WORD)},
-                         *const STATES[] = {STORM_STATES(WORD)}, *const ROLES[] = {STORM_ROLES(WORD)}, *const PRIVACY[] = {STORM_PRIVACY(WORD)};
+                         *const STATES[] = {STORM_STATES(WORD)}, *const ROLES[] = {STORM_ROLES(WORD)},
+                         *const PRIVACY[] = {STORM_PRIVACY(WORD)};
 #undef WORD
 #define COUNT_OF(list) (sizeof(list) / sizeof *(list))
 

@@ -220,8 +220,9 @@ static void report_told(struct desk *d, const struct sensor_report *r)
 /* Takes the reference, as the next does: an object belongs to one thread at a time. */
 static void messages_told(struct desk *d, json_t *tables)
 {
-    privacy_messages(d->privacy, json_object_get(tables, "messages")); /* by_rate has the same rows, as copies */
-    privacy_messages(d->privacy, json_object_get(tables, "by_rate"));
+    static const char *const all[] = {"messages", "by_rate", "hosts", "watched"}; /* by_rate has the rows of messages, as copies */
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        privacy_rows(d->privacy, json_object_get(tables, all[i]));
     if (d->web)
         web_messages(d->web, tables);
     else

@@ -1,4 +1,5 @@
-/* In: who wants to see an alarm in clear, and why.  Out: the clear alarm, once stats/reveal.c has noted that; and who has seen it so far. */
+/* In: who wants to see an alarm in clear, and why.  Out: the clear alarm, once stats/reveal.c has noted that; and who has seen it so
+ * far. */
 #include <arpa/inet.h>
 
 #include "base/endpoint.h"

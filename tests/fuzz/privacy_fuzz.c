@@ -1,5 +1,5 @@
-/* Hostile texts around an address that must not be shown: whatever stands before and behind it, neither the masked sentence nor what is kept
- * of a line of evidence holds its local part.  Texts alone: what is masked fits, and what is kept lies in the line, in order. */
+/* Hostile texts around an address that must not be shown: whatever stands before and behind it, neither the masked sentence nor what is
+ * kept of a line of evidence holds its local part.  What is masked fits, and what is kept lies in the line, in order. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* What may be kept of a connection: the dialogue and the header, none of the text, none of a password; and, when people are not to be named,
- * no local part, no name, no subject; however the bytes are cut.  Beside the real dissector. */
+/* What may be kept of a connection: the dialogue and the header, none of the text, none of a password; and, when people are not to be
+ * named, no local part, no name, no subject; however the bytes are cut.  Beside the real dissector. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -153,17 +153,21 @@ static const struct part NAMELESS[][PARTS] = {
         {'C', "RCPT TO:<{\"c > d@e\"}@d.test> NOTIFY=FAILURE ORCPT={rfc822;carol@d.test}\r\n"},
         {'S', "250 2.1.5 {<carol@d.test>... Recipient ok}\r\n"}, {'C', "RCPT TO: {root}\r\nRCPT TO:<{postmaster}>\r\n"},
         {'S', "550 5.1.1 {root: no such user}\r\n250 ok\r\n"}, {'C', "RCPT TO:<{@x.test,@y.test:z}@d.test>\r\n"}, OK, DATA,
-        {'C', "Received: from a.test (a.test [192.0.2.1])\r\n\t{(Authenticated sender: alice)}\r\n\tby b.test (Postfix) with ESMTPSA id 4ABC\r\n"
-              "\tfor <{carol}@d.test>; Tue, 24 Nov 2026 03:26:47 +0000\r\n"
-              "From: {\"Smith, Alice @ Home\"} <{alice}@b.test>\r\nTo: {Carol D.} <{carol}@d.test>, {bob}@e.test{ (Bob @ work)}, <{x}@f.test>\r\n"
-              "Subject: {The merger\r\n}\t{goes on}\r\nMessage-ID: <1.2@b.test>\r\nX-Secret: {alice}\r\nMIME-Version: 1.0\r\n\r\n{body\r\n}.\r\n"},
+        {'C', "Received: from a.test (a.test [192.0.2.1])\r\n\t{(Authenticated sender: alice)}\r\n"
+              "\tby b.test (Postfix) with ESMTPSA id 4ABC\r\n\tfor <{carol}@d.test>; Tue, 24 Nov 2026 03:26:47 +0000\r\n"
+              "From: {\"Smith, Alice @ Home\"} <{alice}@b.test>\r\n"
+              "To: {Carol D.} <{carol}@d.test>, {bob}@e.test{ (Bob @ work)}, <{x}@f.test>\r\n"
+              "Subject: {The merger\r\n}\t{goes on}\r\nMessage-ID: <1.2@b.test>\r\nX-Secret: {alice}\r\nMIME-Version: 1.0\r\n\r\n"
+              "{body\r\n}.\r\n"},
         {'S', "250 2.0.0 Ok: queued as 4ABC\r\n"}, {'C', "VRFY{ alice}\r\n"}, {'S', "252 {Alice Smith <alice@b.test>}\r\n"},
         {'C', "QUIT\r\n"}, {'S', "221 2.0.0 Bye\r\n"}, END},
     {HELLO, {'C', "AUTH LOGIN\r\n"}, {'S', "334 {VXNlcm5hbWU6}\r\n"}, {'C', "{YWxpY2U=}\r\n"}, {'S', "334 {UGFzc3dvcmQ6}\r\n"},
         {'C', "{c2VjcmV0cGFzcw==}\r\n"}, {'S', "235 2.7.0 ok\r\n"}, {'C', "MAIL FROM:<>\r\n"}, OK, {'C', "QUIT\r\n"}, END},
-    {HELLO, {'C', "MAIL FROM:{alice}@b.test\r\nRCPT TO:<{bob}@d.test>\r\n"}, OK, OK, {'C', "BDAT 36 LAST\r\nSubject: {merger}\r\nTo: <{bob}@d.t>\r\n\r\n{bo}"},
-        OK, {'C', "RSET\r\n"}, {'S', "{garbage of alice}\r\n"}, END},
-    {HELLO, {'C', "MAIL FROM:<{alice}@[192.0.2.9]>\r\nRCPT TO:<{bob}@d.test>\r\n"}, OK, OK, DATA, {'C', "Cc: {bob}@e.test\r\n.\r\n"}, OK, END},
+    {HELLO, {'C', "MAIL FROM:{alice}@b.test\r\nRCPT TO:<{bob}@d.test>\r\n"}, OK, OK,
+        {'C', "BDAT 36 LAST\r\nSubject: {merger}\r\nTo: <{bob}@d.t>\r\n\r\n{bo}"}, OK, {'C', "RSET\r\n"},
+        {'S', "{garbage of alice}\r\n"}, END},
+    {HELLO, {'C', "MAIL FROM:<{alice}@[192.0.2.9]>\r\nRCPT TO:<{bob}@d.test>\r\n"}, OK, OK, DATA,
+        {'C', "Cc: {bob}@e.test\r\n.\r\n"}, OK, END},
 };
 #define NAMELESS_COUNT (sizeof NAMELESS / sizeof *NAMELESS)
 
@@ -250,7 +254,8 @@ static void after_a_gap_nothing_until_a_command(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_else_is_kept), cmocka_unit_test(however_it_is_cut), cmocka_unit_test(nobody_is_named),
-        cmocka_unit_test(content_too_early_is_not_kept), cmocka_unit_test(after_a_gap_nothing_until_a_command)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_else_is_kept), cmocka_unit_test(however_it_is_cut),
+        cmocka_unit_test(nobody_is_named), cmocka_unit_test(content_too_early_is_not_kept),
+        cmocka_unit_test(after_a_gap_nothing_until_a_command)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

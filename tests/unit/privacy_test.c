@@ -236,10 +236,14 @@ static void no_text_of_the_trace_is_forgotten(void **state)
     (void)state;
     struct privacy *p = privacy_of("domain", 0);
     json_t *t = json_loads(
-        "{\"time\":\"2026-11-24T03:26:47Z\",\"client\":{\"user\":\"alice\",\"name\":\"a.example\"},\"from\":\"alice@bank.example\","
-        "\"recipients\":[{\"address\":\"bob@x.example\",\"code\":250}],\"subject\":\"The merger\",\"header_from\":\"Alice <alice@bank.example>\","
-        "\"message_id\":\"a.b@c.example\",\"mailer\":\"Mail of alice@bank.example\",\"received\":[{\"from\":\"alice@bank.example\",\"by\":\"mx\"}],"
-        "\"report\":{\"final_recipients\":[\"bob@x.example\"],\"quoted_message_id\":\"q@q.example\",\"quoted_received\":[{\"id\":\"bob@x\"}]}}",
+        "{\"time\":\"2026-11-24T03:26:47Z\","
+        "\"client\":{\"user\":\"alice\",\"name\":\"alice@a.example\",\"address\":\"10.0.0.1\"},\"from\":\"alice@bank.example\","
+        "\"recipients\":[{\"address\":\"bob@x.example\",\"code\":250}],\"subject\":\"The merger\","
+        "\"header_from\":\"Alice <alice@bank.example>\","
+        "\"message_id\":\"a.b@c.example\",\"mailer\":\"Mail of alice@bank.example\","
+        "\"received\":[{\"from\":\"alice@bank.example\",\"by\":\"mx\"}],"
+        "\"report\":{\"final_recipients\":[\"bob@x.example\"],\"quoted_message_id\":\"q@q.example\","
+        "\"quoted_received\":[{\"id\":\"bob@x\"}]}}",
         0, NULL);
     assert_non_null(t);
     privacy_transaction(p, t);
@@ -249,10 +253,14 @@ static void no_text_of_the_trace_is_forgotten(void **state)
             fail_msg("%s in %s", *bad, text);
     assert_non_null(strstr(text, "a.b@c.example"));
     assert_non_null(strstr(text, "q@q.example"));
-    json_t *rows = json_pack("[{s:s, s:s, s:s}]", "from", "alice@bank.example", "subject", "The merger", "message_id", "a@b");
-    privacy_messages(p, rows);
+    assert_non_null(strstr(text, "10.0.0.1"));
+    json_t *rows = json_pack("[{s:s, s:s, s:s, s:s}]", "from", "alice@bank.example", "subject", "The merger", "message_id", "a@b",
+        "received", "by mx for <alice@bank.example>");
+    privacy_rows(p, rows);
     assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "from")), "*@bank.example");
     assert_true(json_is_null(json_object_get(json_array_get(rows, 0), "subject")));
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "message_id")), "a@b");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "received")), "by mx for <*@bank.example>");
     json_decref(rows);
     json_decref(t);
     free(text);

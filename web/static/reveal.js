@@ -5,6 +5,7 @@ import {get, list, reveal} from './api.js';
 import {html, say} from './dom.js';
 import {clock, t} from './i18n.js';
 
+const hides = (alarm) => (alarm?.privacy ?? 'clear') !== 'clear';
 const CLEAR = ['subject', 'from', 'victim', 'cure']; /* what the page shows in clear from then on; sentences, as long as they do not change */
 
 export class Reveal {
@@ -25,19 +26,18 @@ export class Reveal {
   /* What is known of the alarm, with what was revealed of it. */
   take(alarm) {
     this.masked = alarm;
-    if (!this.asked && alarm.privacy !== 'clear') {
+    if (!this.asked && hides(alarm)) {
       this.asked = true;
       this.ask_log();
     }
-    if (!this.clear || alarm.privacy === 'clear')
+    if (!this.clear || !hides(alarm))
       return alarm;
     return alarm.updated === this.clear.updated ? this.clear : {...alarm, ...Object.fromEntries(CLEAR.map((k) => [k, this.clear[k]]))};
   }
 
   draw() {
-    const hidden = this.masked && this.masked.privacy !== 'clear';
-    this.place.hidden = !hidden;
-    if (!hidden)
+    this.place.hidden = !hides(this.masked);
+    if (this.place.hidden)
       return;
     say(this.said, t(this.clear ? 'reveal.done' : `reveal.${this.masked.privacy}`));
     this.form.hidden = !!this.clear;
