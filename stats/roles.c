@@ -61,6 +61,7 @@ void roles_free(struct roles *r)
         free(r->party[i]->sent.slot);
         free(r->party[i]->again.slot);
         free(r->party[i]->domains.slot);
+        free(r->party[i]->own.slot);
         free(r->party[i]->evidence);
         free(r->party[i]);
     }
@@ -163,7 +164,10 @@ bool roles_reinjects(const struct roles *r, const struct party *p, const struct 
         return as_addressed && (all || r->thirds_anew >= 2);
     }
     uint64_t in = taken_in(m, p);
-    bool far_more = p->again.count >= least && p->sent.count >= s->reinjection.lone_amplification * (double)in;
+    /* what comes back to it comes in again, and goes out again: by deliveries then, as by people at first */
+    const struct message_host *h = p->on_wire ? message_host(m, p->address) : NULL;
+    uint64_t out = h && h->out > p->sent.count ? h->out : p->sent.count;
+    bool far_more = p->again.count >= least && (double)out >= s->reinjection.lone_amplification * (double)in;
     /* lists and aliases whose members stand in To: give each of them one copy more, and two or three of them third and fourth ones */
     if (p->twice < 2)
         return false;

@@ -51,6 +51,9 @@ struct party {              /* a host: a client on the wire, or one that only ch
     struct feeder behind;           /* the author's own server, of another house, that gave it the mail, by its word; all zero: none */
     struct feeder feeder[ROLES_FEEDERS];
     uint32_t feeder_count;
+    struct members own; /* people of To: and Cc: in its own domain, and in those that the first `own_feeders` of these take mail for */
+    uint32_t own_feeders;
+    bool own_known;
     struct storm_evidence *evidence; /* ROLES_EVIDENCE; NULL: none yet */
     uint32_t evidence_count;
 };

@@ -409,15 +409,34 @@ static void fed_by(const struct message *m, struct party *by, const struct work 
     party_feeder(by, address, box->name);
 }
 
-/* Who has the mail for the recipient out of the mailbox of a host that had taken it for that recipient, and takes it on to another host, is
- * in order: the mail came in for him, and goes to him. */
-static bool is_its_own(const struct message *m, const struct party *by, const struct delivery *d, const struct passage *p)
+/* Whose mail is its to take on: people of the domains that its feeders took the mail for, and of its own name. */
+static void know_own_people(const struct message *m, struct party *by, const struct header *h)
+{
+    struct span own = chain_organisation(span_text(by->name));
+    struct members domains = {0};
+    if (by->own_known && by->own_feeders == by->feeder_count)
+        return;
+    by->own_known = true;
+    if (own.n)
+        members_add(&domains, hash_nocase(own));
+    for (; by->own_feeders < by->feeder_count; by->own_feeders++)
+        for (size_t i = 0; address_known(by->feeder[by->own_feeders].address) && i < h->audience_count; i++)
+            if (message_copies_at(m, h->audience[i].address, by->feeder[by->own_feeders].address))
+                members_add(&domains, h->audience[i].domain);
+    for (size_t i = 0; domains.count && i < h->audience_count; i++)
+        if (members_have(&domains, h->audience[i].domain))
+            members_add(&by->own, h->audience[i].address);
+    free(domains.slot);
+}
+
+/* Who takes the mail of the recipient's domain out of a mailbox there, and on to another host, is in order: it came in for those people, and
+ * goes to them. */
+static bool is_its_own(const struct party *by, const struct delivery *d, const struct passage *p)
 {
     for (uint32_t i = 0; i < by->feeder_count; i++)
-        if (address_known(by->feeder[i].address) && !address_equal(by->feeder[i].address, p->server) &&
-            message_copies_at(m, d->recipient, by->feeder[i].address))
-            return true;
-    return false;
+        if (address_equal(by->feeder[i].address, p->server))
+            return false;
+    return members_have(&by->own, d->recipient);
 }
 
 /* Of the audience members it sent to; one walk over the audience, however many a copy went to. */
@@ -439,6 +458,8 @@ static void lay(struct trail *l, const struct message *m, const struct passage *
     by->fetched |= w->arrival == ARRIVAL_MAILBOX && w->visit >= 0 && c->visit[w->visit].fetched;
     if (w->arrival == ARRIVAL_MAILBOX) {
         fed_by(m, by, w, c);
+        if (p->header)
+            know_own_people(m, by, p->header);
         if (by->software[0] == '\0' && p->header)
             software_text(c, w->visit >= 0 ? &c->visit[w->visit] : NULL, p->header, by->software, sizeof by->software);
     }
@@ -460,7 +481,7 @@ static void lay(struct trail *l, const struct message *m, const struct passage *
         struct party *charged = w->anew || address_equal(d->charged, p->client) ? by : NULL;
         if (!charged && (charged = roles_find(&l->roles, d->charged)))
             charged = charged->acts_for;
-        if (charged && !(w->arrival == ARRIVAL_MAILBOX && charged == by && is_its_own(m, by, d, p)))
+        if (charged && !(w->arrival == ARRIVAL_MAILBOX && charged == by && is_its_own(by, d, p)))
             charge(l, charged, d, p, c, w, settings);
     }
     if (by->sent.count == sent)

@@ -44,11 +44,12 @@ def write(path, text, mode=0o644):
 
 
 LIST = r"""#!/usr/bin/python3
-# list.py CONFIG ADDRESS SENDER MEMBER...: a small mailing list, as the pipe of a real server
+# list.py SUBMIT MARKS KEEP ADDRESS SENDER MEMBER...: a small mailing list, as the pipe of a real server; or one that routes by header, not by envelope
 import re, subprocess, sys
 submit, marks, keep, me, sender, members = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5], sys.argv[6:]
 mail = sys.stdin.buffer.read()
 head, body = re.split(rb"\r?\n\r?\n", mail, maxsplit=1)
+if marks == "route": sys.exit(subprocess.run(["/run/lab/shape.py", submit, keep, me.split("@")[1], sender], input=mail).returncode)
 if marks == "check" and (b"X-BeenThere: " + me.encode()) in head: sys.exit(0)
 if marks != "none":
     head = b"List-Id: <%s>\nX-BeenThere: %s\nPrecedence: list\n" % (me.replace("@", ".").encode(), me.encode()) + head
