@@ -248,6 +248,18 @@ test('Dutch and French', () => with_page({...in_storm, context: {locale: 'nl-BE'
   await shot(page, 'now-french');
 }));
 
+test('the sensor speaks French and Dutch too', () => with_page({...in_storm, path, context: {locale: 'fr-BE'}}, async (page) => {
+  await drawn(page);
+  assert.match(await page.textContent('#why'), /3 autres machines relèvent ce courrier dans une boîte et l’envoient de nouveau/);
+  assert.match(await page.textContent('#cure-advice'), /Arrêtez le connecteur POP3/);
+  assert.match(await page.textContent('#timeline'), /maintenant critique/);
+  assert.equal(await page.$$eval('main [lang=en]', (all) => all.filter((e) => e.textContent).length), 0, 'nothing stays English');
+  await page.waitForFunction(() => document.querySelector('#tree svg'));
+  await shot(page, 'storm-french');
+  await page.click('[data-language=nl]');
+  await page.waitForFunction(() => /halen dit bericht uit een mailbox/.test(document.querySelector('#why').textContent));
+}));
+
 test('what came from mail is text', () => {
   const evil = clone(storm), markup = '<script>window.hit = 1</script><img src=x onerror="window.hit=1">';
   Object.assign(evil, {subject: markup, from: markup, why: markup, acquittal: markup, message_id: `${markup}@x`});

@@ -6,6 +6,7 @@ import {Chart, RANGES} from './chart.js';
 import {copy} from './copy.js';
 import {byId, html, Rows, say} from './dom.js';
 import {bytes, clock, duration, millis, number, speak, t} from './i18n.js';
+import {learn} from './said.js';
 import * as words from './words.js';
 
 const NO_MAIL_AFTER = 600, ALARMS_SHOWN = 12, HOSTS_SHOWN = 6, MESSAGES_SHOWN = 7, WATCHED_SHOWN = 20;
@@ -81,7 +82,7 @@ function banner() {
     const not = words.acquittal(worst);
     show_line('state-who', {text: words.headline(worst)}, t('facts.since', {time: clock(worst.first_seen, now())}), words.figures(worst),
       worst.state === 'acknowledged' && t('facts.acknowledged'));
-    show_line('state-not', not?.who && {text: not.who}, not && (not.foreign ? {text: not.what, lang: 'en'} : not.what));
+    show_line('state-not', not?.who && {text: not.who}, not && (not.lang ? {text: not.what, lang: not.lang} : not.what));
     show_line('state-next', words.forecast(worst, now()));
   } else {
     const over = alarms().find((a) => !words.active(a) && words.rank(a) > 0), smtp = known.status?.smtp;
@@ -317,10 +318,12 @@ function start() {
   }, 3000);
 }
 
-await speak(() => {
+function redraw() {
   if (!chart)
     return start();
   for (const rows of [alarm_rows, host_rows, message_rows, watched_rows])
     rows.redraw();
-  draw();
-});
+  return draw();
+}
+
+await speak(() => learn().then(redraw, redraw));

@@ -5,6 +5,7 @@ import {copy} from './copy.js';
 import {byId, html, Rows, say, svg} from './dom.js';
 import {bytes, clock, duration, known, millis, number, speak, t} from './i18n.js';
 import {Reveal} from './reveal.js';
+import {learn, said} from './said.js';
 import {tree} from './tree.js';
 import * as words from './words.js';
 
@@ -19,8 +20,11 @@ function now() {
   return rates ? millis(rates.time) + Math.min(Date.now() - rates_at, 2000) : Date.now();
 }
 
-/* Text of a person's or a server's sentence, which comes in English. */
-const english = (text) => html('span', {lang: 'en'}, text);
+/* A sentence of the sensor, in the reader's language where that can be. */
+function sentence(english) {
+  const {text, lang} = said(english);
+  return html('span', {lang}, text);
+}
 
 function verdict() {
   const a = alarm, is = !words.active(a) ? 'over' : words.rank(a) >= 3 ? 'storm' : words.rank(a) > 0 ? 'squall' : 'noted', not = words.acquittal(a);
@@ -33,7 +37,7 @@ function verdict() {
   line.hidden = !not;
   if (line.dataset.said !== said) {
     line.dataset.said = said;
-    line.replaceChildren(...(not ? [not.who && html('b', {}, `${not.who} `), not.foreign ? english(not.what) : not.what].filter(Boolean) : []));
+    line.replaceChildren(...(not ? [not.who && html('b', {}, `${not.who} `), not.lang ? html('span', {lang: not.lang}, not.what) : not.what].filter(Boolean) : []));
   }
   const parts = [t('facts.since', {time: clock(a.first_seen, now())}), words.figures(a)];
   if (a.cleared)
@@ -83,7 +87,7 @@ function picture() {
 
 function cure() {
   const texts = alarm.cure ?? {}, targets = CURES.filter((c) => texts[c]);
-  byId('cure-advice').replaceChildren(texts.advice ? english(texts.advice) : t('cure.none'));
+  byId('cure-advice').replaceChildren(texts.advice ? sentence(texts.advice) : t('cure.none'));
   byId('cure-panel').hidden = !targets.length;
   if (!targets.includes(chosen))
     chosen = targets[0] ?? null;
@@ -160,7 +164,7 @@ function count_down() {
 /* ---- the proof ---- */
 
 function evidence(e) {
-  return html('li', {}, english(e.said ?? ''), e.received && html('code', {class: 'line'}, e.received),
+  return html('li', {}, sentence(e.said ?? ''), e.received && html('code', {class: 'line'}, e.received),
     html('span', {class: 'soft line'}, [clock(e.time, now()), e.client && e.server && `${e.client} → ${e.server}`, e.connection ? t('proof.on_wire') : t('proof.header_only')].filter(Boolean).join(' · ')));
 }
 
@@ -171,7 +175,7 @@ function proof_row(h) {
     html('td', {class: 'when'}, clock(h.first, now())), html('td', {class: 'n'}, number(h.copies)), html('td', {class: h.redeliveries ? 'n storm-ink' : 'n'}, number(h.redeliveries)),
     html('td', {class: 'why'}, h.evidence?.length ? html('ul', {}, evidence(h.evidence[0])) : html('span', {class: 'soft'}, clean ? t('tree.once', {n: h.deliveries}) : t('proof.took', {n: h.recipients_in ?? 0})),
       more.length > 0 && html('details', {}, html('summary', {}, t('proof.more', {n: more.length})), html('ul', {}, more.map(evidence))),
-      h.software && html('p', {class: 'advice'}, html('b', {}, t('proof.runs')), ' ', english(h.told ? words.runs(h) : h.software)))];
+      h.software && html('p', {class: 'advice'}, html('b', {}, t('proof.runs')), ' ', sentence(h.told ? words.runs(h) : h.software)))];
 }
 
 function details() {
@@ -181,8 +185,8 @@ function details() {
   say(byId('proof-count'), [...Object.entries(roles).map(([role, n]) => t(`roles.${role}`, {n})), a.hosts_more && t('tree.more', {n: a.hosts_more})].filter(Boolean).join(', '));
   const told = new Set(); /* the same advice stands once */
   proof.show(hosts.map((h) => ({...h, told: told.has(h.software) || !told.add(h.software)})));
-  say(byId('why'), a.why ?? '');
-  byId('timeline').replaceChildren(...(a.timeline ?? []).map((e) => html('li', {}, html('time', {datetime: e.time}, clock(e.time, now())), english(e.what ?? ''))));
+  byId('why').replaceChildren(sentence(a.why ?? ''));
+  byId('timeline').replaceChildren(...(a.timeline ?? []).map((e) => html('li', {}, html('time', {datetime: e.time}, clock(e.time, now())), sentence(e.what ?? ''))));
   const facts = [['subject', a.subject], ['from', a.from], ['message_id', a.message_id && html('a', {href: words.trace(a.message_id)}, a.message_id)], ['thread', a.thread], ['victim', a.victim],
     ['audience', a.blast_radius?.audience ? t(a.blast_radius.audience_domains ? 'mail.audience_of' : 'mail.audience_only', {n: a.blast_radius.audience, domains: number(a.blast_radius.audience_domains)}) : null], ['kind', known(`kind.${a.kind}`) ? t(`kind.${a.kind}`) : a.kind], ['alarm', a.id], ['first', a.first_seen], ['raised', a.raised], ['updated', a.updated]];
   byId('mail').replaceChildren(...facts.filter(([, v]) => v).flatMap(([k, v]) => [html('dt', {}, t(`mail.${k}`)), html('dd', {}, v)]));
@@ -265,11 +269,13 @@ function start() {
   }).observe(byId('page'));
 }
 
-await speak(() => {
+function redraw() {
   if (!proof)
-    return start();
-  if (alarm) {
+    start();
+  else if (alarm) {
     proof.redraw();
     draw();
   }
-});
+}
+
+await speak(() => learn().then(redraw, redraw));

@@ -1,6 +1,7 @@
 /* In: alarm objects.  Out: the sentences about them, in the reader's language; to both pages. */
 
 import {clock, known, number, t} from './i18n.js';
+import {said} from './said.js';
 
 const RANK = {notice: 0, warning: 1, minor: 2, major: 3, critical: 4};
 
@@ -30,7 +31,7 @@ export function headline(alarm) {
   const at_fault = guilty(alarm), n = (at_fault.length || (alarm.hosts ?? []).length) + (alarm.hosts_more ?? 0);
   const key = `headline.${alarm.kind}`;
   if (!known(key) && !known(`${key}.other`))
-    return alarm.why ?? alarm.kind;
+    return said(alarm.why ?? alarm.kind).text;
   return t(key, {
     n, host: hostName(at_fault[0] ?? alarm.hosts?.[0]), mail: mail(alarm), victim: alarm.victim ?? t('mail.somebody'),
     audience: number(alarm.blast_radius?.audience ?? alarm.recipients ?? 0),
@@ -44,7 +45,7 @@ export function acquittal(alarm) {
     return null;
   return first && first.redeliveries === 0 && first.deliveries > 0
     ? {who: t('acquit.who', {host: hostName(first)}), what: t('acquit.what', {n: first.deliveries})}
-    : {who: '', what: alarm.acquittal, foreign: true};
+    : {who: '', what: said(alarm.acquittal).text, lang: said(alarm.acquittal).lang};
 }
 
 export function figures(alarm) {
