@@ -6,7 +6,7 @@ ifeq ($(origin CC),default)
 CC    := gcc
 endif
 PKGS   := libpcap libndpi libconfuse libxxhash libzstd zlib jansson sqlite3 netsnmp libcurl openssl libmicrohttpd librrd libseccomp
-ROOMS  := base capture smtpdissect stats alert web
+ROOMS  := base capture smtpdissect stats alert web watch
 VERSION := 0.1
 prefix  ?= /usr/local
 
@@ -31,11 +31,11 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isyst
 PKG_LIBS   := -lnetsnmpagent $(filter-out -lrrd,$(shell pkg-config --libs $(PKGS) 2>/dev/null)) -lcrypt
 
 ROOM_SRC := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
-MAIN_SRC := $(wildcard *.c watch/*.c)
+MAIN_SRC := $(wildcard *.c)
 OBJ      := $(ROOM_SRC:%.c=$(B)/%.o)
 MAIN_OBJ := $(MAIN_SRC:%.c=$(B)/%.o)
 # right to left: each room may use those before it
-LIBS     := $(B)/web.a $(B)/alert.a $(B)/stats.a $(B)/smtpdissect.a $(B)/capture.a $(B)/base.a
+LIBS     := $(B)/watch.a $(B)/web.a $(B)/alert.a $(B)/stats.a $(B)/smtpdissect.a $(B)/capture.a $(B)/base.a
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
