@@ -5,6 +5,7 @@
 
 #include "alert/alert.h"
 #include "squall.h"
+#include "watch/sandbox.h"
 
 static const char help[] =
     "Usage: squall test-alert [-c FILE]\n\n"
@@ -29,6 +30,11 @@ int command_test_alert(int argc, char **argv)
     int status = settings_load(&settings, config);
     if (status)
         return status;
+    struct reason why; /* as whom `watch` sends: the same keys can be read, and what is written belongs to it */
+    if (!sandbox_drop_privileges(settings.process.user, false, &why)) {
+        fprintf(stderr, "squall: %s\n", why.text);
+        return EX_CONFIG;
+    }
     bool good = alert_test(settings.alert, settings.history.directory, stdout);
     if (fflush(stdout) != 0) {
         fprintf(stderr, "squall: standard output: cannot write: %s\n", strerror(errno));
