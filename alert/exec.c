@@ -32,6 +32,8 @@ static void exec_close(void *receiver)
 /* Of our environment: the rest is between us and who started us (sockets of systemd, places of credentials). */
 static const char *const passed_on[] = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ"};
 
+static const int unheard[] = {SIGPIPE, SIGINT, SIGHUP}; /* those the desk ignores */
+
 /* "NAME=value" as it stands in our environment; NULL: it does not. */
 static char *variable(const char *name)
 {
@@ -61,10 +63,11 @@ static bool start(const struct exec_settings *o, int *input, pid_t *pid, struct 
     assert(argv[0]); /* alert_settings_check() */
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
-    sigset_t pipes, none;
+    sigset_t ignored, none; /* by us */
     sigemptyset(&none);
-    sigemptyset(&pipes);
-    sigaddset(&pipes, SIGPIPE); /* which we ignore */
+    sigemptyset(&ignored);
+    for (size_t i = 0; i < COUNT_OF(unheard); i++)
+        sigaddset(&ignored, unheard[i]);
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_adddup2(&files, pipe_ends[0], 0);
@@ -73,7 +76,7 @@ static bool start(const struct exec_settings *o, int *input, pid_t *pid, struct 
     posix_spawn_file_actions_addclosefrom_np(&files, 3);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setsigdefault(&attributes, &pipes);
+    posix_spawnattr_setsigdefault(&attributes, &ignored);
     posix_spawnattr_setsigmask(&attributes, &none);
     int failed = posix_spawnp(pid, argv[0], &files, &attributes, argv, environment);
     posix_spawn_file_actions_destroy(&files);
