@@ -86,9 +86,10 @@ static const struct hop *fetched_by(const struct transaction *t)
     chain_read(&chain, t->header.hops, t->header.hop_count);
     if (chain.count == 0 || !chain.visit[chain.count - 1].fetched)
         return NULL;
+    const struct hop *line = t->header.hops + (t->header.hop_count - chain.hop_count);
     for (uint32_t i = chain.visit[chain.count - 1].first; i <= chain.visit[chain.count - 1].last; i++)
-        if (chain_fetched(&chain.hops[i]))
-            return &chain.hops[i];
+        if (chain_fetched(&line[i]))
+            return &line[i];
     return NULL;
 }
 

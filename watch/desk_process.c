@@ -241,8 +241,9 @@ static void answered(struct desk *d, json_t *answer)
 {
     size_t i;
     json_t *hop;
-    json_array_foreach(json_object_get(answer, "hops"), i, hop)
+    json_array_foreach(json_object_get(answer, "hops"), i, hop) {
         privacy_transaction(d->privacy, hop);
+    }
     questions_answer(d->questions, answer);
 }
 

@@ -271,9 +271,10 @@ void web_messages(struct web *w, json_t *messages)
 {
     size_t i;
     json_t *m;
-    json_array_foreach(w->trend ? json_object_get(messages, "messages") : NULL, i, m)
+    json_array_foreach(w->trend ? json_object_get(messages, "messages") : NULL, i, m) {
         trend_message(w->trend, json_string_value(json_object_get(m, "message_id")), member(m, "deliveries"), member(m, "redeliveries"),
             member(m, "recipients"));
+    }
     board_put_messages(w->board, messages);
 }
 
