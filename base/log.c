@@ -57,7 +57,13 @@ static size_t plain_run(const uint8_t *p, size_t most)
     for (uint64_t x; n + sizeof x <= most; n += sizeof x) {
         memcpy(&x, p + n, sizeof x);
         if ((x | (x - each * 0x20) | (x + each)) & each * 0x80) /* a byte over 0x7f, below 0x20, or DEL */
-            break;
+            return n;
+    }
+    if (n < most && n > 0) { /* the rest together with bytes that were looked at */
+        uint64_t x;
+        memcpy(&x, p + most - sizeof x, sizeof x);
+        if (!((x | (x - each * 0x20) | (x + each)) & each * 0x80))
+            return most;
     }
     return n;
 }

@@ -316,7 +316,7 @@ static void describe(struct storm *s, const struct message *m)
     s->audience = m->audience;
     s->copies = m->copies;
     s->deliveries = m->deliveries;
-    s->redeliveries = m->redeliveries;
+    s->redeliveries = message_redeliveries(m);
     s->recipients = message_recipients(m);
     s->bytes = m->bytes;
 }

@@ -11,6 +11,7 @@
 
 struct hll { /* all zero: empty */
     uint8_t rank[HLL_REGISTERS];
+    uint16_t of_rank[64 - HLL_BITS + 2]; /* registers of each rank but 0: an estimate need not look at them all */
 };
 
 void hll_add(struct hll *h, uint64_t hash);              /* of good quality: base/hash.h */

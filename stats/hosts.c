@@ -35,10 +35,10 @@ void hosts_free(struct hosts *h)
     free(h);
 }
 
-static struct host_row *row_of(struct hosts *h, struct address address, struct span name, int64_t now)
+static struct host_row *row_of(struct hosts *h, struct address address, uint64_t hash, struct span name, int64_t now)
 {
     bool fresh;
-    struct host_row *row = cells_take(h->table, hash_bytes(&address, sizeof address), now, &fresh);
+    struct host_row *row = cells_take(h->table, hash, now, &fresh);
     if (fresh) {
         row->address = address;
         row->first = now;
@@ -49,18 +49,26 @@ static struct host_row *row_of(struct hosts *h, struct address address, struct s
     return row;
 }
 
+void hosts_expect(const struct hosts *h, const struct key *k)
+{
+    cells_expect(h->table, k->client);
+    cells_expect(h->table, k->server);
+}
+
 void hosts_count(struct hosts *h, const struct observation *o)
 {
     const struct transaction *t = o->t;
-    struct host_row *client = row_of(h, t->client.address, t->helo, o->now);
+    struct host_row *client = row_of(h, t->client.address, o->k->client, t->helo, o->now);
     client->messages_out++;
     client->recipients_out += o->deliveries;
-    struct host_row *server = row_of(h, t->server.address, t->greeting, o->now);
+    struct host_row *server = row_of(h, t->server.address, o->k->server, t->greeting, o->now);
     server->messages_in++;
     server->recipients_in += o->deliveries;
     for (uint32_t i = 0; o->redeliveries && i < o->made_count; i++)
-        if (address_known(o->made[i].charged))
-            row_of(h, o->made[i].charged, (struct span){NULL, 0}, o->now)->redeliveries++;
+        if (address_known(o->made[i].charged)) {
+            struct address by = o->made[i].charged;
+            row_of(h, by, hash_bytes(by.b, sizeof by.b), (struct span){NULL, 0}, o->now)->redeliveries++;
+        }
 }
 
 /* Most redeliveries, then most recipients either way; the address decides what is still equal, for the order of the table is none. */

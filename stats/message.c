@@ -228,6 +228,18 @@ bool message_recipients_exact(const struct message *m)
     return m->own->beyond == NULL;
 }
 
+/* Counts one more in *beyond, which is made for the first. */
+static void count_beyond(struct record *r, struct hll **beyond, uint64_t hash)
+{
+    if (!*beyond) {
+        *beyond = calloc(1, sizeof **beyond);
+        if (!*beyond)
+            return;
+        r->bytes += sizeof **beyond;
+    }
+    hll_add(*beyond, hash);
+}
+
 static void person_reached(struct record *r, uint64_t recipient)
 {
     bool kept;
@@ -236,13 +248,7 @@ static void person_reached(struct record *r, uint64_t recipient)
         r->recipients_known += !(before & REACHED);
         return;
     }
-    if (!r->beyond) {
-        r->beyond = calloc(1, sizeof *r->beyond);
-        if (!r->beyond)
-            return;
-        r->bytes += sizeof *r->beyond;
-    }
-    hll_add(r->beyond, recipient);
+    count_beyond(r, &r->beyond, recipient);
 }
 
 /* --- pairs: a recipient at a server --- */
@@ -303,6 +309,13 @@ uint32_t message_copies_at(const struct message *m, uint64_t recipient, struct a
 {
     const struct pair *p = pair_find(m->own, recipient, server);
     return p ? p->count : 0;
+}
+
+uint64_t message_redeliveries(const struct message *m)
+{
+    const struct record *r = m->own;
+    uint64_t distinct = r->pairs_beyond ? (uint64_t)((double)hll_count(r->pairs_beyond) * (1 + 3 * HLL_ERROR)) : 0;
+    return m->redeliveries + (r->deliveries_beyond > distinct ? r->deliveries_beyond - distinct : 0);
 }
 
 /* --- hosts --- */
@@ -465,8 +478,11 @@ static void deliver(struct record *r, const struct arrival *a, uint64_t recipien
         h->out_others += !d->taken && !d->in_audience;
     }
     struct pair *p = pair_open(r, recipient, a->server);
-    if (!p)
+    if (!p) {
+        count_beyond(r, &r->pairs_beyond, pair_key(recipient, a->server));
+        r->deliveries_beyond += r->pairs_beyond != NULL;
         return;
+    }
     struct pair now = *p;
     bool twice = now.count && now.last == a->number; /* the same address twice in one envelope gets one copy */
     uint8_t hops = (uint8_t)(a->hops < UINT8_MAX ? a->hops : UINT8_MAX);
@@ -671,6 +687,7 @@ void message_free(struct record *r)
     release(r, r->addresses.entry);
     release(r, r->texts);
     free(r->beyond);
+    free(r->pairs_beyond);
     free(r);
 }
 

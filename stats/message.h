@@ -39,6 +39,8 @@ struct record {
     uint32_t texts_used, texts_room;
     uint32_t copy_room, node_room, host_room, recipient_room;
     struct hll *beyond;              /* recipients past the bound of people; NULL: none yet */
+    struct hll *pairs_beyond;        /* pairs past theirs */
+    uint64_t deliveries_beyond;      /* to those */
     size_t bytes;                    /* all of this */
 };
 

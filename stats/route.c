@@ -194,7 +194,7 @@ static void put_totals(struct storm *s, const struct trail *l, const struct mess
     struct incident_before before = incident_before(s);
     s->copies = m->copies + led->copies + before.copies;
     s->deliveries = m->deliveries + led->deliveries + before.deliveries;
-    s->redeliveries = m->redeliveries + led->redeliveries + before.redeliveries;
+    s->redeliveries = message_redeliveries(m) + led->redeliveries + before.redeliveries;
     s->recipients = message_recipients(m);
     s->bytes = m->bytes + l->led_bytes + before.bytes;
     s->most_copies_a_recipient = m->most_copies;
@@ -305,7 +305,7 @@ static void follow(struct route *r, struct trail *leader, struct trail *l, const
     l->leader = leader->key;
     leader->led++;
     leader->led_bytes += m->bytes;
-    trail_share(leader, all, &(struct share){.copies = m->copies, .deliveries = m->deliveries, .redeliveries = m->redeliveries});
+    trail_share(leader, all, &(struct share){.copies = m->copies, .deliveries = m->deliveries, .redeliveries = message_redeliveries(m)});
     for (uint32_t i = 0; i < m->host_count; i++) {
         const struct message_host *h = &m->hosts[i];
         trail_share(leader, h->address,

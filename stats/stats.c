@@ -125,8 +125,10 @@ void stats_transaction(struct stats *s, const struct transaction *t)
     for (size_t i = 0; i < DETECTORS && t->message; i++)
         if (detectors[i]->expect)
             detectors[i]->expect(s->self[i], &o);
-    if (t->message)
+    if (t->message) {
         ledger_expect(s->ledger, &k);
+        hosts_expect(s->hosts, &k);
+    }
     enum twin twin = twin_check(s->twins, t, &k);
     s->last = (struct noted){.twin = twin == TWIN_COUNTED};
     s->counters.twins += twin != TWIN_NONE;
@@ -181,8 +183,9 @@ const struct stats_counters *stats_counters(const struct stats *s)
 /* Most redeliveries, then most deliveries, then the earliest; the id decides what is still equal, for the order of the ledger is none. */
 static bool ranks_before(const struct message *a, const struct message *b)
 {
-    if (a->redeliveries != b->redeliveries)
-        return a->redeliveries > b->redeliveries;
+    uint64_t again_a = message_redeliveries(a), again_b = message_redeliveries(b);
+    if (again_a != again_b)
+        return again_a > again_b;
     if (a->deliveries != b->deliveries)
         return a->deliveries > b->deliveries;
     if (a->first != b->first)
@@ -204,7 +207,7 @@ size_t stats_top(const struct stats *s, struct message_row *rows, size_t most)
         const struct message *m = best[i];
         rows[i] = (struct message_row){
             .audience = m->audience, .copies = m->copies, .deliveries = m->deliveries, .recipients = message_recipients(m),
-            .redeliveries = m->redeliveries, .sources = m->sources, .first = m->first, .last = m->last,
+            .redeliveries = message_redeliveries(m), .sources = m->sources, .first = m->first, .last = m->last,
         };
         span_copy(span_text(message_text(m, m->id)), rows[i].message_id, sizeof rows[i].message_id);
         span_copy(span_text(message_text(m, m->from)), rows[i].from, sizeof rows[i].from);

@@ -547,6 +547,27 @@ static void charges_add_up(void **state)
     }
 }
 
+/* Past the bound of pairs redeliveries are estimated: never more than there are, and few less. */
+static void redeliveries_to_very_many(void **state)
+{
+    (void)state;
+    enum { PEOPLE = 60000, BATCH = 500 };
+    books = ledger_new(64 * MIB, DAY, &evicted);
+    struct ledger_entry e = {0};
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < PEOPLE; i += BATCH) {
+            post_begin(&p, "all@bank.example", 1 + round, 100, round * 1000 + i * 0.01);
+            for (uint32_t h = 0; h < 1 + round; h++)
+                post_hop(&p, h, 9);
+            post_to(&p, i, BATCH);
+            e = file();
+        }
+        assert_int_equal(e.message->deliveries, (round + 1) * PEOPLE);
+        assert_int_equal(e.message->redeliveries, round * LEDGER_PAIRS);
+        assert_in_range(message_redeliveries(e.message), round * PEOPLE * 9 / 10, round * PEOPLE);
+    }
+}
+
 /* A storm that fills every bound: the counts go on, memory does not. */
 static void a_record_has_bounds(void **state)
 {
@@ -593,6 +614,7 @@ int main(void)
         cmocka_unit_test_teardown(sixteen_thousand_ids_a_mib, end),
         cmocka_unit_test_teardown(a_mail_to_850000, end),
         cmocka_unit_test_teardown(charges_add_up, end),
+        cmocka_unit_test_teardown(redeliveries_to_very_many, end),
         cmocka_unit_test_teardown(a_record_has_bounds, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
