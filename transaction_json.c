@@ -9,7 +9,7 @@
 
 #define LONGEST_TEXT 1024 /* bytes of one text of the wire shown; longer ones are cut */
 #define TRACE_RECIPIENTS 100         /* of one hop */
-#define TRACE_BYTES (8 * 1024 * 1024) /* of records in one answer: it is made between two mails */
+#define TRACE_BYTES (5 * 1024 * 1024) /* of records in one answer: it is made between two mails, and as JSON fits into one post */
 
 static json_t *text(struct span s)
 {
@@ -124,8 +124,8 @@ static bool add_hop(void *user, const struct transaction *t, struct noted noted)
     if (!hop)
         return false;
     json_object_set_new(hop, "redeliveries", count(noted.redeliveries));
-    if (t->recipient_count + t->recipients_dropped > TRACE_RECIPIENTS)
-        json_object_set_new(hop, "recipients_more", count(t->recipient_count + t->recipients_dropped - TRACE_RECIPIENTS));
+    size_t shown = t->recipient_count < TRACE_RECIPIENTS ? t->recipient_count : TRACE_RECIPIENTS;
+    json_object_set_new(hop, "recipients_more", count(t->recipient_count - shown + t->recipients_dropped));
     json_array_append_new(a->hops, hop);
     a->bytes += transaction_flat_size(t) - t->header.audience_count * sizeof *t->header.audience;
     return a->bytes < TRACE_BYTES;
