@@ -99,7 +99,7 @@ smoke-%: $(B)/tests/fuzz/%
 fuzz: ## every harness for FUZZ_SECONDS, two at a time
 	$(Q)$(MAKE) --no-print-directory -k -j2 BUILD=fuzz SMOKE_SECONDS=$(FUZZ_SECONDS) $(FUZZ:%=smoke-%)
 
-BENCH := $(addprefix $(B)/tests/bench/,generate bare measure)
+BENCH := $(addprefix $(B)/tests/bench/,generate bare measure blast)
 $(BENCH): $(B)/%: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MT $@ -o $@ $< -lpcap
@@ -119,6 +119,8 @@ dissect-bench: $(B)/tests/bench/dissect_bench ## what smtpdissect/ alone costs a
 	$(Q)for file in $(FILES); do echo "$$file"; $< $$file || exit; done
 stats-bench: $(B)/tests/bench/stats_bench ## what stats/ costs a mail, and each detector of it (FILES="small.pcap ...")
 	$(Q)for file in $(FILES); do echo "$$file"; $< $$file || exit; done
+bench-live: $(B)/squall $(BENCH) $(B)/tests/bench/capture_bench ## a mirror port under load, on a veth pair (root; KIND, BYTES, SENDERS, RATE)
+	$(Q)tests/bench/live/run $(B)/squall $(B)/tests/bench
 
 browser: $(B)/squall $(B)/tests/pcaps/markup.pcap ## the pages in a real browser; screenshots to look at
 	$(Q)tests/browser/run $(B)/squall $(B)/browser $(B)/tests/pcaps
@@ -144,4 +146,4 @@ $(STEPS:%=step-%): | $(BUILDS:%=step-%)
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: load watch-check unit script sim pcaps alert-check web-check privacy-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench capture-bench browser lab build-all check check-steps
+.PHONY: load watch-check unit script sim pcaps alert-check web-check privacy-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench capture-bench bench-live browser lab build-all check check-steps
