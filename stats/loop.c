@@ -14,7 +14,7 @@
 #define LONG_RETURN  2   /* so many turns past the threshold a chain alone proves the loop */
 #define ADDRESS_MOST 255 /* bytes; RFC 5321 allows 254 */
 #define DOTS_MOST    8   /* of a List-Id taken for its @ */
-#define MARKS_MOST   (3 * (1 + DOTS_MOST))
+#define MARKS_MOST   (16 * (1 + DOTS_MOST)) /* of so many lists */
 
 /* ---- lists ---- */
 
@@ -26,6 +26,8 @@ struct marks {
 
 static void mark_add(struct marks *marks, struct span text)
 {
+    if (marks->count + 1 + DOTS_MOST > MARKS_MOST)
+        return;
     const uint8_t *open = text.n ? memchr(text.p, '<', text.n) : NULL;
     if (open) {
         text = span_from(text, (size_t)(open + 1 - text.p));
@@ -49,13 +51,22 @@ static void mark_add(struct marks *marks, struct span text)
         }
 }
 
+static void marks_add(struct marks *marks, struct span lines)
+{
+    for (struct span one; lines.n; lines = span_from(lines, one.n + 1)) {
+        const uint8_t *end = memchr(lines.p, '\n', lines.n);
+        one = span_head(lines, end ? (size_t)(end - lines.p) : lines.n);
+        mark_add(marks, one);
+    }
+}
+
 static void marks_read(struct marks *marks, const struct header *h)
 {
     marks->count = 0;
     if (!h)
         return;
-    mark_add(marks, h->x_been_there);
-    mark_add(marks, h->x_loop);
+    marks_add(marks, h->x_been_there);
+    marks_add(marks, h->x_loop);
     mark_add(marks, h->list_id);
 }
 
@@ -144,6 +155,8 @@ static void note_pass(struct trail *l, const struct message *m, const struct pas
     on_cycle(x->host, p, said, x->by_chain ? &c->hops[c->visit[x->latest].first] : NULL);
     for (uint32_t k = x->latest + 1; x->by_chain && k + 1 < c->count; k++) {
         const struct visit *v = &c->visit[k];
+        if (c->visit[k + 1].arrival == ARRIVAL_MAILBOX) /* the mailbox's host: it was the next one who sent the mail on */
+            continue;
         on_cycle(roles_party(&l->roles, v->address, v->name, address_known(v->address) && message_host(m, v->address)), p,
             "stands between two visits of the mail at the same server", &c->hops[v->first]);
     }

@@ -173,7 +173,8 @@ bool roles_reinjects(const struct roles *r, const struct party *p, const struct 
         return false;
     if (p->arrival == ARRIVAL_ODD)
         return p->thirds >= 2 && p->again.count >= 2 && (far_more || in == 1);
-    return p->arrival == ARRIVAL_SMTP && far_more;
+    /* nor need a hub be at fault that is passed on the way to a forwarder and on the way from him: what it took in may not be shown */
+    return p->arrival == ARRIVAL_SMTP && far_more && p->thirds >= 2 && p->twice >= (h && h->in ? 2 : 3);
 }
 
 struct verdict roles_judge(const struct roles *r, const struct message *m, const struct party *origin, const struct stats_settings *s)

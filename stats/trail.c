@@ -229,8 +229,9 @@ static bool begins_here(const struct trail *l, const struct passage *p, const st
 {
     if (c->count == 1 && c->visit[0].fetched) /* the one host there is says that it fetched the mail */
         return true;
-    return !address_equal(p->client, l->starter) && c->count <= 1 &&
-           (c->count == 0 || !span_equal_nocase(c->visit[0].name, span_text(l->first_name)));
+    if (address_equal(p->client, l->starter)) /* seen from its own link it is the first sender */
+        return c->count <= 1 && p->delivered_to > l->starter_delivered_to;
+    return c->count == 0 || (c->count == 1 && !span_equal_nocase(c->visit[0].name, span_text(l->first_name)));
 }
 
 /* Neither of the first sender's house nor of the author's. */
