@@ -261,15 +261,26 @@ static size_t word_begin(struct span line, size_t from, size_t at)
     return i;
 }
 
-/* A line of prose: what stands before an '@', and in brackets without one, goes. */
+/* "(Authenticated sender: alice)", "name=bill.pdf". */
+static bool tells(struct span line)
+{
+    static const char *const words[] = {"sender", "auth", "account", "user ", "user=", "user:", "username", "name=", "ident"};
+    for (size_t i = 0; i < line.n; i++) {
+        uint8_t c = span_lower(line.p[i]);
+        if ((c != 's' && c != 'a' && c != 'u' && c != 'n' && c != 'i') || (i && is_letter(line.p[i - 1])))
+            continue;
+        for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+            if ((uint8_t)words[w][0] == c && span_starts_nocase(span_from(line, i), words[w]))
+                return true;
+    }
+    return false;
+}
+
+/* A line of prose: what stands before an '@', and in brackets without one, goes.  Of one that may go on it is not known what it tells. */
 static void value_text(struct span line, bool whole, struct parts *to)
 {
-    static const char *const telling[] = {"sender", "auth", "user ", "user=", "user:", "username", "account", "name=", "ident"};
-    if (!whole)
-        return; /* what is to come may be one of these */
-    for (size_t i = 0; i < sizeof telling / sizeof *telling; i++)
-        if (span_contains_nocase(line, telling[i]))
-            return; /* "(Authenticated sender: alice)", "name=bill.pdf" */
+    if (!whole || tells(line))
+        return;
     size_t kept = 0;
     for (size_t i = 0; i < line.n; i++) {
         if (line.p[i] == '@') {

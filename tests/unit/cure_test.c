@@ -506,6 +506,39 @@ static void a_cut_id_matches_by_its_beginning(void **state)
     free(x);
 }
 
+/* A rule with a pseudonym would do nothing, one for whole hosts instead would harm. */
+static void a_hidden_address_makes_no_rule(void **state)
+{
+    (void)state;
+    static const enum storm_kind kinds[] = {KIND_AUTOREPLY_LOOP, KIND_BOUNCE_STORM, KIND_MAILBOMB};
+    struct sample_storm *x = sample_reinjection();
+    SAMPLE_TEXT(x->storm.from, "p-abcdefgh@corp.test");
+    SAMPLE_TEXT(x->storm.victim, "p-ijklmnop@corp.test");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        x->storm.kind = kinds[i];
+        x->storm.privacy = PRIVACY_PSEUDONYM;
+        for (int t = 0; t < CURE_TARGET_COUNT; t++)
+            assert_null(cure(&x->storm, (enum cure_target)t));
+        assert_non_null(strstr(cure_advice(&x->storm), "revealed"));
+        x->storm.privacy = PRIVACY_CLEAR;
+        char *text = cure(&x->storm, CURE_POSTFIX);
+        assert_non_null(text);
+        free(text);
+        assert_null(strstr(cure_advice(&x->storm), "revealed"));
+    }
+    x->storm.privacy = PRIVACY_DOMAIN;
+    x->storm.kind = KIND_BOUNCE_STORM;
+    SAMPLE_TEXT(x->storm.victim, "@corp.test"); /* a domain is nobody's */
+    char *text = cure(&x->storm, CURE_POSTFIX);
+    assert_non_null(text);
+    free(text);
+    x->storm.kind = KIND_REINJECTION; /* the id and the hosts are known */
+    text = cure(&x->storm, CURE_POSTFIX);
+    assert_non_null(text);
+    free(text);
+    free(x);
+}
+
 static void every_kind_has_advice(void **state)
 {
     (void)state;
@@ -538,6 +571,7 @@ int main(void)
         TEST(exchange_text_is_tame),
         TEST(what_is_not_one_mails_own_is_not_aimed_at),
         TEST(a_cut_id_matches_by_its_beginning),
+        TEST(a_hidden_address_makes_no_rule),
         TEST(every_kind_has_advice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
