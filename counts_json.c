@@ -87,3 +87,26 @@ json_t *counts_watched(const struct amplifier_row *rows, size_t count)
     }
     return list;
 }
+
+static void take_text(const json_t *object, const char *name, char *to, size_t size)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    log_clean(span_text(text), to, size);
+}
+
+static bool take_moment(const json_t *object, const char *name, int64_t *t)
+{
+    return clock_parse(span_text(json_string_value(json_object_get(object, name))), t);
+}
+
+bool counts_watched_parse(const json_t *one, struct amplifier_row *row)
+{
+    json_int_t mails = json_integer_value(json_object_get(one, "mails")), people = json_integer_value(json_object_get(one, "recipients"));
+    *row = (struct amplifier_row){.mails = (uint64_t)mails, .recipients = (uint64_t)people};
+    take_text(one, "name", row->name, sizeof row->name);
+    take_text(one, "domain", row->domain, sizeof row->domain);
+    take_text(one, "message_id", row->message_id, sizeof row->message_id);
+    take_text(one, "received", row->line, sizeof row->line);
+    return mails > 0 && people >= 0 && address_parse(span_text(json_string_value(json_object_get(one, "address"))), &row->address) &&
+           take_moment(one, "first", &row->first) && take_moment(one, "last", &row->last);
+}

@@ -105,17 +105,26 @@ static uint64_t routed_to(const struct observation *o)
     return n;
 }
 
-static struct amplifier *amplifier_of(struct census *c, const struct transaction *t, const struct hop *line)
+/* The host's place in the list, or in its stead the one it is to have (*fresh). */
+static struct amplifier *place_of(struct census *c, struct address host, bool *fresh)
 {
-    struct amplifier *a = NULL, *stalest = &c->list[0];
-    for (uint32_t i = 0; i < c->count && !a; i++) {
-        if (address_equal(c->list[i].row.address, t->client.address))
-            a = &c->list[i];
+    struct amplifier *stalest = &c->list[0];
+    *fresh = false;
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (address_equal(c->list[i].row.address, host))
+            return &c->list[i];
         if (c->list[i].row.last < stalest->row.last)
             stalest = &c->list[i];
     }
-    if (!a) {
-        a = c->count < AMPLIFIERS ? &c->list[c->count++] : stalest;
+    *fresh = true;
+    return c->count < AMPLIFIERS ? &c->list[c->count++] : stalest;
+}
+
+static struct amplifier *amplifier_of(struct census *c, const struct transaction *t, const struct hop *line)
+{
+    bool fresh;
+    struct amplifier *a = place_of(c, t->client.address, &fresh);
+    if (fresh) {
         *a = (struct amplifier){.row = {.address = t->client.address, .first = t->end}, .serial = ++c->serial};
         log_clean(t->helo, a->row.name, sizeof a->row.name);
         log_clean(t->header.message_id, a->row.message_id, sizeof a->row.message_id);
@@ -220,6 +229,18 @@ static void observe(void *self, const struct observation *o)
         learn(c, t, line, recipients);
     else if (c->count > 0 && o->message && o->message->copies == 1 && t->header.audience_count >= (uint64_t)c->settings->census.audience)
         warn(c, o);
+}
+
+void census_know(void *self, const struct amplifier_row *row)
+{
+    struct census *c = self;
+    bool fresh;
+    struct amplifier *a = place_of(c, row->address, &fresh);
+    if (!fresh)
+        return;
+    *a = (struct amplifier){.row = *row, .serial = ++c->serial};
+    if (row->domain[0])
+        serves(c, a, hash_nocase(span_text(row->domain)), row->last);
 }
 
 size_t census_rows(const void *self, struct amplifier_row *rows, size_t most)

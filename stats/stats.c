@@ -225,6 +225,13 @@ size_t stats_census(const struct stats *s, struct amplifier_row *rows, size_t mo
     return 0;
 }
 
+void stats_know(struct stats *s, const struct amplifier_row *row)
+{
+    for (size_t i = 0; i < DETECTORS; i++)
+        if (detectors[i] == &census_detector)
+            census_know(s->self[i], row);
+}
+
 size_t stats_hosts(const struct stats *s, struct host_row *rows, size_t most)
 {
     return hosts_rows(s->hosts, rows, most);

@@ -52,6 +52,7 @@ struct amplifier_row { /* of the census: a host that has been seen routing mail 
 };
 /* Those with most mails; returns how many were written. */
 size_t stats_census(const struct stats *s, struct amplifier_row *rows, size_t most);
+void stats_know(struct stats *s, const struct amplifier_row *row); /* at start: it was known before; of what it serves, its domain */
 struct host_row { /* of the hosts seen on the wire as client or server of a mail */
     struct address address;
     uint64_t messages_out, recipients_out; /* as client: mails, and recipients accepted in them */

@@ -13,6 +13,7 @@
 #include "base/channel.h"
 #include "counts_json.h"
 #include "evidence.h"
+#include "watch/known.h"
 #include "watch/managers.h"
 #include "squall.h"
 #include "stats/storm_json.h"
@@ -36,6 +37,7 @@ struct desk {
     struct alert *alert;
     struct web *web;           /* NULL: no dashboard */
     struct questions *questions;
+    struct known *known;
     struct tellings *tellings;
     struct screen *screen;     /* NULL: changes are lines on standard output */
     struct sensor_report report; /* the last one */
@@ -223,6 +225,7 @@ static void messages_told(struct desk *d, json_t *tables)
     static const char *const all[] = {"messages", "by_rate", "hosts", "watched"}; /* by_rate has the rows of messages, as copies */
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         privacy_rows(d->privacy, json_object_get(tables, all[i]));
+    known_told(d->known, json_object_get(tables, "watched"));
     if (d->web)
         web_messages(d->web, tables);
     else
@@ -283,6 +286,10 @@ static void hello(struct desk *d, const struct hello *h)
         d->deliveries_told = 0;
         if (!history_open_storms(d->history, send_open_storm, d, &why))
             part_failed(d, "history", &d->history_failed, &why);
+        char *watched = known_text(d->known);
+        if (watched)
+            channel_send(d->sensor, POST_WATCHED, span_text(watched), -1);
+        free(watched);
     }
     channel_send(d->sensor, POST_START, span_of(NULL, 0), -1);
     sensor_alive(d, true, "");
@@ -402,8 +409,10 @@ static bool prepare(struct desk *d, struct reason *why, int *status)
     d->tellings = tellings_new();
     d->screen = d->plan->tty ? screen_new() : NULL;
     d->questions = questions_new();
+    d->known = known_new(directory);
     d->privacy = privacy_new(&set->privacy, directory);
-    if ((d->plan->tty && !d->screen) || !d->tellings || !d->questions || !d->privacy || !privacy_adopt(d->privacy, d->history, why))
+    if ((d->plan->tty && !d->screen) || !d->tellings || !d->questions || !d->known || !d->privacy ||
+        !privacy_adopt(d->privacy, d->history, why))
         return false;
     snprintf(text, sizeof text, "%s/evidence", directory);
     d->evidence = set->capture.ring_bytes ? evidence_new(text, false, why) : NULL;
@@ -527,6 +536,7 @@ int desk_process(const struct plan *plan, int control, int peer)
     tellings_free(d.tellings);
     screen_free(d.screen);
     questions_free(d.questions);
+    known_free(d.known);
     channel_free(d.sensor);
     channel_free(d.control);
     return 0;

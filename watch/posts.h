@@ -19,6 +19,7 @@ enum post {
     POST_GOODBYE,   /* empty: everything has been told */
     /* desk to sensor */
     POST_RESTORE, /* storm_json() of one open storm of the history; before the start only */
+    POST_WATCHED, /* JSON: watched hosts of an earlier run, rows as in POST_MESSAGES; before the start only */
     POST_START,   /* empty: everything restored, begin */
     POST_ASK,     /* JSON: {"asked": N, "what": "acknowledge"|"trace", ...} */
     /* monitor to either */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/channel.h"
+#include "counts_json.h"
 #include "watch/managers.h"
 #include "squall.h"
 #include "stats/storm_json.h"
@@ -163,6 +164,15 @@ static void restore(struct observer *o, const json_t *object)
     storm_json_free(s);
 }
 
+static void know(struct observer *o, const json_t *rows)
+{
+    for (size_t i = 0; !o->started && i < json_array_size(rows); i++) {
+        struct amplifier_row row;
+        if (counts_watched_parse(json_array_get(rows, i), &row))
+            stats_know(sensor_stats(o->sensor), &row);
+    }
+}
+
 static json_t *answer_to(struct observer *o, const json_t *question)
 {
     const char *what = "", *id = "", *who = "", *message_id = NULL, *address = NULL;
@@ -196,6 +206,8 @@ static void desk_said(void *user, uint32_t type, struct span body, int fd)
         o->started = true;
     else if (type == POST_RESTORE && object)
         restore(o, object);
+    else if (type == POST_WATCHED && object)
+        know(o, object);
     else if (type == POST_ASK && object)
         answer(o, object);
     json_decref(object);

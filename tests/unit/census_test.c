@@ -76,9 +76,46 @@ static void the_list_is_bounded(void **state)
     stats_free(s);
 }
 
+static bool warned;
+static void storm(void *user, const struct storm *s, enum storm_change change)
+{
+    (void)user;
+    (void)change;
+    warned = warned || s->kind == KIND_EXPOSURE;
+}
+
+static void what_was_known_before_warns_at_once(void **state)
+{
+    (void)state;
+    struct stats_sink sink = {.storm = storm};
+    struct stats *s = stats_new(&settings, &sink);
+    struct amplifier_row earlier = {.address = post_address(9), .name = "server.shop.example", .domain = "shop.example", .mails = 4,
+        .recipients = 40, .first = POST_START - 900 * POST_SECOND, .last = POST_START - 800 * POST_SECOND};
+    stats_know(s, &earlier);
+    earlier.mails = 1; /* no second time */
+    stats_know(s, &earlier);
+    assert_int_equal(stats_census(s, rows, 10), 1);
+    assert_int_equal(rows[0].mails, 4);
+    post_begin(&p, "new@x.example", 1, 2, 1);
+    post_audience(&p, 100, 30);
+    p.audience[7].domain = hash_nocase(span_text("shop.example"));
+    post_to(&p, 100, 3);
+    stats_transaction(s, &p.t);
+    assert_true(warned);
+    routed(s, "again@x.example", 9, "POP3", 2);
+    assert_int_equal(stats_census(s, rows, 10), 1);
+    assert_int_equal(rows[0].mails, 5);
+    assert_int_equal(rows[0].first, earlier.first);
+    stats_free(s);
+}
+
 int main(void)
 {
     hash_seed(0);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(who_fetches_and_routes_is_watched), cmocka_unit_test(the_list_is_bounded)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_fetches_and_routes_is_watched),
+        cmocka_unit_test(what_was_known_before_warns_at_once),
+        cmocka_unit_test(the_list_is_bounded),
+    };
     return cmocka_run_group_tests(tests, defaults, NULL);
 }
