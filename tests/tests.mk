@@ -61,8 +61,8 @@ alert-check: $(B)/squall $(ALERT_DRIVER) ## alarms that arrive: against real snm
 privacy-check: $(B)/squall $(B)/tests/tools/dialogue ## planted addresses, subjects and passwords are found nowhere they should not be
 	$(Q)tests/privacy/run $(B)/squall $(B)/tests/tools/dialogue
 
-web-check: $(B)/squall ## the dashboard's HTTP: every path, and what must be refused, by curl
-	$(Q)tests/web/run $(B)/squall
+web-check: $(B)/squall $(B)/tests/pcaps/markup.pcap ## the dashboard's HTTP: every path, and what must be refused, by curl
+	$(Q)tests/web/run $(B)/squall $(B)/tests/pcaps/markup.pcap
 
 load: $(B)/squall ## the dashboard under load beside a storm on the wire: wrk, slow readers, half requests, garbage, followers (root)
 	$(Q)tests/load/run $(B)/squall

@@ -57,7 +57,8 @@ static bool serve(int fd)
     if (!transfer(fd, &head, sizeof head, false, FOREVER) || head.bytes > sizeof text ||
         !transfer(fd, text, head.bytes, false, FOREVER))
         return false;
-    for (size_t at = 0; at < head.bytes && count < ARGUMENTS; at += strlen(text + at) + 1) /* each ends in a NUL: it is our own */
+    /* each ends in a NUL: it is our own */
+    for (size_t at = 0; at < head.bytes && count < ARGUMENTS; at += strlen(text + at) + 1)
         argument[count++] = text + at;
     bool good = robin_draw(argument[0], argument + 1, count - 1, &image, &size, &why) && size <= IMAGE_MOST;
     head = (struct head){.good = good, .bytes = (uint32_t)(good ? size : strlen(why.text))};

@@ -1,5 +1,5 @@
-/* Who draws: a process of its own, because librrd loses some hundred bytes a picture and brings forty libraries along; after so many pictures
- * another takes its place, and one that crashes or hangs costs one picture.  Owned by trend.c's thread.  Private to web/. */
+/* Who draws: a process of its own, because librrd loses some hundred bytes a picture; after so many pictures another takes its place, and
+ * one that crashes or hangs costs one picture.  Owned by trend.c's thread.  Private to web/. */
 #ifndef SQUALL_WEB_PAINTER_H
 #define SQUALL_WEB_PAINTER_H
 

@@ -192,7 +192,7 @@ enum MHD_Result past_rates(struct request *r, const char *part)
     (void)part;
     struct web *w = r->web;
     struct span from_text = answer_argument(r, "from"), to_text = answer_argument(r, "to"), step_text = answer_argument(r, "step");
-    int64_t now = clock_now(), latest = board_latest(w->board), to = now, from, step = 1;
+    int64_t latest = board_latest(w->board), to = latest ? (latest + 1) * NS_PER_SECOND : clock_now(), from, step = 1;
     if (r->past)
         return send_asked(r);
     if (to_text.n && !text_moment(to_text, &to))

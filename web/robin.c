@@ -46,11 +46,11 @@ static bool loaded(struct reason *why)
     return false;
 }
 
-static bool failed(struct reason *why)
+static bool failed(const char *path, struct reason *why)
 {
     char clean[REASON_SIZE / 2];
     const char *said = rrd.get_error();
-    reason_say(why, "%s", log_clean(span_text(said && said[0] ? said : "librrd does not say why"), clean, sizeof clean));
+    reason_say(why, "%s: %s", path, log_clean(span_text(said && said[0] ? said : "librrd does not say why"), clean, sizeof clean));
     rrd.clear_error();
     return false;
 }
@@ -60,7 +60,7 @@ bool robin_create(const char *path, int64_t first, unsigned step, const char *co
     if (!loaded(why))
         return false;
     rrd.clear_error();
-    return rrd.create_r(path, step, (time_t)(first - step), count, (const char **)(uintptr_t)lines) == 0 || failed(why);
+    return rrd.create_r(path, step, (time_t)(first - step), count, (const char **)(uintptr_t)lines) == 0 || failed(path, why);
 }
 
 bool robin_update(const char *cache, const char *path, const char *const *values, int count, struct reason *why)
@@ -69,8 +69,8 @@ bool robin_update(const char *cache, const char *path, const char *const *values
         return false;
     rrd.clear_error();
     if (!cache)
-        return rrd.update_r(path, NULL, count, (const char **)(uintptr_t)values) == 0 || failed(why);
-    return (rrd.rrdc_connect(cache) == 0 && rrd.rrdc_update(path, count, values) == 0) || failed(why);
+        return rrd.update_r(path, NULL, count, (const char **)(uintptr_t)values) == 0 || failed(path, why);
+    return (rrd.rrdc_connect(cache) == 0 && rrd.rrdc_update(path, count, values) == 0) || failed(path, why);
 }
 
 void robin_flush(const char *cache, const char *path)
@@ -119,7 +119,7 @@ bool robin_fetch(
         return false;
     robin_flush(cache, path);
     if (rrd.fetch_r(path, "AVERAGE", &start, &end, &each, &columns, &names, &cells->cell) != 0)
-        return failed(why);
+        return failed(path, why);
     for (unsigned long i = 0; i < columns; i++)
         rrd.freemem(names[i]);
     rrd.freemem(names);
@@ -186,7 +186,7 @@ bool robin_draw(const char *path, char *const *arguments, int count, char **imag
     if (!good)
         reason_say(why, "out of memory");
     else if (!drawn)
-        good = failed(why);
+        good = failed(path, why);
     else
         good = take_image(drawn, image, size, why);
     if (drawn)

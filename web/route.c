@@ -2,6 +2,7 @@
 #include "web/route.h"
 
 #include "web/answer.h"
+#include "web/page.h"
 #include "web/past.h"
 
 static enum MHD_Result page(struct request *r, const char *name)
@@ -10,14 +11,21 @@ static enum MHD_Result page(struct request *r, const char *name)
     return f ? answer_file(r, f) : answer_error(r, MHD_HTTP_NOT_FOUND, "no such page");
 }
 
+static bool wants_plain(struct request *r) /* "?plain": where a page without scripts leads, whatever its own path */
+{
+    return MHD_lookup_connection_value_n(r->connection, MHD_GET_ARGUMENT_KIND, "plain", 5, NULL, NULL) == MHD_YES;
+}
+
 static enum MHD_Result page_now(struct request *r, const char *part)
 {
     (void)part;
-    return page(r, "now.html");
+    return wants_plain(r) ? plain_now(r, "") : page(r, "now.html");
 }
 
 static enum MHD_Result page_storm(struct request *r, const char *part)
 {
+    if (wants_plain(r))
+        return plain_alarm(r, part);
     return text_alarm_id(span_text(part)) ? page(r, "storm.html") : answer_error(r, MHD_HTTP_NOT_FOUND, "no such alarm");
 }
 
@@ -33,6 +41,9 @@ static const struct {
 } routes[] = {
     {"/", page_now, NULL},
     {"/trace", page_trace, NULL},
+    {"/plain", plain_now, NULL},
+    {"/plain/alarms/*/acknowledge", NULL, plain_acknowledge},
+    {"/plain/alarms/*", plain_alarm, NULL},
     {"/static/*", page, NULL},
     {"/healthz", api_healthz, NULL},
     {"/metrics", metrics_page, NULL},

@@ -67,6 +67,8 @@ export class StandIn {
     const json = (what, code = 200) => response.writeHead(code, {...headers, 'Content-Type': 'application/json'}).end(JSON.stringify(what));
     if (this.down)
       return response.destroy();
+    if (part[1] === 'graph')
+      return response.writeHead(200, {...headers, 'Content-Type': 'image/svg+xml'}).end('<svg xmlns="http://www.w3.org/2000/svg" width="1180" height="295"/>');
     if (pathname === '/')
       return file(`${this.pages}/now.html`);
     if (part[1] === 'static')

@@ -5,6 +5,7 @@ import {follow, get, list} from './api.js';
 import {Chart, RANGES} from './chart.js';
 import {copy} from './copy.js';
 import {byId, html, Rows, say} from './dom.js';
+import {draw_graphs} from './graphs.js';
 import {bytes, clock, duration, millis, number, speak, t} from './i18n.js';
 import {learn} from './said.js';
 import * as words from './words.js';
@@ -189,6 +190,8 @@ function sensor_facts() {
   const memory = typeof s.memory === 'object' ? s.memory?.bytes ?? s.memory?.used : s.memory;
   if (typeof memory === 'number')
     say_that('sensor.memory', bytes(memory));
+  if (s.graphs?.trouble)
+    say_that('sensor.graphs', s.graphs.trouble, false);
   for (const channel of list(s.channels, 'channels'))
     say_that(null, channel.failing ? t('sensor.failing', {why: channel.error ?? ''}) : t(channel.confirmed ? 'sensor.confirmed' : 'sensor.sent', {n: channel.delivered ?? channel.sent ?? 0}), !channel.failing, channel.name);
   return facts;
@@ -216,6 +219,14 @@ function sensor() {
 
 /* ---- what comes in ---- */
 
+/* The pictures of the past, while somebody looks at them. */
+function past() {
+  const place = byId('past');
+  place.hidden = known.status?.graphs === null;
+  if (place.open && !document.hidden)
+    draw_graphs(place);
+}
+
 function draw() {
   banner();
   lists();
@@ -223,6 +234,7 @@ function draw() {
   const light = byId('link');
   light.className = `light ${known.link === 'live' ? 'good' : known.link === 'wait' ? 'wait' : known.link === 'polling' ? 'warn' : 'bad'}`;
   say(light, t(`link.${known.link}`));
+  past();
   byId('chart-empty').hidden = chart.rows.length > 0;
 }
 
@@ -286,6 +298,7 @@ function start() {
       ask_messages().then(draw, () => {});
     });
   }
+  byId('past').addEventListener('toggle', past);
   follow({
     rates(r) {
       known.rates = r;

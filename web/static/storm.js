@@ -3,6 +3,7 @@
 import {acknowledge, follow, get} from './api.js';
 import {copy} from './copy.js';
 import {byId, html, Rows, say, svg} from './dom.js';
+import {draw_graphs} from './graphs.js';
 import {bytes, clock, duration, known, millis, number, speak, t} from './i18n.js';
 import {Reveal} from './reveal.js';
 import {learn, said} from './said.js';
@@ -81,6 +82,14 @@ function picture() {
   const drawn = tree(alarm, room);
   byId('tree-card').hidden = !drawn;
   place.replaceChildren(...(drawn ? [drawn] : []));
+}
+
+function course() {
+  const card = byId('course');
+  card.querySelector('[data-title]').dataset.graph = `alarm/${path}`;
+  card.hidden = words.rank(alarm) === 0; /* of a notice no course is kept */
+  if (!card.hidden)
+    draw_graphs(card, (there) => { card.hidden = !there; });
 }
 
 /* ---- what stops it ---- */
@@ -197,6 +206,7 @@ function draw() {
   verdict();
   figures();
   picture();
+  course();
   cure();
   rounds();
   details();
