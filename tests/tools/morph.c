@@ -8,6 +8,7 @@
  *   loss:N:SEED   N of 100 packets are missing
  *   deal:0 deal:1 every other packet, beginning with the first, with the second
  *   cut:SECONDS   the first SECONDS are missing: a sensor started late
+ *   view:ADDRESS  only packets of this IPv4 address: a mirror of its link alone
  *
  * Ethernet, IPv4 and TCP only; whatever else there is goes through unchanged.  Pseudo-random by the seed alone, the same each time. */
 #include <limits.h>
@@ -23,7 +24,7 @@ enum { WINDOW = 4, ETHERNET = 14, TAG = 4 };
 
 static pcap_dumper_t *out;
 static uint64_t random_state;
-static struct address translated;
+static struct address chosen; /* nat's, view's */
 
 /* splitmix64 (Vigna): the same numbers on every machine. */
 static uint64_t random_next(void)
@@ -93,7 +94,7 @@ static void both_sides(int64_t time, const uint8_t *frame, size_t n)
         return;
     memcpy(copy, frame, n);
     uint8_t *ip = tcp_over_ipv4(copy, n);
-    bool from = ip && memcmp(ip + 12, translated.b + 12, 4) == 0, to = ip && memcmp(ip + 16, translated.b + 12, 4) == 0;
+    bool from = ip && memcmp(ip + 12, chosen.b + 12, 4) == 0, to = ip && memcmp(ip + 16, chosen.b + 12, 4) == 0;
     if (from || to) {
         size_t head = (size_t)(ip[0] & 15) * 4, whole = wire_get16(ip + 2);
         uint8_t *tcp = ip + head, *port = from ? tcp : tcp + 2;
@@ -142,6 +143,15 @@ static void shuffled(int64_t time, const uint8_t *frame, size_t n)
     window.held[window.count++] = (struct held){copy, n, time};
 }
 
+static void only_chosen(int64_t time, const uint8_t *frame, size_t n)
+{
+    if (n < ETHERNET + 40 || wire_get16(frame + 12) != 0x0800)
+        return;
+    const uint8_t *ip = frame + ETHERNET;
+    if (memcmp(ip + 12, chosen.b + 12, 4) == 0 || memcmp(ip + 16, chosen.b + 12, 4) == 0)
+        write_at(time, frame, n);
+}
+
 int main(int argc, char **argv)
 {
     char why[PCAP_ERRBUF_SIZE] = "";
@@ -149,14 +159,14 @@ int main(int argc, char **argv)
     pcap_t *form = in ? pcap_open_dead_with_tstamp_precision(pcap_datalink(in), 262144, PCAP_TSTAMP_PRECISION_NANO) : NULL;
     out = form ? pcap_dump_open(form, argv[3]) : NULL;
     if (!out) {
-        fprintf(stderr, "usage: morph dup|vlan|reorder:SEED|nat:ADDRESS|loss:N:SEED|cut:SECONDS|deal:0|deal:1 IN.pcap OUT.pcap %s\n", why);
+        fprintf(stderr, "usage: morph dup|vlan|reorder:SEED|nat:ADDRESS|loss:N:SEED|cut:SECONDS|view:ADDRESS|deal:0|deal:1 IN.pcap OUT.pcap %s\n", why);
         return 64;
     }
     char *how = argv[1], *first = strchr(how, ':'), *second = first ? strchr(first + 1, ':') : NULL;
     unsigned long n = first ? strtoul(first + 1, NULL, 10) : 0;
     random_state = second ? strtoul(second + 1, NULL, 10) : n;
-    if (strncmp(how, "nat:", 4) == 0 && !address_parse(span_text(how + 4), &translated)) {
-        fprintf(stderr, "morph: '%s' is no address\n", how + 4);
+    if ((*how == 'n' || strncmp(how, "view", 4) == 0) && (!first || !address_parse(span_text(first + 1), &chosen))) {
+        fprintf(stderr, "morph: '%s' names no address\n", how);
         return 64;
     }
     struct pcap_pkthdr *h;
@@ -171,6 +181,10 @@ int main(int argc, char **argv)
         if (strncmp(how, "deal", 4) == 0) {
             if (index % 2 == n)
                 write_at(time, frame, h->caplen);
+            continue;
+        }
+        if (strncmp(how, "view", 4) == 0) {
+            only_chosen(time, frame, h->caplen);
             continue;
         }
         switch (*how) {
