@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -374,6 +375,44 @@ static void the_clear_storm_is_sealed_beside_the_masked_one(void **state)
     history_close(h);
 }
 
+/* A history of the version before nothing was sealed: read as it is, and taken over by who writes. */
+static void an_older_history_is_taken_over(void **state)
+{
+    (void)state;
+    struct storm_host host;
+    struct storm_event event;
+    struct storm s = sample(&host, &event), *got;
+    struct reason why = {""};
+    int status;
+    char path[128];
+    sqlite3 *db;
+    struct history *h = open_history();
+    assert_true(history_store(h, &s, NOW, &why));
+    history_close(h);
+    snprintf(path, sizeof path, "%s/history.db", directory);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE sealed; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+
+    h = history_open_reading(directory, &why, &status);
+    assert_non_null(h);
+    uint8_t *sealed;
+    size_t n;
+    assert_false(history_sealed(h, s.id, &sealed, &n, &why));
+    assert_non_null(got = history_load(h, s.id, &why));
+    storm_json_free(got);
+    history_close(h);
+
+    h = open_history();
+    struct privacy *p = privacy_of("domain", 30 * DAY);
+    assert_true(privacy_adopt(p, h, &why));
+    assert_non_null(got = privacy_unseal(directory, h, s.id, &why));
+    assert_string_equal(got->from, s.from);
+    storm_json_free(got);
+    privacy_free(p);
+    history_close(h);
+}
+
 /* The setting was "clear" once: nothing of it stays in the files. */
 static void what_was_clear_is_adopted(void **state)
 {
@@ -532,6 +571,7 @@ int main(void)
         cmocka_unit_test(ids_stay), cmocka_unit_test(addresses_alone), cmocka_unit_test(pseudonyms_are_stable_and_keyed),
         ON_DISK(storms_are_masked_in_every_text), ON_DISK(no_text_of_the_trace_is_forgotten), ON_DISK(a_seal_opens_with_its_key_alone),
         ON_DISK(keys_rotate_and_go), ON_DISK(the_clear_storm_is_sealed_beside_the_masked_one), ON_DISK(what_was_clear_is_adopted),
+        ON_DISK(an_older_history_is_taken_over),
         ON_DISK(who_reveals_is_noted_first), ON_DISK(retention_takes_all_of_an_alarm),
         cmocka_unit_test(settings_are_checked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
