@@ -4,7 +4,7 @@
 set -eu
 build="gcc libc6-dev make pkg-config libpcap-dev libndpi-dev libconfuse-dev libxxhash-dev libzstd-dev zlib1g-dev libjansson-dev libsqlite3-dev
     libsnmp-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev librrd-dev libseccomp-dev libcrypt-dev libjs-dygraphs"
-receivers="snmp snmpd snmptrapd smitools python3-pysnmp4 python3-pysnmp4-mibs rsyslog rsyslog-gnutls prometheus prometheus-alertmanager"
+receivers="snmp snmpd snmptrapd smitools python3-pysnmp4 python3-pysnmp4-mibs rsyslog rsyslog-gnutls prometheus prometheus-alertmanager rrdcached"
 # a mail server to send an alarm by; a machine that has another one keeps it, and that test is skipped
 [ -e /usr/sbin/sendmail ] || receivers="$receivers postfix"
 check="libcmocka-dev clang libclang-rt-dev clang-tidy cppcheck valgrind jq zstd libc6-dbg

@@ -103,7 +103,7 @@ bool graph_range(struct graph_request *g, struct span from, struct span to, int6
     if (begin < ROBIN_EARLIEST || end - begin < SHORTEST || end - begin > LONGEST)
         return reason_say(why, "from, to: from must lie before to by %d seconds to 3 years, and after 1980", SHORTEST);
     size_t i = 0;
-    while (i + 1 < sizeof roundings / sizeof roundings[0] && roundings[i] < (end - begin) / 360)
+    while (i + 1 < sizeof roundings / sizeof roundings[0] && roundings[i] < (end - begin) / 1440)
         i++;
     g->from = begin / roundings[i] * roundings[i];
     g->to = end / roundings[i] * roundings[i];
