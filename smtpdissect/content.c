@@ -97,14 +97,14 @@ static void take_body(struct smtp *s, struct content *c, struct span bytes)
     c->body_seen = (uint16_t)(c->body_seen + bytes.n);
     if (fingerprint_full(&c->fingerprint))
         return;
-    if (c->kept.n > c->header_end) {
+    if (c->kept.n > c->packed) {
         size_t lf = find_byte(bytes, '\n');
         struct span part = span_head(bytes, lf + 1);
         c->body_cut = text_add(s->d->stock, &c->kept, part, c->kept.n + BODY_READ) < part.n;
         if (lf == bytes.n || c->body_cut)
             return;
-        fingerprint_add(&c->fingerprint, span_from(text_span(&c->kept), c->header_end));
-        c->kept.n = c->header_end;
+        fingerprint_add(&c->fingerprint, span_from(text_span(&c->kept), c->packed));
+        c->kept.n = c->packed;
         bytes = span_from(bytes, part.n);
     }
     const uint8_t *lf = bytes.n && c->body_seen < BODY_READ ? memrchr(bytes.p, '\n', bytes.n) : NULL;
@@ -116,26 +116,50 @@ static void take_body(struct smtp *s, struct content *c, struct span bytes)
         c->body_cut = text_add(s->d->stock, &c->kept, rest, c->kept.n + BODY_READ) < rest.n;
 }
 
+/* The header is whole: what matters of it is kept.  False: no memory. */
+static bool pack_header(struct smtp *s, struct content *c, struct span header)
+{
+    struct text packed = {NULL, 0, 0};
+    uint8_t *to = arena_get(s->d->arena, header.n);
+    size_t n = to ? header_pack(header, to) : 0;
+    bool good = to && text_add(s->d->stock, &packed, span_of(to, n), n) == n;
+    arena_reset(s->d->arena);
+    if (!good)
+        return false;
+    c->header_end = (uint32_t)header.n;
+    c->packed = (uint32_t)n;
+    text_clear(s->d->stock, &c->kept);
+    c->kept = packed;
+    return true;
+}
+
+/* Takes the header's part of the bytes; false: the header goes on, or was cut. */
+static bool take_header(struct smtp *s, struct content *c, struct span *bytes)
+{
+    bool ended;
+    size_t n = scan_header(&c->line, *bytes, &ended), most = (size_t)s->d->settings.header_bytes;
+    struct span part = span_head(*bytes, n);
+    bool here = ended && c->kept.n == 0 && n <= most; /* all of it */
+    bool good = here || text_add(s->d->stock, &c->kept, part, most) == n;
+    if (good && ended)
+        good = pack_header(s, c, here ? part : text_span(&c->kept));
+    if (!good) {
+        c->header_cut = true;
+        s->d->counters.headers_cut++;
+    }
+    *bytes = span_from(*bytes, n);
+    return good && ended;
+}
+
 void content_take(struct smtp *s, struct content *c, struct span bytes)
 {
     c->bytes += bytes.n;
     if (c->header_cut || c->body_cut || bytes.n == 0)
         return;
-    if (!c->header_end) {
-        bool ended;
-        size_t n = scan_header(&c->line, bytes, &ended);
-        if (text_add(s->d->stock, &c->kept, span_head(bytes, n), (size_t)s->d->settings.header_bytes) < n) {
-            c->header_cut = true;
-            s->d->counters.headers_cut++;
-            return;
-        }
-        if (!ended)
-            return;
-        c->header_end = c->kept.n;
-        bytes = span_from(bytes, n);
-    }
+    if (!c->header_end && !take_header(s, c, &bytes))
+        return;
     if (c->report)
-        text_add(s->d->stock, &c->kept, bytes, c->header_end + REPORT_KEPT);
+        text_add(s->d->stock, &c->kept, bytes, c->packed + REPORT_KEPT);
     else if (c->body_seen < BODY_READ)
         take_body(s, c, bytes);
 }
@@ -148,14 +172,14 @@ void content_gap(struct content *c, uint64_t n)
         c->header_cut = true;
         const uint8_t *lf = c->kept.n ? memrchr(c->kept.p, '\n', c->kept.n) : NULL;
         c->kept.n = lf ? (uint32_t)(lf - c->kept.p) + 1 : 0;
-    } else if (c->report ? c->kept.n < c->header_end + REPORT_KEPT : c->body_seen < BODY_READ) {
+    } else if (c->report ? c->kept.n < c->packed + REPORT_KEPT : c->body_seen < BODY_READ) {
         c->body_cut = true; /* the fingerprint and a bounce's report end here */
     }
 }
 
 uint64_t content_fingerprint(const struct content *c)
 {
-    struct span rest = span_from(text_span(&c->kept), c->header_end);
+    struct span rest = span_from(text_span(&c->kept), c->packed);
     if (c->body_cut || !c->header_end)
         return 0;
     if (c->report)

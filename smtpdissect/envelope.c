@@ -93,14 +93,16 @@ static void list_recipients(struct smtp *s, const struct envelope *e, struct tra
 static void read_content(struct smtp *s, struct content *c, struct transaction *t)
 {
     struct span kept = text_span(&c->kept);
-    size_t header = c->header_end ? c->header_end : kept.n;
     t->bytes = c->bytes;
     t->gap_bytes = c->gap_bytes;
     t->data_end = c->end;
-    header_parse(s->d->arena, span_head(kept, header), c->header_end != 0, &t->header);
+    if (c->header_end)
+        header_unpack(s->d->arena, span_head(kept, c->packed), c->header_end, &t->header);
+    else
+        header_parse(s->d->arena, kept, false, &t->header);
     t->body_fingerprint = content_fingerprint(c);
     if (t->null_reverse_path && c->report) {
-        report_parse(s->d->arena, span_from(kept, header), &t->header, &t->report);
+        report_parse(s->d->arena, span_from(kept, c->packed), &t->header, &t->report);
         s->d->counters.reports += t->report.present;
     }
 }

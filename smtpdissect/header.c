@@ -7,6 +7,7 @@
 #define HOPS_MOST         512 /* no server lets a mail come so far */
 #define DELIVERED_TO_MOST 512
 #define VALUE_MOST        8192 /* bytes of one unfolded value */
+#define LINES_MOST        1024 /* of the values of a field that stands once for each list on the way */
 
 struct list { /* grows in the arena */
     void *p;
@@ -162,10 +163,28 @@ static void keep_first(struct parsing *p, struct span *to, struct span value)
         *to = unfold(p->arena, value);
 }
 
-static void field_take(struct parsing *p, struct span name, struct span value)
+/* One line more, while there is room. */
+static void keep_line(struct parsing *p, struct span *to, struct span value)
+{
+    struct span line = unfold(p->arena, value);
+    if (to->n == 0) {
+        *to = line;
+        return;
+    }
+    size_t n = to->n + 1 + line.n;
+    uint8_t *all = line.n && n <= LINES_MOST ? arena_get(p->arena, n) : NULL;
+    if (!all)
+        return;
+    memcpy(all, to->p, to->n);
+    all[to->n] = '\n';
+    memcpy(all + to->n + 1, line.p, line.n);
+    *to = span_of(all, n);
+}
+
+static void field_take(struct parsing *p, enum field field, struct span value)
 {
     struct header *h = p->header;
-    switch (field_of(name)) {
+    switch (field) {
     case FIELD_MESSAGE_ID:
         if (h->message_id.n == 0)
             h->message_id = first_id(value);
@@ -214,8 +233,8 @@ static void field_take(struct parsing *p, struct span name, struct span value)
     case FIELD_AUTO_SUBMITTED: keep_first(p, &h->auto_submitted, value); break;
     case FIELD_PRECEDENCE: keep_first(p, &h->precedence, value); break;
     case FIELD_LIST_ID: keep_first(p, &h->list_id, value); break;
-    case FIELD_X_BEEN_THERE: keep_first(p, &h->x_been_there, value); break;
-    case FIELD_X_LOOP: keep_first(p, &h->x_loop, value); break;
+    case FIELD_X_BEEN_THERE: keep_line(p, &h->x_been_there, value); break;
+    case FIELD_X_LOOP: keep_line(p, &h->x_loop, value); break;
     case FIELD_X_MAILER:
         keep_first(p, &h->mailer, value);
         if (span_starts_nocase(h->mailer, "Microsoft CDO for Exchange 2000"))
@@ -226,19 +245,23 @@ static void field_take(struct parsing *p, struct span name, struct span value)
     }
 }
 
-/* One field from the front of `text`, its folded lines with it; returns what is left.  A line that is no field is passed over. */
-static struct span field_next(struct span text, struct span *name, struct span *value)
+/* Takes one field from the front of `text`, its folded lines with it.  A line that is no field, or none that matters, is passed over:
+ * FIELD_OTHER. */
+static enum field field_next(struct span *text, struct span *value)
 {
     size_t end = 0;
     do {
-        const uint8_t *lf = memchr(text.p + end, '\n', text.n - end);
-        end = lf ? (size_t)(lf - text.p) + 1 : text.n;
-    } while (end < text.n && (text.p[end] == ' ' || text.p[end] == '\t'));
-    struct span field = span_head(text, end);
-    size_t colon = find_byte(field, ':');
-    *name = colon < field.n ? span_trim(span_head(field, colon)) : span_of(NULL, 0);
-    *value = span_from(field, colon + 1);
-    return span_from(text, end);
+        const uint8_t *lf = memchr(text->p + end, '\n', text->n - end);
+        end = lf ? (size_t)(lf - text->p) + 1 : text->n;
+    } while (end < text->n && (text->p[end] == ' ' || text->p[end] == '\t'));
+    struct span whole = span_head(*text, end);
+    *text = span_from(*text, end);
+    size_t colon = find_byte(whole, ':');
+    struct span name = colon < whole.n ? span_trim(span_head(whole, colon)) : span_of(NULL, 0);
+    enum field field = name.n ? field_of(name) : FIELD_OTHER;
+    if (field != FIELD_OTHER)
+        *value = span_trim(span_from(whole, colon + 1));
+    return field;
 }
 
 /* On the wire the newest comes first. */
@@ -260,24 +283,73 @@ static void reverse_hashes(uint64_t *list, size_t n)
     }
 }
 
+static struct parsing parsing_begin(struct arena *a, struct header *h, bool complete, size_t bytes)
+{
+    *h = (struct header){.date = TIME_UNKNOWN, .complete = complete, .bytes = bytes};
+    return (struct parsing){.arena = a, .header = h, .audience = {.arena = a}};
+}
+
+static void parsing_end(struct parsing *p)
+{
+    struct header *h = p->header;
+    h->references_root = p->references.n ? p->references : h->in_reply_to;
+    h->marks = p->audience.marks;
+    h->audience = p->audience.list.p;
+    h->audience_count = p->audience.list.count;
+    h->hops = p->hops.p;
+    h->hop_count = p->hops.count;
+    reverse_hops(p->hops.p, p->hops.count);
+    h->delivered_to = p->delivered_to.p;
+    h->delivered_to_count = p->delivered_to.count;
+    reverse_hashes(p->delivered_to.p, p->delivered_to.count);
+}
+
 void header_parse(struct arena *a, struct span text, bool complete, struct header *h)
 {
-    struct parsing p = {.arena = a, .header = h, .audience = {.arena = a}};
-    *h = (struct header){.date = TIME_UNKNOWN, .complete = complete, .bytes = text.n};
+    struct parsing p = parsing_begin(a, h, complete, text.n);
     while (text.n) {
-        struct span name, value;
-        text = field_next(text, &name, &value);
-        if (name.n)
-            field_take(&p, name, value);
+        struct span value;
+        enum field field = field_next(&text, &value);
+        if (field != FIELD_OTHER)
+            field_take(&p, field, value);
     }
-    h->references_root = p.references.n ? p.references : h->in_reply_to;
-    h->marks = p.audience.marks;
-    h->audience = p.audience.list.p;
-    h->audience_count = p.audience.list.count;
-    h->hops = p.hops.p;
-    h->hop_count = p.hops.count;
-    reverse_hops(p.hops.p, p.hops.count);
-    h->delivered_to = p.delivered_to.p;
-    h->delivered_to_count = p.delivered_to.count;
-    reverse_hashes(p.delivered_to.p, p.delivered_to.count);
+    parsing_end(&p);
+}
+
+/* ---- a header while its mail is under way ------------------------------------------------------------------------------------- */
+
+/* Of each field that matters its value, behind a word that says which field it is and how long: servers of today write more into headers
+ * than that. A word is no longer than the shortest name, its colon and the line's end. */
+#define WORD_BYTES 4u
+#define FIELD_BITS 5
+
+size_t header_pack(struct span text, uint8_t *to)
+{
+    size_t n = 0;
+    while (text.n) {
+        struct span value;
+        enum field field = field_next(&text, &value);
+        if (field == FIELD_OTHER)
+            continue;
+        uint32_t word = (uint32_t)value.n << FIELD_BITS | field;
+        memcpy(to + n, &word, WORD_BYTES);
+        n += WORD_BYTES;
+        if (value.n)
+            memcpy(to + n, value.p, value.n);
+        n += value.n;
+    }
+    return n;
+}
+
+void header_unpack(struct arena *a, struct span packed, size_t bytes, struct header *h)
+{
+    struct parsing p = parsing_begin(a, h, true, bytes);
+    while (packed.n) {
+        uint32_t word;
+        memcpy(&word, packed.p, WORD_BYTES);
+        struct span value = span_head(span_from(packed, WORD_BYTES), word >> FIELD_BITS);
+        field_take(&p, (enum field)(word & ((1u << FIELD_BITS) - 1)), value);
+        packed = span_from(packed, WORD_BYTES + value.n);
+    }
+    parsing_end(&p);
 }

@@ -64,7 +64,8 @@ struct fingerprint { /* of a body's text, as far as it has been seen; fingerprin
 
 struct content {         /* of one message */
     struct text kept;    /* its header; behind it a bounce's report, or of the body's start the line that has not ended */
-    uint32_t header_end; /* 0: not yet */
+    uint32_t header_end; /* bytes of the header on the wire, its empty line included; 0: it goes on, or was cut */
+    uint32_t packed;     /* when it has ended: bytes of `kept` that are the header */
     uint32_t references; /* commands that point here, and the client's side while it sends */
     uint64_t bytes, gap_bytes;
     int64_t end; /* end of data; TIME_UNKNOWN */
@@ -194,6 +195,10 @@ size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end);
 #define SCAN_MID_LINE   0
 /* header.c, address.c, received.c, fingerprint.c, report.c: what stands in the content; all memory from the arena */
 void header_parse(struct arena *a, struct span text, bool complete, struct header *h);
+/* The same in two steps: a complete header made smaller, to be kept (`to` has room for as many bytes; returns how many there are), and
+ * what header_parse() would have said of it. */
+size_t header_pack(struct span text, uint8_t *to);
+void header_unpack(struct arena *a, struct span packed, size_t bytes, struct header *h);
 struct span address_of_path(struct span argument); /* of MAIL FROM:<...> and RCPT TO:<...> arguments, without <> and source route */
 uint64_t address_hash(struct span address);
 uint64_t address_domain_hash(struct span address);

@@ -1,16 +1,20 @@
-/* Most texts are a name, a path or a line, and there may be a million of them: up to 256 bytes they come in steps of 16, from pools;
- * above, in four steps from one power of two to the next, and emptied ones up to 16 KiB wait in a list of their size. */
+/* Most texts are a name or a path, and there may be a million of them: up to 64 bytes they come in steps of 32, from pools.  Above, in four
+ * steps from one power of two to the next, from the system; emptied ones up to 16 KiB wait in a list of their size, but no more than a
+ * mail or two at once needs: where all sessions have reached the same step of their dialogue, the memory of one size must become that
+ * of another. */
 #include "smtpdissect/text.h"
 
 #include <stdlib.h>
 
 #include "base/pool.h"
 
-#define STEP       16u
-#define SMALL_MOST 256u
+#define STEP       32u
+#define SMALL_MOST 64u
 #define LARGE_MOST (16u << 10)
-#define STEPS      4u                                              /* from a power of two to the next */
-enum { SMALL_SIZES = SMALL_MOST / STEP, LARGE_SIZES = 6 * STEPS }; /* 320 bytes to 16 KiB */
+#define STEPS      4u         /* from a power of two to the next */
+#define IDLE_MOST  (1u << 20) /* bytes; and no more than this part of the bound: */
+#define IDLE_PART  64u
+enum { SMALL_SIZES = SMALL_MOST / STEP, LARGE_SIZES = 8 * STEPS }; /* 80 bytes to 16 KiB */
 
 struct vacant {
     struct vacant *next;
@@ -19,14 +23,16 @@ struct vacant {
 struct stock {
     struct pool *small[SMALL_SIZES];
     struct vacant *vacant[LARGE_SIZES];
-    size_t most, used, idle; /* bytes: the bound, in texts, in vacant[] */
+    size_t most, used, idle, idle_most; /* bytes: the bound, in texts, in vacant[], the bound on these */
 };
 
 struct stock *stock_new(size_t most)
 {
     struct stock *s = calloc(1, sizeof *s);
-    if (s)
+    if (s) {
         s->most = most;
+        s->idle_most = most / IDLE_PART < IDLE_MOST ? most / IDLE_PART : IDLE_MOST;
+    }
     for (unsigned i = 0; s && i < SMALL_SIZES; i++)
         if (!(s->small[i] = pool_new((i + 1) * STEP, SIZE_MAX))) {
             stock_free(s);
@@ -41,7 +47,7 @@ void stock_free(struct stock *s)
         return;
     for (int i = 0; i < SMALL_SIZES; i++)
         pool_free(s->small[i]);
-    for (int i = 0; i < LARGE_SIZES; i++)
+    for (unsigned i = 0; i < LARGE_SIZES; i++)
         for (struct vacant *v = s->vacant[i], *next; v; v = next) {
             next = v->next;
             free(v);
@@ -86,18 +92,6 @@ static struct vacant *take_vacant(struct stock *stock, unsigned list)
     return v;
 }
 
-/* Gives vacant texts back to the system until there is room for `size` more within the bound, the largest first. */
-static void make_room(struct stock *stock, uint32_t size)
-{
-    for (unsigned list = LARGE_SIZES; list-- > 0;)
-        while (stock->used + stock->idle + size > stock->most) {
-            struct vacant *v = take_vacant(stock, list);
-            if (!v)
-                break;
-            free(v);
-        }
-}
-
 static uint8_t *take(struct stock *stock, uint32_t size)
 {
     if (size <= SMALL_MOST)
@@ -105,7 +99,6 @@ static uint8_t *take(struct stock *stock, uint32_t size)
     struct vacant *v = size <= LARGE_MOST ? take_vacant(stock, list_of(size)) : NULL;
     if (v)
         return (uint8_t *)v;
-    make_room(stock, size);
     return malloc(size);
 }
 
@@ -116,7 +109,7 @@ static void give(struct stock *stock, uint8_t *p, uint32_t size)
     stock->used -= size;
     if (size <= SMALL_MOST) {
         pool_put(stock->small[size / STEP - 1], p);
-    } else if (size > LARGE_MOST) {
+    } else if (size > LARGE_MOST || stock->idle + size > stock->idle_most) {
         free(p);
     } else {
         struct vacant *v = (struct vacant *)(void *)p, **list = &stock->vacant[list_of(size)];

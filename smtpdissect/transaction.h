@@ -46,7 +46,8 @@ struct header {             /* of the message itself: the top header, first occu
     struct span sender, subject, in_reply_to; /* in_reply_to: first id, without <> */
     struct span references_root;              /* first id of References, else in_reply_to */
     int64_t date;                             /* ns, TIME_UNKNOWN */
-    struct span auto_submitted, precedence, list_id, x_been_there, x_loop, mailer, content_type;
+    struct span auto_submitted, precedence, list_id, mailer, content_type;
+    struct span x_been_there, x_loop; /* all of them, a line each: every list on the way leaves its own */
     uint32_t marks; /* enum mark */
     const struct audience_address *audience;
     size_t audience_count;  /* addresses in To and Cc, all of them */

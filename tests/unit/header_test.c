@@ -77,6 +77,33 @@ static void test_fields(void **state)
     assert_span(h.content_type, "text/plain; charset=utf-8");
 }
 
+/* What is kept of a header while its mail is under way says what the header said. */
+static void test_packed(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "Received: from a (a [192.0.2.1])\r\n\tby b with ESMTP id 1;\r\n\tTue, 24 Nov 2026 12:00:00 +0100\r\nX-Unknown: x\r\n"
+        "To:a@x\nCc: b@y,\r\n c@z\r\nSubject:\r\nDKIM-Signature: v=1;\r\n b=abc\r\nno field\r\nMessage-ID: <id@x>\r\nX-Loop: one@x\r\n"
+        "X-Loop: two@x\r\n\r\n";
+    uint8_t packed[sizeof text];
+    size_t n = header_pack(span_of(text, sizeof text - 1), packed);
+    assert_in_range(n, 1, sizeof text - 1);
+    struct header h, whole = parse(text);
+    header_unpack(arena, span_of(packed, n), sizeof text - 1, &h);
+    assert_span(h.message_id, "id@x");
+    assert_span(h.x_loop, "one@x\ntwo@x");
+    assert_true(span_equal(h.x_loop, whole.x_loop));
+    assert_int_equal(h.bytes, whole.bytes);
+    assert_true(h.complete);
+    assert_int_equal(h.subject.n, 0);
+    assert_int_equal(h.audience_count, 3);
+    assert_memory_equal(h.audience, whole.audience, 3 * sizeof *h.audience);
+    assert_int_equal(h.hop_count, 1);
+    assert_span(h.hops[0].by, "b");
+    assert_true(h.hops[0].hash == whole.hops[0].hash && h.hops[0].date == whole.hops[0].date);
+    assert_int_equal(header_pack(span_text("\r\n"), packed), 0);
+}
+
 static void test_odd_fields(void **state)
 {
     (void)state;
@@ -202,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_packed),
         cmocka_unit_test(test_odd_fields),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_paths),
