@@ -43,6 +43,7 @@ struct desk {
     struct sensor_report report; /* the last one */
     int64_t history_failed, evidence_failed; /* the last time, monotonic ns; 0: they stand */
     bool sensor_over;          /* it has said goodbye */
+    bool evidence_names;       /* people, whom nobody is to see any more */
     int64_t now;               /* packet time of the sensor's last report */
     int64_t ticked;            /* monotonic */
     struct rates total;        /* of all seconds so far, as of the sensor's last report */
@@ -254,7 +255,7 @@ static void capsule_told(struct desk *d, struct span body)
 {
     struct reason why;
     struct capsule_head head;
-    if (!d->evidence || body.n < sizeof head)
+    if (!d->evidence || d->evidence_names || body.n < sizeof head)
         return;
     memcpy(&head, body.p, sizeof head);
     head.alarm[sizeof head.alarm - 1] = '\0';
@@ -281,6 +282,9 @@ static bool send_open_storm(void *user, const struct storm *s)
 static void hello(struct desk *d, const struct hello *h)
 {
     struct reason why;
+    d->evidence_names = !h->nameless && privacy_wanted(&d->plan->settings->privacy) != PRIVACY_CLEAR;
+    if (d->evidence_names)
+        log_line(LOG_LEVEL_WARNING, "privacy was clear when the sensor began: its evidence names people and is not kept; restart squall");
     if (h->fresh) {
         d->total = (struct rates){0};
         d->deliveries_told = 0;

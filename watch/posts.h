@@ -33,6 +33,7 @@ enum post {
 
 struct hello {
     bool fresh; /* the sensor has just begun, and waits for POST_START */
+    bool nameless; /* its evidence names nobody, whatever `privacy` says by now */
 };
 struct sensor_report {
     struct sensor_view view;

@@ -218,7 +218,7 @@ static void meet_desk(struct observer *o, int fd)
     channel_free(o->desk);
     o->desk = channel_new(fd, POST_MOST, POSTS_QUEUED);
     struct epoll_event readable = {.events = EPOLLIN};
-    struct hello hello = {.fresh = !o->started};
+    struct hello hello = {.fresh = !o->started, .nameless = privacy_wanted(&o->plan->settings->privacy) != PRIVACY_CLEAR};
     if (!o->desk || epoll_ctl(o->readable, EPOLL_CTL_ADD, fd, &readable) != 0)
         log_line(LOG_LEVEL_ERROR, "no memory to talk to the desk");
     tell(o, POST_HELLO, span_of(&hello, sizeof hello));
