@@ -34,6 +34,7 @@ enum sign { SIGN_SIDE = 1, SIGN_AUTO = 2, SIGN_SAME_BODY = 4, SIGN_NESTS = 8, SI
 struct dialogue {
     uint32_t run, missed; /* mails in alternation; mails missing in it */
     uint8_t last_side, recent_at;
+    bool alone;  /* one address answers what comes back to it by a list */
     bool varied; /* a side kept as a domain spoke from, or was written to at, more than one address; a ring has more than two */
     uint64_t last_from, last_to; /* of a ring */
     uint64_t domain_address;
@@ -171,7 +172,7 @@ static bool is_automatic(const struct header *h)
 static void start(struct dialogue *d, const struct mail *m, uint8_t side)
 {
     d->run = d->missed = 0;
-    d->varied = false;
+    d->varied = d->alone = false;
     d->domain_address = 0;
     d->last_body[0] = d->last_body[1] = d->last_id = 0;
     d->subject_length = 0;
@@ -285,6 +286,8 @@ static struct verdict judge(const struct dialogue *d, uint32_t n, int64_t machin
         v.sign = "one of them a machine, the other answering its mails";
     else
         v.loop = false;
+    if (d->alone) /* a person may send a series, each part in answer to the last */
+        v.loop &= is_machine[0] && is_machine[1];
     if (d->varied)
         v.loop &= (answers[0] + answers[1] >= nested ? answers[0] + answers[1] : nested) * 4 >= n * 3;
     return v;
@@ -325,8 +328,9 @@ static void raise_storm(
         (int)(m->to->address.n < 80 ? m->to->address.n : 80), (const char *)m->to->address.p, d->run,
         m->automatic ? ", Auto-Submitted" : "");
     incident_raise(a->incidents, s, n >= a->settings->autoreply_loop.major_mails ? SEVERITY_MAJOR : SEVERITY_MINOR, m->o->now,
-        "%s and %s have answered each other %u times in turn, %s; the slower one takes %.1f s.", s->from, s->victim, d->run, v->sign,
-        (double)v->pace / (double)NS_PER_SECOND);
+        d->alone ? "%s answers its own mails, which %s brings back to it, %u times so far, %s; an answer takes %.1f s."
+                 : "%s and %s have answered each other %u times in turn, %s; the slower one takes %.1f s.",
+        s->from, s->victim, d->run, v->sign, (double)v->pace / (double)NS_PER_SECOND);
 }
 
 static void consider(struct autoreplies *a, const struct dialogue *d, uint64_t key, const struct mail *m)
@@ -355,7 +359,8 @@ static void talk(struct autoreplies *a, const struct mail *m, uint64_t key, uint
         consider(a, d, key, m);
 }
 
-/* Three and more programs in a ring: each mail answers the last one, and comes from where that went to. */
+/* Three and more programs in a ring: each mail answers the last one, and comes from where that went to.  Or one alone, whose answers to a
+ * list come back to it, in its own name. */
 static void pass_on(struct autoreplies *a, const struct mail *m)
 {
     bool fresh;
@@ -368,15 +373,17 @@ static void pass_on(struct autoreplies *a, const struct mail *m)
     *mine = ring;
     uint64_t key = hash_pair(ring, RINGS);
     struct dialogue *d = cells_take(a->dialogues, key, m->o->now, &fresh);
-    if (!fresh && (k->answers != d->last_id || m->from != d->last_to))
+    bool own = !fresh && m->from == d->last_from && m->to->hash == d->last_to;
+    if (!fresh && (k->answers != d->last_id || !(own || m->from == d->last_to)))
         return;
-    bool third = !fresh && m->to->hash != d->last_from;
+    bool third = !fresh && !own && m->to->hash != d->last_from;
     if (!add(d, m, fresh ? 0 : !d->last_side, a->settings->autoreply_loop.window))
         return;
     d->varied |= third;
+    d->alone |= own;
     d->last_from = m->from;
     d->last_to = m->to->hash;
-    if (d->varied)
+    if (d->varied || d->alone)
         consider(a, d, key, m);
 }
 
