@@ -48,7 +48,7 @@ struct header {             /* of the message itself: the top header, first occu
     int64_t date;                             /* ns, TIME_UNKNOWN */
     struct span auto_submitted, precedence, list_id, mailer, content_type;
     struct span x_been_there, x_loop; /* all of them, a line each: every list on the way leaves its own */
-    uint32_t marks; /* enum mark */
+    uint32_t marks;                   /* enum mark */
     const struct audience_address *audience;
     size_t audience_count;  /* addresses in To and Cc, all of them */
     const struct hop *hops; /* the Received chain, oldest first */
