@@ -109,6 +109,35 @@ await live('a storm', capture, async (page, url, sensor) => {
   console.log(`live: the banner turned ${turned - sensor.raised} ms after the alarm`);
 });
 
+await live('without scripts', capture, async (page, url, sensor) => {
+  for (const end = Date.now() + 60000; !sensor.raised; await page.waitForTimeout(100))
+    assert.ok(Date.now() < end, 'the storm is raised');
+  await page.waitForFunction(() => document.querySelector('#state-word').textContent === 'Storm', null, {timeout: 10000});
+  await page.click('#past summary');
+  await page.waitForFunction(() => [...document.querySelectorAll('#past img')].filter((i) => i.naturalWidth > 1000).length === 3, null, {timeout: 10000});
+  await page.click('.acts a');
+  await page.waitForFunction(() => document.querySelector('#course img')?.naturalWidth > 1000, null, {timeout: 10000});
+  const context = await browser.newContext({viewport: {width: 1280, height: 900}, locale: 'fr-BE', colorScheme: 'dark', javaScriptEnabled: false});
+  const plain = await context.newPage(), drawn = () => plain.$$eval('img.graph', (all) => all.map((i) => i.naturalWidth));
+  await plain.goto(`${url}/`);
+  await plain.waitForURL(/\/plain$/);
+  assert.equal(await plain.textContent('h1'), 'Tempête');
+  assert.deepEqual((await drawn()).map((w) => w > 1000), [true, true, true, true]);
+  await shot(plain, 'plain-now');
+  await plain.click('.acts a');
+  await plain.waitForURL(/\/plain\/alarms\/\w+-1\?lang=fr$/);
+  assert.match(await plain.textContent('pre'), /RE-INJECTS/);
+  assert.ok((await drawn())[0] > 1000, 'its course');
+  await plain.click('form button');
+  await plain.waitForURL(/\/plain\/alarms\/\w+-1\?lang=fr$/);
+  assert.equal(await plain.$('form'), null, 'it is acknowledged');
+  await shot(plain, 'plain-storm');
+  await plain.setViewportSize({width: 360, height: 740});
+  assert.ok(await plain.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), 'nothing sticks out sideways');
+  await page.waitForSelector('#acknowledge', {state: 'hidden', timeout: 10000}); /* who has scripts sees it */
+  await context.close();
+});
+
 await live('mails full of markup', markup, async (page, url) => {
   const untouched = async () => {
     assert.equal(await page.evaluate(() => window.hit), undefined);

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "web/graph.h"
 #include "web/route.h"
 #include "web/text.h"
 
@@ -29,9 +30,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(strlen(who) < sizeof who);
     text_etag_matches(text, "\"0123456789abcdef\"");
     text_accepts_gzip(text);
+    if (text_moment_or_ago(text, 1795492800, &n) && text.p[0] == '-')
+        assert(n <= 1795492800);
+    assert(words_language(text, span_from(text, size / 2)) < LANGUAGE_COUNT);
+    struct graph_request g = {0};
+    if (graph_range(&g, span_head(text, size / 2), span_from(text, size / 2), 1795492800, 1795406400, 1795492800, NULL))
+        assert(g.from > 0 && g.from < g.to && g.to <= 1795492800);
+    if (graph_look(&g, span_head(text, size / 2), span_from(text, size / 2), NULL))
+        assert(g.width >= 240 && g.width <= 2000);
     char *path = strndup((const char *)data, size);
     if (path && route_matches("/alarms/*/report", path, part))
         assert(part[0] && !strchr(part, '/'));
+    if (path && graph_name(path, &g))
+        assert(!strpbrk(g.alarm, "/.:") && g.name);
     free(path);
     return 0;
 }

@@ -125,8 +125,8 @@ static void sentences(void **state)
     struct words *w = words_new();
     json_t *a = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:[{s:s, s:s}, {s:s, s:s, s:i, s:i}]}", "kind", "reinjection",
         "severity", "critical", "state", "raised", "subject", "Hours", "acquittal", "x", "deliveries", 1218, "redeliveries", 1160,
-        "hosts_more", 2, "hosts", "address", "10.3.3.10", "role", "reinjector", "name", "mail.bank.test", "role", "origin", "deliveries", 58,
-        "redeliveries", 0);
+        "hosts_more", 2, "hosts", "address", "10.3.3.10", "role", "reinjector", "name", "mail.bank.test", "role", "origin",
+        "deliveries", 58, "redeliveries", 0);
     (void)state;
     assert_true(sentence_active(a));
     assert_string_equal(sentence_weather(sentence_rank(a)), "storm");
