@@ -6,8 +6,8 @@
 #include "base/span.h"
 
 struct evidence;
-/* Makes the directory (0700) when there is none.  replace: an alarm's first section takes the place of an earlier run's file; else it follows
- * what is there.  NULL: *why. */
+/* Makes the directory (0700) when there is none.  replace: an alarm's first section takes the place of an earlier run's file; else it
+ * follows what is there.  NULL: *why. */
 struct evidence *evidence_new(const char *directory, bool replace, struct reason *why);
 void evidence_free(struct evidence *e); /* NULL does nothing */
 /* Appends a section, whole, to the alarm's capsule.  False: *why; the section is given up. */

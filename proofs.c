@@ -1,5 +1,5 @@
-/* In: storms as they change.  Out: the connections that prove something about them, once each, to be asked of the workers before their rings
- * of packets forget them. */
+/* In: storms as they change.  Out: the connections that prove something about them, once each, to be asked of the workers before their
+ * rings of packets forget them. */
 #include "proofs.h"
 
 #include <stdlib.h>

@@ -105,7 +105,8 @@ static bool print_json(const struct reading *r)
     for (size_t i = 0; i < stats_storm_count(sensor_stats(r->sensor)); i++)
         json_array_append_new(alarms, storm_json(stats_storm(sensor_stats(r->sensor), i)));
     json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "squall", SQUALL_VERSION, "capture",
-        counts_capture(sensor_view(r->sensor), r->files, r->file_count), "smtp", counts_smtp(sensor_view(r->sensor), stats_counters(sensor_stats(r->sensor))), "messages",
+        counts_capture(sensor_view(r->sensor), r->files, r->file_count), "smtp",
+        counts_smtp(sensor_view(r->sensor), stats_counters(sensor_stats(r->sensor))), "messages",
         counts_messages(rows, stats_top(sensor_stats(r->sensor), rows, TOP_MESSAGES)), "alarms", alarms);
     bool good = object && json_dumpf(object, stdout, JSON_INDENT(2) | STORM_JSON_FLAGS) == 0 && putchar('\n') != EOF;
     json_decref(object);

@@ -136,7 +136,8 @@ static void draw_counts(const struct screen *s)
     printf("%.19s UTC   a second: %.1f messages, %.1f deliveries, %.1f to people who had the mail\033[K\n",
         clock_text(s->second_count ? v->now : TIME_UNKNOWN, now), (double)sum.messages / seconds, (double)sum.deliveries / seconds,
         (double)sum.redeliveries / seconds);
-    printf("%llu sessions, %llu messages, %llu deliveries   %llu packets, %llu dropped, %llu gaps, mirror shows each %.2f times\033[K\n\033[K\n",
+    printf("%llu sessions, %llu messages, %llu deliveries   %llu packets, %llu dropped, %llu gaps, mirror shows each %.2f times\033[K\n"
+           "\033[K\n",
         (unsigned long long)(v->smtp.sessions + v->smtp.tls_sessions), (unsigned long long)s->report.stats.messages,
         (unsigned long long)s->report.stats.recipients, (unsigned long long)v->capture.packets,
         (unsigned long long)(v->capture.kernel_drops + v->capture.interface_drops), (unsigned long long)v->capture.gaps, v->mirror_copies);
@@ -157,8 +158,8 @@ void screen_draw(struct screen *s)
     for (size_t i = 0; i < s->count && (int)i < room; i++) {
         const struct line *l = &s->lines[i];
         char when[TIME_TEXT];
-        printf("%-8s %-22s %.19s %-12s %llu deliveries, %llu again   %s\033[K\n", storm_severity_text(l->severity), storm_kind_text(l->kind),
-            clock_text(l->raised, when), storm_state_text(l->state), (unsigned long long)l->deliveries,
+        printf("%-8s %-22s %.19s %-12s %llu deliveries, %llu again   %s\033[K\n", storm_severity_text(l->severity),
+            storm_kind_text(l->kind), clock_text(l->raised, when), storm_state_text(l->state), (unsigned long long)l->deliveries,
             (unsigned long long)l->redeliveries, l->id);
         wrap(l->why, size.ws_col, 9);
     }

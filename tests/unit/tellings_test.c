@@ -14,8 +14,8 @@
 
 static struct storm storm_now(const char *id, enum storm_state state, uint64_t copies)
 {
-    struct storm s = {.kind = KIND_REINJECTION, .severity = SEVERITY_MAJOR, .peak_severity = SEVERITY_MAJOR, .state = state, .copies = copies,
-        .first_seen = 1, .raised = 2, .updated = (int64_t)copies, .cleared = state == STATE_CLEARED ? 9 : TIME_UNKNOWN,
+    struct storm s = {.kind = KIND_REINJECTION, .severity = SEVERITY_MAJOR, .peak_severity = SEVERITY_MAJOR, .state = state,
+        .copies = copies, .first_seen = 1, .raised = 2, .updated = (int64_t)copies, .cleared = state == STATE_CLEARED ? 9 : TIME_UNKNOWN,
         .forecast_at = TIME_UNKNOWN, .generations_left = -1};
     snprintf(s.id, sizeof s.id, "%s", id);
     return s;
