@@ -1,4 +1,4 @@
-/* In: sections of pcapng, cut by the capture workers.  Out: a file a storm; a restarted sensor's sections follow those of the earlier one. */
+/* In: sections of pcapng, cut by the workers.  Out: a file a storm; a restarted sensor's sections follow those of the earlier one. */
 #include "evidence.h"
 
 #include <errno.h>

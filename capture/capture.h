@@ -67,7 +67,7 @@ struct capture;
 struct capture *capture_new(const struct capture_settings *settings, const struct capture_sink *sink); /* NULL: out of memory */
 void capture_free(struct capture *c);
 
-/* Files ("-": standard input) as one capture in time order.  False: *why, and *status the sysexits code that INTERFACES.md names: 66, 77. */
+/* Files ("-": standard input) as one capture in time order.  False: *why, and *status, 66 or 77 as INTERFACES.md has them. */
 bool capture_open_files(struct capture *c, const char *const paths[], size_t count, struct reason *why, int *status);
 /* Reads them to their end; nothing is opened any more.  False: *why says which file broke, at which packet, and why; what came before was
  * delivered; *status is 65. */
