@@ -430,8 +430,8 @@ static void know_own_people(const struct message *m, struct party *by, const str
     free(domains.slot);
 }
 
-/* Who takes the mail of the recipient's domain out of a mailbox there, and on to another host, is in order: it came in for those people, and
- * goes to them. */
+/* Who takes the mail of the recipient's domain out of a mailbox there, and on to another host, is in order: it came in for those people,
+ * and goes to them. */
 static bool is_its_own(const struct party *by, const struct delivery *d, const struct passage *p)
 {
     for (uint32_t i = 0; i < by->feeder_count; i++)

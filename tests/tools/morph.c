@@ -159,7 +159,8 @@ int main(int argc, char **argv)
     pcap_t *form = in ? pcap_open_dead_with_tstamp_precision(pcap_datalink(in), 262144, PCAP_TSTAMP_PRECISION_NANO) : NULL;
     out = form ? pcap_dump_open(form, argv[3]) : NULL;
     if (!out) {
-        fprintf(stderr, "usage: morph dup|vlan|reorder:SEED|nat:ADDRESS|loss:N:SEED|cut:SECONDS|view:ADDRESS|deal:0|deal:1 IN.pcap OUT.pcap %s\n", why);
+        fprintf(stderr,
+            "usage: morph dup|vlan|reorder:SEED|nat:ADDRESS|loss:N:SEED|cut:SECONDS|view:ADDRESS|deal:0|deal:1 IN.pcap OUT.pcap %s\n", why);
         return 64;
     }
     char *how = argv[1], *first = strchr(how, ':'), *second = first ? strchr(first + 1, ':') : NULL;
