@@ -31,8 +31,8 @@ void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched
     struct envelope *e = envelope_new(s, mail_time);
     if (!e)
         return;
-    uint8_t *p = text_more(s->d->stock, &e->text, path.n, RECIPIENT_USUAL, UINT32_MAX / 2);
-    if (p && path.n)
+    uint8_t *p = path.n ? text_more(s->d->stock, &e->text, path.n, RECIPIENT_USUAL, UINT32_MAX / 2) : NULL;
+    if (p)
         memcpy(p, path.p, path.n);
     e->path_length = e->answered_at = e->text.n;
     e->null_reverse_path = path.n == 0;

@@ -18,8 +18,8 @@ struct text {
 size_t text_add(struct stock *stock, struct text *t, struct span s, size_t most);
 /* The same for what may be a password: when the text moves, what it leaves behind is overwritten. */
 size_t text_add_secret(struct stock *stock, struct text *t, struct span s, size_t most);
-/* n bytes more at the end, for the caller to fill; for what comes in many pieces: it grows by doubling, and begins with room for `ahead`
- * bytes more.  NULL: no memory, or over `most`. */
+/* n bytes more at the end, at least one, for the caller to fill; for what comes in many pieces: it grows by doubling, and begins with room
+ * for `ahead` bytes more.  NULL: no memory, or over `most`. */
 uint8_t *text_more(struct stock *stock, struct text *t, size_t n, size_t ahead, size_t most);
 void text_clear(struct stock *stock, struct text *t); /* gives the memory back */
 void text_wipe(struct stock *stock, struct text *t);  /* the same, overwritten first: there was a password */
