@@ -60,6 +60,8 @@ static bool serve(int fd)
     /* each ends in a NUL: it is our own */
     for (size_t at = 0; at < head.bytes && count < ARGUMENTS; at += strlen(text + at) + 1)
         argument[count++] = text + at;
+    if (count == 0)
+        return false;
     bool good = robin_draw(argument[0], argument + 1, count - 1, &image, &size, &why) && size <= IMAGE_MOST;
     head = (struct head){.good = good, .bytes = (uint32_t)(good ? size : strlen(why.text))};
     good = transfer(fd, &head, sizeof head, true, FOREVER) && transfer(fd, good ? image : why.text, head.bytes, true, FOREVER);
