@@ -1,5 +1,5 @@
-/* In: the bytes of message content.  Out: where it ends; its header, kept until the reply; the fingerprint of its body; of a bounce the start of
- * the body; nothing else of it. */
+/* In: the bytes of message content. Out: where it ends; what of its header matters, kept until the reply; the fingerprint of its body; of a
+ * bounce the start of the body; nothing else of it. */
 #include "smtpdissect/find.h"
 #include "smtpdissect/session.h"
 

@@ -1,6 +1,6 @@
-/* In: the start of a message's body, as it comes. Out: a hash of its text that survives what servers do on the way: folding, 8-bit text made
- * quoted-printable and back, other MIME boundaries. Only letters and digits count, lowered; MIME boundaries, part headers and soft line
- * breaks are passed over. */
+/* In: the start of a message's body, as it comes. Out: a hash of its text that survives what servers do on the way: folding, 8-bit text
+ * made quoted-printable and back, other MIME boundaries. Only letters and digits count, lowered; MIME boundaries, part headers and soft
+ * line breaks are passed over. */
 #include "base/hash.h"
 #include "smtpdissect/session.h"
 
