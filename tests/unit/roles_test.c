@@ -130,8 +130,12 @@ static void an_alias_is_no_reinjector(void **state)
     p->thirds = 30; /* a second alias with half of the people */
     party(2, ARRIVAL_SMTP, 100, 10);
     assert_false(roles_reinjects(&roles, roles_find(&roles, address(2)), &message, NULL, &settings));
-    p->twice = 2; /* its own second pass */
+    p->twice = 2; /* its own second pass; but a hub that forwarders send by is passed twice as well, and what it took in is not shown */
+    assert_false(roles_reinjects(&roles, p, &message, NULL, &settings));
+    p->twice = 3;
     assert_true(roles_reinjects(&roles, p, &message, NULL, &settings));
+    p->thirds = 0;
+    assert_false(roles_reinjects(&roles, p, &message, NULL, &settings));
 }
 
 static void a_forwarder_for_few(void **state)
