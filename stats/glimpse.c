@@ -16,6 +16,7 @@
 #define PAGES  ((uint64_t)1 << 20) /* bytes given back at a time */
 #define PLACES 12 /* a line */
 #define LOAD   8  /* of them taken when the ring is full */
+#define AHEAD  8  /* of the oldest */
 
 struct line {
     uint8_t tag[PLACES];   /* of the key; 0: empty */
@@ -191,6 +192,9 @@ void glimpse_drop(struct glimpses *g, const struct glimpse *one)
 const struct glimpse *glimpse_oldest(struct glimpses *g)
 {
     tail_settle(g);
+    uint64_t ahead = (uint64_t)g->tail_at + AHEAD; /* where many are given up, one after the other, the next ones' lines are on their way */
+    if (ahead < g->size)
+        __builtin_prefetch(&g->index[home(g, g->ring[ahead].key)], 1);
     return g->tail < g->head ? &g->ring[g->tail_at] : NULL;
 }
 

@@ -133,8 +133,8 @@ struct message *ledger_each(const struct ledger *l, const struct message *after)
 const char *message_text(const struct message *m, uint32_t text);     /* "" for 0 */
 uint64_t message_recipients(const struct message *m);                 /* distinct; exact to LEDGER_PEOPLE, the rest with HLL_ERROR */
 bool message_recipients_exact(const struct message *m);
-/* Exact to LEDGER_PAIRS; beyond it as many as there are for certain: deliveries less distinct pairs, these taken three standard errors (5 %)
- * too high. */
+/* Exact to LEDGER_PAIRS; beyond it as many as there are for certain: deliveries less distinct pairs, these taken three standard errors
+ * (5 %) too high. */
 uint64_t message_redeliveries(const struct message *m);
 bool message_in_audience(const struct message *m, uint64_t recipient);
 uint32_t message_copies_at(const struct message *m, uint64_t recipient, struct address server); /* deliveries to it there */

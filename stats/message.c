@@ -27,13 +27,13 @@ _Static_assert(LEDGER_COPIES < NO_COPY && LEDGER_HOSTS < NO_HOST && LEDGER_NODES
 /* A record with the first of its arrays: one piece of memory for a mail that stays small. */
 struct block {
     struct record record;
-    struct copy copies[1];
+    struct copy copies[2];
     struct chain_node nodes[3];
     struct message_host hosts[2];
     uint64_t recipients[4], aliases[4], people[8];
-    struct pair pairs[8];
-    struct place children[8], words[16], addresses[8];
-    char texts[384];
+    struct pair pairs[4];
+    struct place children[4], words[16], addresses[4];
+    char texts[256];
 };
 
 static bool is_own(const struct record *r, const void *array) /* it lies in the block, and goes with it */
