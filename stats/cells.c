@@ -11,12 +11,14 @@
 
 struct heads { /* of the records of a set, apart from them: looking costs two lines of the cache */
     uint64_t key[WAYS];
-    int64_t used[WAYS]; /* when last taken; 0: empty */
+    int64_t used[WAYS];   /* when last taken; 0: empty */
+    uint32_t slot[WAYS];  /* of the record */
 };
 
 struct cells {
     size_t record, zeroed; /* bytes */
-    uint32_t sets;
+    uint32_t sets, most;   /* now; at the end */
+    uint32_t count;        /* records in use: the first ones, in the order in which they were first taken */
     struct heads *heads;
     uint8_t *records;
 };
@@ -28,9 +30,10 @@ struct cells *cells_new(size_t record, uint32_t count)
         return NULL;
     c->record = (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     c->zeroed = record;
-    c->sets = count / WAYS ? count / WAYS : 1;
-    c->heads = memory_map(sizeof *c->heads * c->sets);
-    c->records = memory_map(c->record * WAYS * c->sets);
+    c->most = count / WAYS ? count / WAYS : 1;
+    c->sets = memory_begin(c->most);
+    c->heads = memory_map(sizeof *c->heads * c->most);
+    c->records = memory_map(c->record * WAYS * c->most);
     if (c->heads && c->records)
         return c;
     cells_free(c);
@@ -46,14 +49,14 @@ void cells_free(struct cells *c)
 {
     if (!c)
         return;
-    memory_unmap(c->heads, sizeof *c->heads * c->sets);
-    memory_unmap(c->records, c->record * WAYS * c->sets);
+    memory_unmap(c->heads, sizeof *c->heads * c->most);
+    memory_unmap(c->records, c->record * WAYS * c->most);
     free(c);
 }
 
-static void *record_at(const struct cells *c, uint32_t set, uint32_t way)
+static void *record_at(const struct cells *c, uint32_t slot)
 {
-    return c->records + ((size_t)set * WAYS + way) * c->record;
+    return c->records + (size_t)slot * c->record;
 }
 
 void *cells_find(const struct cells *c, uint64_t key)
@@ -62,7 +65,7 @@ void *cells_find(const struct cells *c, uint64_t key)
     const struct heads *h = &c->heads[set];
     for (uint32_t i = 0; i < WAYS; i++)
         if (h->key[i] == key && h->used[i] != 0)
-            return record_at(c, set, i);
+            return record_at(c, h->slot[i]);
     return NULL;
 }
 
@@ -73,29 +76,54 @@ void cells_expect(const struct cells *c, uint64_t key)
     __builtin_prefetch(h->used, 1);
 }
 
+static void grow(struct cells *c)
+{
+    uint32_t sets = 2 * c->sets;
+    for (uint32_t set = c->sets; set-- > 0;) {
+        const struct heads from = c->heads[set];
+        c->heads[set] = (struct heads){.used = {0}};
+        for (uint32_t i = 0; i < WAYS; i++)
+            if (from.used[i] != 0) {
+                struct heads *to = &c->heads[memory_place(from.key[i], sets)];
+                to->key[i] = from.key[i];
+                to->used[i] = from.used[i];
+                to->slot[i] = from.slot[i];
+            }
+    }
+    c->sets = sets;
+}
+
+static uint32_t oldest(const struct heads *h)
+{
+    uint32_t way = 0;
+    for (uint32_t i = 1; i < WAYS; i++)
+        way = h->used[i] < h->used[way] ? i : way;
+    return way;
+}
+
 void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
 {
-    uint32_t set = memory_place(key, c->sets), way = 0;
-    struct heads *h = &c->heads[set];
+    struct heads *h = &c->heads[memory_place(key, c->sets)];
+    uint32_t way = 0;
     while (way < WAYS && (h->key[way] != key || h->used[way] == 0))
         way++;
     *fresh = way == WAYS;
     if (*fresh) {
-        way = 0;
-        for (uint32_t i = 1; i < WAYS; i++)
-            way = h->used[i] < h->used[way] ? i : way;
-        memset(record_at(c, set, way), 0, c->zeroed);
+        while (way = oldest(h), c->sets < c->most && (h->used[way] != 0 || c->count > c->sets * (WAYS / 2))) {
+            grow(c);
+            h = &c->heads[memory_place(key, c->sets)];
+        }
+        if (h->used[way] == 0)
+            h->slot[way] = c->count++;
+        memset(record_at(c, h->slot[way]), 0, c->zeroed);
     }
     h->key[way] = key;
     h->used[way] = now ? now : 1;
-    return record_at(c, set, way);
+    return record_at(c, h->slot[way]);
 }
 
 const void *cells_each(const struct cells *c, const void *after)
 {
     size_t i = after ? (size_t)((const uint8_t *)after - c->records) / c->record + 1 : 0;
-    for (; i < (size_t)c->sets * WAYS; i++)
-        if (c->heads[i / WAYS].used[i % WAYS] != 0)
-            return c->records + i * c->record;
-    return NULL;
+    return i < c->count ? c->records + i * c->record : NULL;
 }

@@ -16,6 +16,7 @@
 #define PAGES  ((uint64_t)1 << 20) /* bytes given back at a time */
 #define PLACES 12 /* a line */
 #define LOAD   8  /* of them taken when the ring is full */
+#define BEGIN  4096 /* lines; the index doubles as it fills: pages that hold next to nothing cost time as well */
 #define AHEAD  8  /* of the oldest */
 
 struct line {
@@ -27,7 +28,8 @@ struct line {
 struct glimpses {
     struct glimpse *ring;
     struct line *index;
-    uint32_t size, lines, count;
+    uint32_t size, count;
+    uint32_t lines, most; /* of the index, now; at the end */
     uint64_t head, tail;   /* running numbers: next to be written, oldest */
     uint32_t head_at, tail_at; /* their places in the ring */
 };
@@ -45,9 +47,10 @@ struct glimpses *glimpses_new(uint32_t most)
     if (!g)
         return NULL;
     g->size = most ? most : 1;
-    g->lines = g->size / LOAD + 1;
+    g->most = g->size / LOAD + 1;
+    g->lines = g->most < BEGIN ? g->most : BEGIN;
     g->ring = memory_map(ring_bytes(g));
-    g->index = memory_map(g->lines * sizeof *g->index);
+    g->index = memory_map(g->most * sizeof *g->index);
     if (!g->ring || !g->index) {
         glimpses_free(g);
         return NULL;
@@ -60,7 +63,7 @@ void glimpses_free(struct glimpses *g)
     if (!g)
         return;
     memory_unmap(g->ring, ring_bytes(g));
-    memory_unmap(g->index, g->lines * sizeof *g->index);
+    memory_unmap(g->index, g->most * sizeof *g->index);
     free(g);
 }
 
@@ -153,19 +156,37 @@ bool glimpses_full(struct glimpses *g)
     return g->head - g->tail == g->size;
 }
 
-void glimpse_add(struct glimpses *g, const struct glimpse *one)
+static void index_put(struct glimpses *g, uint64_t key, uint32_t slot)
 {
-    assert(one->key && g->head - g->tail < g->size);
-    uint32_t slot = g->head_at, empty;
-    g->head++;
-    g->head_at = next(g, slot);
-    struct line *l = &g->index[home(g, one->key)];
+    struct line *l = &g->index[home(g, key)];
+    uint32_t empty;
     for (; (empty = matches(l, 0)) == 0; l = &g->index[after(g, (uint32_t)(l - g->index))])
         l->passed++;
     uint32_t place = (uint32_t)__builtin_ctz(empty);
-    l->tag[place] = tag_of(one->key);
+    l->tag[place] = tag_of(key);
     l->slot[place] = slot;
+}
+
+static void index_grow(struct glimpses *g)
+{
+    g->lines = g->lines < g->most / 2 ? 2 * g->lines : g->most;
+    memset(g->index, 0, g->lines * sizeof *g->index);
+    uint32_t slot = g->tail_at;
+    for (uint64_t n = g->head - g->tail; n > 0; n--, slot = next(g, slot))
+        if (g->ring[slot].key)
+            index_put(g, g->ring[slot].key, slot);
+}
+
+void glimpse_add(struct glimpses *g, const struct glimpse *one)
+{
+    assert(one->key && g->head - g->tail < g->size);
+    if (g->lines < g->most && g->count >= g->lines * LOAD)
+        index_grow(g);
+    uint32_t slot = g->head_at;
+    g->head++;
+    g->head_at = next(g, slot);
     g->ring[slot] = *one;
+    index_put(g, one->key, slot);
     g->count++;
 }
 

@@ -28,4 +28,13 @@ static inline uint32_t memory_place(uint64_t hash, uint32_t size)
     return (uint32_t)(((hash >> 32) * size) >> 32);
 }
 
+/* Pages that hold next to nothing cost time as well, so a table of sets begins small and doubles as it fills, up to `most` sets.  With
+ * twice the sets what stood in set s stands in 2s or 2s + 1: it doubles in place, from the last set down. */
+static inline uint32_t memory_begin(uint32_t most)
+{
+    while (most > 64 && most % 2 == 0)
+        most /= 2;
+    return most;
+}
+
 #endif

@@ -31,7 +31,8 @@ struct window {
     int64_t slice_length;
     int64_t slice_begin;  /* of the slice last asked for, so that most times need no division */
     uint32_t slice;
-    uint32_t sets;
+    uint32_t sets, most; /* now; at the end */
+    uint32_t taken;      /* ways ever used */
     struct set *set;
     struct ring *ring; /* WAYS for each set */
 };
@@ -42,9 +43,10 @@ struct window *window_new(int64_t span, uint32_t keys)
     if (!w)
         return NULL;
     w->slice_length = span / SLICES > 0 ? span / SLICES : 1;
-    w->sets = keys / WAYS ? keys / WAYS : 1;
-    w->set = memory_map(sizeof *w->set * w->sets);
-    w->ring = memory_map(sizeof *w->ring * WAYS * w->sets);
+    w->most = keys / WAYS ? keys / WAYS : 1;
+    w->sets = memory_begin(w->most);
+    w->set = memory_map(sizeof *w->set * w->most);
+    w->ring = memory_map(sizeof *w->ring * WAYS * w->most);
     if (w->set && w->ring)
         return w;
     window_free(w);
@@ -55,8 +57,8 @@ void window_free(struct window *w)
 {
     if (!w)
         return;
-    memory_unmap(w->set, sizeof *w->set * w->sets);
-    memory_unmap(w->ring, sizeof *w->ring * WAYS * w->sets);
+    memory_unmap(w->set, sizeof *w->set * w->most);
+    memory_unmap(w->ring, sizeof *w->ring * WAYS * w->most);
     free(w);
 }
 
@@ -128,6 +130,38 @@ static void turn(struct window *w, uint32_t set, int way, uint32_t slice)
     s->way[way].spread = left > 0;
 }
 
+static bool unused(const struct set *s, int way)
+{
+    return s->key[way] == 0 && s->way[way].total == 0;
+}
+
+static void grow(struct window *w)
+{
+    uint32_t sets = 2 * w->sets;
+    for (uint32_t set = w->sets; set-- > 0;) {
+        const struct set from = w->set[set];
+        memset(&w->set[set], 0, sizeof from);
+        for (int i = 0; i < WAYS; i++) {
+            uint32_t to = memory_place(from.key[i], sets);
+            if (unused(&from, i))
+                continue;
+            w->set[to].key[i] = from.key[i];
+            w->set[to].way[i] = from.way[i];
+            if (to != set && from.way[i].spread)
+                *ring_of(w, to, i) = *ring_of(w, set, i);
+        }
+    }
+    w->sets = sets;
+}
+
+static bool full(const struct set *s)
+{
+    for (int i = 0; i < WAYS; i++)
+        if (unused(s, i))
+            return false;
+    return true;
+}
+
 /* The way with the smallest count, emptied. */
 static int make_room(struct window *w, uint32_t set, uint32_t slice)
 {
@@ -141,6 +175,7 @@ static int make_room(struct window *w, uint32_t set, uint32_t slice)
             least = i;
         }
     }
+    w->taken += unused(s, least);
     s->way[least].newest = slice;
     s->way[least].total = 0;
     s->way[least].spread = false;
@@ -160,6 +195,11 @@ uint32_t window_add(struct window *w, uint64_t key, uint32_t n, int64_t now)
     struct set *s = &w->set[set];
     int way = way_of(s, key);
     if (way < 0) {
+        while (w->sets < w->most && (w->taken > w->sets * (WAYS / 2) || full(s))) {
+            grow(w);
+            set = set_of(w, key);
+            s = &w->set[set];
+        }
         way = make_room(w, set, slice);
         s->key[way] = key;
     }
