@@ -53,7 +53,7 @@ static void nap(int64_t ns)
 static void *record_begin(struct worker *w, enum record_kind kind, size_t n, bool must)
 {
     bool apart = sizeof(struct record) + n > w->settings.ring_bytes / 4;
-    w->elsewhere = apart ? malloc(n) : NULL;
+    w->elsewhere = apart ? malloc(n + 1) : NULL;
     struct record *r = NULL;
     while (!apart || w->elsewhere) {
         r = ring_reserve(w->ring, sizeof *r + (apart ? 0 : n));

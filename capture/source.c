@@ -2,6 +2,7 @@
  * it is there, what it is and when it begins, and again when its turn comes: a thousand files of an hour each are never open together. */
 #include "capture/source.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sysexits.h>
 
@@ -209,6 +210,7 @@ size_t source_read(struct source *s, struct frame *frames, size_t most)
         }
         if (s->open_count) {
             struct file *f = s->open[0];
+            assert(f);
             if (f->at == f->count && !refill(s, f, SOURCE_BATCH))
                 s->open[0] = s->open[--s->open_count];
             if (s->open_count)

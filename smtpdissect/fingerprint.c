@@ -67,7 +67,7 @@ static void keep_line(struct kept *k, struct span line)
         keep(k, span_head(line, at));
         line = span_from(line, at);
         if (line.n > 2 && hex(line.p[1]) >= 0 && hex(line.p[2]) >= 0) {
-            uint8_t c = (uint8_t)(hex(line.p[1]) << 4 | hex(line.p[2]));
+            uint8_t c = (uint8_t)((unsigned)hex(line.p[1]) << 4 | (unsigned)hex(line.p[2]));
             keep(k, span_of(&c, 1));
             taken = 3;
         }

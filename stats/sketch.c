@@ -177,7 +177,7 @@ static void draw_hosts(
         put_origin(s, l, m, origin);
     for (uint32_t i = 0; i < l->roles.count; i++) {
         const struct party *p = l->roles.party[i];
-        if ((p == origin && !p->behind.name[0]) || at_fault(s, l, p, m, origin, settings))
+        if ((origin && p == origin && !origin->behind.name[0]) || at_fault(s, l, p, m, origin, settings))
             continue;
         if (p->copies)
             put_party(s, l, m, p, roles_bystander(m, p));

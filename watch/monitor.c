@@ -239,13 +239,11 @@ static void reload(struct monitor *m)
             close(m->plan->listener);
         m->plan->listener = listener;
     }
-    if (memcmp(&m->plan->settings->capture, &fresh->capture, sizeof fresh->capture) != 0 ||
-        memcmp(&m->plan->settings->smtp, &fresh->smtp, sizeof fresh->smtp) != 0)
-        log_line(LOG_LEVEL_NOTICE, "capture and SMTP bounds of the new configuration wait for the next start");
     m->plan->settings = fresh; /* the old one's texts are lost: some hundred bytes a reload */
     post(&m->child[SENSOR], POST_SETTINGS, span_of(&fresh->stats, sizeof fresh->stats), -1);
     end_child(&m->child[DESK], clock_monotonic());
-    log_line(LOG_LEVEL_NOTICE, "configuration read again");
+    log_line(LOG_LEVEL_NOTICE,
+        "configuration read again; interfaces, workers, and bounds of what is captured and kept wait for the next start");
 }
 
 static void go_on(struct monitor *m)

@@ -199,8 +199,10 @@ int main(int argc, char **argv)
     size_t before = resident();
     for (long rounds = argc == 3 ? atol(argv[2]) : 5; rounds > 0; rounds--) {
         struct dissector *d = dissector_new(&settings, &sink);
-        if (!d)
+        if (!d) {
+            free(session);
             return 70;
+        }
         messages = 0;
         double begin = core_ns();
         replay(d, session);
@@ -212,5 +214,6 @@ int main(int argc, char **argv)
     printf("%zu events, %llu mails: %.0f ns a mail; %llu connections open at once: %.0f bytes each\n", script.count,
         (unsigned long long)messages, best / mails, (unsigned long long)open_most,
         resident_most > before ? (double)(resident_most - before) / open : 0);
+    free(session);
     return 0;
 }

@@ -43,7 +43,7 @@ static void check_parts(struct span line, const struct parts *p)
 
 static void check_line(const char *start, struct span text, bool whole)
 {
-    uint8_t *line = malloc(strlen(start) + text.n);
+    uint8_t *line = malloc(strlen(start) + text.n + 1);
     assert(line);
     memcpy(line, start, strlen(start));
     memcpy(line + strlen(start), text.p, text.n);
