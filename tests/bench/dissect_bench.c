@@ -104,7 +104,7 @@ static void defaults(const struct setting *list, size_t count, void *to)
 
 static void read_script(const char *path)
 {
-    struct capture_settings settings;
+    struct capture_settings settings = {.flows = 0};
     struct capture_sink sink = {
         .open = note_open, .bytes = note_bytes, .gap = note_gap, .end = note_end, .content_mark = no_mark, .tick = no_tick};
     struct reason why;
@@ -192,7 +192,7 @@ int main(int argc, char **argv)
     read_script(argv[1]);
     count_open();
     struct smtp **session = grown(NULL, script.connection_count * sizeof(struct smtp *) + 1);
-    struct smtp_settings settings;
+    struct smtp_settings settings = {.sessions = 0};
     struct smtp_sink sink = {take_transaction, take_session, NULL};
     defaults(smtp_settings_list, smtp_settings_count, &settings);
     double best = 0;
