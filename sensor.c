@@ -195,7 +195,7 @@ static void transaction_done(struct sensor *s, const struct transaction *t)
 {
     stats_transaction(s->stats, t);
     if (s->hooks.transaction)
-        s->hooks.transaction(s->hooks.user, t, stats_last_was_twin(s->stats));
+        s->hooks.transaction(s->hooks.user, t, stats_last(s->stats).twin);
 }
 
 static void capsule_done(struct sensor *s, const struct capsule_record *c)

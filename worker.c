@@ -6,6 +6,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -252,7 +253,7 @@ static void *run(void *user)
     struct end_record end = {.status = 0};
     end.whole = w->settings.files ? capture_read(w->capture, &end.why, &end.status) : read_interfaces(w, &end.why);
     if (!end.whole && !w->settings.files)
-        end.status = 69; /* EX_UNAVAILABLE */
+        end.status = EX_UNAVAILABLE;
     capture_finish(w->capture, INT64_MIN);
     end.view = view_now(w);
     struct end_record *to = record_begin(w, RECORD_FINISH, sizeof end, true);

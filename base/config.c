@@ -176,7 +176,7 @@ static char *read_text(const char *path, struct reason *why)
 {
     FILE *f = fopen(path, "re");
     if (!f) {
-        reason_say(why, "%s: cannot read the configuration: %s", path, strerror(errno));
+        reason_say(why, "%s: cannot read the configuration: %s; check the name and who may read it", path, strerror(errno));
         return NULL;
     }
     char *text = malloc(FILE_MOST + 1);

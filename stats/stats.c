@@ -257,11 +257,6 @@ bool stats_acknowledge(struct stats *s, const char *id, const char *who, int64_t
     return incident_acknowledge(s->incidents, id, who, now);
 }
 
-bool stats_last_was_twin(const struct stats *s)
-{
-    return s->last.twin;
-}
-
 struct noted stats_last(const struct stats *s)
 {
     return s->last;

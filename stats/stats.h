@@ -73,8 +73,6 @@ bool stats_acknowledge(struct stats *s, const char *id, const char *who, int64_t
  * time. Copied.  False: it is not open, or there is no room. */
 bool stats_resume(struct stats *s, const struct storm *earlier);
 
-/* Is this transaction a twin (the same one seen twice by the mirror)?  Answer of the last stats_transaction(). */
-bool stats_last_was_twin(const struct stats *s);
 struct noted { /* what the last stats_transaction() made of it */
     uint64_t key;          /* what the ledger files the mail under, after joins; 0: no message, or a twin */
     uint32_t redeliveries; /* recipients who had it at that server */

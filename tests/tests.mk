@@ -136,7 +136,7 @@ ASAN_STEPS    := alert-check web-check split corpus storms unit script pcaps
 STEPS := release-tidy $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
 BUILDS := release-build-all asan-build-all fuzz-build-all
 RESULTS = $(OUT)/results
-check: ## everything, under 15 minutes on two cores; last line: N passed, N failed
+check: ## everything, about 20 minutes on two cores; last line: N passed, N failed
 	$(Q)packaging/deps.sh check
 	$(Q)rm -rf $(OUT)/check/results
 	$(Q)$(MAKE) --no-print-directory -k -j2 CI=1 BUILD=release OUT=$(OUT)/check SIM_SEEDS=$(or $(CHECK_SEEDS),30) check-steps

@@ -13,10 +13,10 @@
 #include "base/channel.h"
 #include "counts_json.h"
 #include "evidence.h"
-#include "watch/known.h"
-#include "watch/managers.h"
 #include "squall.h"
 #include "stats/storm_json.h"
+#include "watch/known.h"
+#include "watch/managers.h"
 #include "watch/posts.h"
 #include "watch/processes.h"
 #include "watch/questions.h"
@@ -46,6 +46,7 @@ struct desk {
     bool evidence_names;       /* people, whom nobody is to see any more */
     int64_t now;               /* packet time of the sensor's last report */
     int64_t ticked;            /* monotonic */
+    bool total_known;          /* false: this desk has met a sensor that was running before it */
     struct rates total;        /* of all seconds so far, as of the sensor's last report */
     int64_t status_told;       /* packet time */
     uint64_t deliveries_told;
@@ -157,6 +158,11 @@ static void rates_told(struct desk *d, const struct sensor_report *r)
         .tls_sessions = m->starttls_sessions + m->tls_sessions, .packets = c->packets, .bytes = c->bytes,
         .drops = c->kernel_drops + c->interface_drops,
     };
+    if (!d->total_known) { /* what was counted in an earlier desk's time is not of this second */
+        d->total = total;
+        d->total_known = true;
+        d->deliveries_told = r->stats.recipients;
+    }
     struct rates second = {.time = r->view.now};
 #define X(name, doc) second.name = total.name - d->total.name;
     RATES(X)
@@ -236,9 +242,11 @@ static void messages_told(struct desk *d, json_t *tables)
 static void hosts_told(struct desk *d, struct span body)
 {
     const struct sensor_report *r = &d->report;
-    size_t n = body.n / sizeof(struct host_row);
-    if (body.n % sizeof(struct host_row) == 0 && n <= ALERT_HOSTS)
-        managers_tell(d->alert, &r->view.capture, &r->view.smtp, &r->stats, (const void *)body.p, n);
+    static struct host_row hosts[ALERT_HOSTS];
+    if (body.n % sizeof hosts[0] != 0 || body.n > sizeof hosts)
+        return;
+    memcpy(hosts, body.p, body.n); /* a post lies anywhere, and a struct does not */
+    managers_tell(d->alert, &r->view.capture, &r->view.smtp, &r->stats, hosts, body.n / sizeof hosts[0]);
 }
 
 static void answered(struct desk *d, json_t *answer)
@@ -285,6 +293,7 @@ static void hello(struct desk *d, const struct hello *h)
     d->evidence_names = !h->nameless && privacy_wanted(&d->plan->settings->privacy) != PRIVACY_CLEAR;
     if (d->evidence_names)
         log_line(LOG_LEVEL_WARNING, "privacy was clear when the sensor began: its evidence names people and is not kept; restart squall");
+    d->total_known = h->fresh;
     if (h->fresh) {
         d->total = (struct rates){0};
         d->deliveries_told = 0;

@@ -219,8 +219,7 @@ static void watch_over(struct child *c, int64_t now)
 /* The desk is replaced by one with the new settings; the sensor takes the thresholds as it runs. */
 static void reload(struct monitor *m)
 {
-    static struct settings *fresh;
-    fresh = calloc(1, sizeof *fresh);
+    struct settings *fresh = calloc(1, sizeof *fresh);
     if (!fresh || settings_load(fresh, m->plan->config) != 0) {
         log_line(LOG_LEVEL_ERROR, "the configuration stays as it was");
         free(fresh);

@@ -12,10 +12,10 @@
 
 #include "base/channel.h"
 #include "counts_json.h"
-#include "watch/managers.h"
 #include "squall.h"
 #include "stats/storm_json.h"
 #include "transaction_json.h"
+#include "watch/managers.h"
 #include "watch/posts.h"
 #include "watch/processes.h"
 #include "watch/rows.h"
@@ -74,21 +74,18 @@ static bool tell_json(struct observer *o, enum post what, json_t *object)
 static void tell_untold(struct observer *o)
 {
     const struct stats *stats = sensor_stats(o->sensor);
-    while (o->desk && o->untold < stats_storm_count(sensor_stats(o->sensor)))
+    for (; o->untold < stats_storm_count(stats); o->untold++)
         if (!tell_json(o, POST_STORM, storm_json_bare(stats_storm(stats, o->untold))))
             return;
-        else
-            o->untold++;
-    if (o->desk)
-        o->untold = SIZE_MAX;
+    o->untold = SIZE_MAX;
 }
 
 static void storm_changed(void *user, const struct storm *s, enum storm_change change)
 {
     struct observer *o = user;
     (void)change; /* the desk sees that for itself: it knows what it has told people */
-    if (o->untold == SIZE_MAX && !tell_json(o, POST_STORM, storm_json_bare(s)))
-        o->untold = 0;
+    if (!o->desk || !tell_json(o, POST_STORM, storm_json_bare(s)))
+        o->untold = 0; /* also when some were being told anew: this one may be among those that were */
 }
 
 /* Numbers grow faster than news comes: every two seconds the pages and the history get those of the storms that grew. */
@@ -230,9 +227,11 @@ static void monitor_said(void *user, uint32_t type, struct span body, int fd)
     struct observer *o = user;
     if (type == POST_PING)
         channel_send(o->control, POST_PONG, span_of(NULL, 0), -1);
-    else if (type == POST_SETTINGS && body.n == sizeof(struct stats_settings))
-        stats_configure(sensor_stats(o->sensor), (const void *)body.p);
-    else if (type == POST_PEER && fd >= 0) {
+    else if (type == POST_SETTINGS && body.n == sizeof(struct stats_settings)) {
+        struct stats_settings settings;
+        memcpy(&settings, body.p, sizeof settings); /* a post lies anywhere, and a struct does not */
+        stats_configure(sensor_stats(o->sensor), &settings);
+    } else if (type == POST_PEER && fd >= 0) {
         meet_desk(o, fd);
         fd = -1;
     }

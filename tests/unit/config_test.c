@@ -137,7 +137,8 @@ static void missing_file(void **state)
     (void)state;
     struct reason why;
     assert_false(config_read("/nonexistent/squall.conf", groups, 2, &why));
-    assert_string_equal(why.text, "/nonexistent/squall.conf: cannot read the configuration: No such file or directory");
+    assert_string_equal(why.text,
+        "/nonexistent/squall.conf: cannot read the configuration: No such file or directory; check the name and who may read it");
 }
 
 int main(void)

@@ -83,15 +83,15 @@ static void whole_twin_replaces_the_broken_one(void **state)
     p.t.uncertain = true;
     p.t.message = false;
     stats_transaction(s, &p.t);
-    assert_false(stats_last_was_twin(s));
+    assert_false(stats_last(s).twin);
     p.t.connection++;
     p.t.uncertain = false;
     p.t.message = true;
     stats_transaction(s, &p.t);
-    assert_false(stats_last_was_twin(s));
+    assert_false(stats_last(s).twin);
     p.t.connection++;
     stats_transaction(s, &p.t);
-    assert_true(stats_last_was_twin(s));
+    assert_true(stats_last(s).twin);
     assert_true(c->transactions == 1 && c->uncertain == 0 && c->messages == 1 && c->recipients == 3 && c->twins == 2);
     stats_free(s);
 }
@@ -224,7 +224,7 @@ static struct stats_counters run_world(enum doubling how, struct told *told)
         for (; second + POST_SECOND <= now; second += POST_SECOND)
             stats_tick(s, second + POST_SECOND);
         stats_transaction(s, &p.t);
-        assert_false(stats_last_was_twin(s));
+        assert_false(stats_last(s).twin);
         if (how == ONCE)
             continue;
         p.t.connection += UINT64_C(1) << 40;
@@ -236,7 +236,7 @@ static struct stats_counters run_world(enum doubling how, struct told *told)
         if (how == SERVER_NAT || how == BOTH_NAT)
             p.t.server = (struct endpoint){post_address(6000), 2525};
         stats_transaction(s, &p.t);
-        assert_true(stats_last_was_twin(s));
+        assert_true(stats_last(s).twin);
     }
     stats_finish(s, now + POST_SECOND);
     struct stats_counters c = *stats_counters(s);
