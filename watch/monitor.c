@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "alert/alert.h"
 #include "base/channel.h"
 #include "squall.h"
 #include "watch/posts.h"
@@ -216,13 +217,20 @@ static void watch_over(struct child *c, int64_t now)
     }
 }
 
+static void settings_drop(struct settings *s)
+{
+    if (s)
+        alert_settings_free(s->alert);
+    free(s); /* the texts of the other rooms are lost: some hundred bytes a reload, as those of the settings that are replaced */
+}
+
 /* The desk is replaced by one with the new settings; the sensor takes the thresholds as it runs. */
 static void reload(struct monitor *m)
 {
     struct settings *fresh = calloc(1, sizeof *fresh);
     if (!fresh || settings_load(fresh, m->plan->config) != 0) {
         log_line(LOG_LEVEL_ERROR, "the configuration stays as it was");
-        free(fresh);
+        settings_drop(fresh);
         return;
     }
     const struct web_settings *was = &m->plan->settings->web, *is = &fresh->web;
@@ -231,14 +239,14 @@ static void reload(struct monitor *m)
         int status, listener = is->listen ? web_listen(is, &why, &status) : -1;
         if (is->listen && listener < 0) {
             log_line(LOG_LEVEL_ERROR, "%s; the configuration stays as it was", why.text);
-            free(fresh);
+            settings_drop(fresh);
             return;
         }
         if (m->plan->listener >= 0)
             close(m->plan->listener);
         m->plan->listener = listener;
     }
-    m->plan->settings = fresh; /* the old one's texts are lost: some hundred bytes a reload */
+    m->plan->settings = fresh;
     post(&m->child[SENSOR], POST_SETTINGS, span_of(&fresh->stats, sizeof fresh->stats), -1);
     end_child(&m->child[DESK], clock_monotonic());
     log_line(LOG_LEVEL_NOTICE,
