@@ -1,6 +1,6 @@
 """The receivers of alarms, as the tests of tests/alert/run start them: real programs where there are such, small servers where the receiver is to misbehave.
 Everything listens on loopback, on ports that were free a moment ago, and lives in one scratch directory of its own."""
-import base64, hashlib, hmac, http.server, json, os, random, re, shutil, socket, socketserver, ssl, struct, subprocess, threading, time, urllib.request
+import errno, base64, hashlib, hmac, http.server, json, os, random, re, shutil, socket, socketserver, ssl, struct, subprocess, threading, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -33,16 +33,26 @@ def program(name):
     return path
 
 
+reserved = {}
+
+
 def free_port(kind=socket.SOCK_STREAM, host="127.0.0.1"):
-    """A port that nobody has now; below those that outgoing connections take, so that a receiver that was away finds it free again."""
+    """A port that nobody has now, below those that outgoing connections take; and nobody else who asks here gets it later, so that a receiver that was away
+    finds it free again.  An abstract Unix socket by its name, held until we end, says so to a second run of these tests beside this one."""
     while True:
+        port = random.randint(20000, 29999)
+        reservation = socket.socket(socket.AF_UNIX)
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as s:
-            port = random.randint(20000, 30000)
             try:
                 s.bind((host, port))
-                return port
-            except OSError:
-                pass
+                reservation.bind("\0squall-test-port-%d" % port)
+            except OSError as error:
+                reservation.close()
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+        reserved[port] = reservation
+        return port
 
 
 def bracketed(host):
