@@ -38,7 +38,8 @@ static void note_broken(struct source *s, const struct file *f, bool among)
         return;
     s->broken = true;
     if (!among)
-        reason_say(&s->why, "%s: cannot be read: %s; %s", f->path, r->wrong, r->advice ? r->advice : "give a pcap or pcapng file");
+        reason_say(&s->why, "%s: cannot be read: %s; %s", f->path, r->wrong,
+                   r->advice ? r->advice : r->in.failure ? "get the file again" : "give a pcap or pcapng file");
     else
         reason_say(&s->why, "%s: broken at packet %llu: %s; %s", f->path, (unsigned long long)r->packets + 1, r->wrong,
                    r->advice ? r->advice : "what came before was read, for the rest get the file again");
