@@ -10,7 +10,6 @@
  * So two people at their desks are no loop, nor is a person who writes to a program that confirms each mail.  Where a side is a domain
  * with several addresses, such as many customers of one help desk, nearly every mail must also answer the one before it by id or
  * Subject. */
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -20,7 +19,8 @@
 #include "stats/key.h"
 #include "stats/message.h"
 
-#define DIALOGUES    32768 /* at once */
+#define DIALOGUES    32768 /* at once: 5 MiB */
+#define COURSES      8192  /* of them, with more than one mail: 5 MiB */
 #define RINGS        16384 /* mails that answer one, remembered */
 #define KEPT         64    /* mails kept of each: thresholds stand at most so high */
 #define RECENT_KEYS  4     /* the same mail on its next hop is not the next mail */
@@ -31,9 +31,10 @@
 
 enum sign { SIGN_SIDE = 1, SIGN_AUTO = 2, SIGN_SAME_BODY = 4, SIGN_NESTS = 8, SIGN_ANSWERS = 16 };
 
-struct dialogue {
+struct dialogue { /* most have one mail: its place in the course stands here, and there is no course */
     uint32_t run, missed; /* mails in alternation; mails missing in it */
-    uint8_t last_side, recent_at;
+    uint32_t subject_length;
+    uint8_t last_side, last_signs, recent_at;
     bool alone;  /* one address answers what comes back to it by a list */
     bool varied; /* a side kept as a domain spoke from, or was written to at, more than one address; a ring has more than two */
     uint64_t last_from, last_to; /* of a ring */
@@ -41,17 +42,20 @@ struct dialogue {
     uint64_t recent[RECENT_KEYS];
     uint64_t last_id, last_body[2];
     uint64_t subject; /* hash of the last one, tags set aside */
-    uint32_t subject_length;
-    struct address client[2];  /* who sent a side's mails: the client of the first hop seen */
-    int64_t first;
-    uint8_t signs[KEPT];       /* rings by run: of a fresh dialogue they say nothing */
+    struct address last_client;
+    int64_t first, last;
+};
+
+struct course { /* of a dialogue, by the same key */
+    struct address client[2]; /* who sent a side's mails: the client of the first hop seen */
+    uint8_t signs[KEPT];      /* rings by run */
     int64_t time[KEPT];
 };
 
 struct autoreplies {
     const struct stats_settings *settings;
     struct incidents *incidents;
-    struct cells *dialogues;
+    struct cells *dialogues, *courses;
     struct cells *rings; /* by id of a mail: the ring of answers it is part of */
 };
 
@@ -68,6 +72,7 @@ static void drop(void *self)
 {
     struct autoreplies *a = self;
     cells_free(a->dialogues);
+    cells_free(a->courses);
     cells_free(a->rings);
     free(a);
 }
@@ -80,11 +85,10 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
         return NULL;
     *a = (struct autoreplies){.settings = settings, .incidents = incidents};
     a->dialogues = cells_new(sizeof(struct dialogue), DIALOGUES);
+    a->courses = cells_new(sizeof(struct course), COURSES);
     a->rings = cells_new(sizeof(uint64_t), RINGS);
-    if (a->dialogues && a->rings) {
-        cells_zero(a->dialogues, offsetof(struct dialogue, signs));
+    if (a->dialogues && a->courses && a->rings)
         return a;
-    }
     drop(a);
     return NULL;
 }
@@ -189,20 +193,36 @@ static bool seen_before(struct dialogue *d, uint64_t key)
     return false;
 }
 
-/* Adds the mail to the dialogue; false: it is no new one. */
-static bool add(struct dialogue *d, const struct mail *m, uint8_t side, int64_t window)
+/* Where the dialogue's mails so far stand; NULL: there are none, or their places were needed for others. */
+static struct course *course_of(struct autoreplies *a, const struct dialogue *d, uint64_t key, int64_t now)
+{
+    bool fresh = false;
+    struct course *c = d->run ? cells_take(a->courses, key, now, &fresh) : NULL;
+    if (d->run == 1) {
+        c->signs[0] = d->last_signs;
+        c->time[0] = d->last;
+        c->client[d->last_side] = d->last_client;
+    }
+    return d->run > 1 && fresh ? NULL : c;
+}
+
+/* Adds the mail to the dialogue, and to its course when it is not the first one (else NULL); false: it is no new one. */
+static bool add(struct autoreplies *a, struct dialogue *d, uint64_t key, const struct mail *m, uint8_t side, struct course **course)
 {
     const struct transaction *t = m->o->t;
     const struct key *k = m->o->k;
     if (seen_before(d, m->o->key))
         return false;
-    if (d->run == 0 || m->o->now - d->time[(d->run - 1) % KEPT] > window) {
+    if (d->run == 0 || m->o->now - d->last > a->settings->autoreply_loop.window) {
         start(d, m, side);
     } else if (side == d->last_side) {
         d->missed++;
         if (d->missed * PATIENCE > d->run)
             start(d, m, side);
     }
+    *course = course_of(a, d, key, m->o->now);
+    if (!*course && d->run)
+        start(d, m, side);
     uint8_t signs = side ? SIGN_SIDE : 0;
     if (m->automatic)
         signs |= SIGN_AUTO;
@@ -212,22 +232,27 @@ static bool add(struct dialogue *d, const struct mail *m, uint8_t side, int64_t 
         signs |= SIGN_NESTS;
     if (k->answers && k->answers == d->last_id)
         signs |= SIGN_ANSWERS;
-    d->signs[d->run % KEPT] = signs;
-    d->time[d->run % KEPT] = m->o->now;
+    if (*course) {
+        (*course)->signs[d->run % KEPT] = signs;
+        (*course)->time[d->run % KEPT] = m->o->now;
+        (*course)->client[side] = t->client.address;
+    }
     d->run++;
+    d->last = m->o->now;
     d->last_side = side;
+    d->last_signs = signs;
+    d->last_client = t->client.address;
     d->last_body[side] = t->body_fingerprint;
     d->last_id = k->id;
     d->subject = hash_bytes(m->subject, m->subject_length);
     d->subject_length = m->subject_length;
-    d->client[side] = t->client.address;
     return true;
 }
 
-static uint32_t mails_in_window(const struct dialogue *d, int64_t now, int64_t window)
+static uint32_t mails_in_window(const struct dialogue *d, const struct course *c, int64_t now, int64_t window)
 {
     uint32_t n = 0, kept = d->run < KEPT ? d->run : KEPT;
-    while (n < kept && now - d->time[(d->run - 1 - n) % KEPT] <= window)
+    while (n < kept && now - c->time[(d->run - 1 - n) % KEPT] <= window)
         n++;
     return n;
 }
@@ -253,20 +278,20 @@ struct verdict {
 };
 
 /* The last n mails of the dialogue. */
-static struct verdict judge(const struct dialogue *d, uint32_t n, int64_t machine_pace)
+static struct verdict judge(const struct dialogue *d, const struct course *c, uint32_t n, int64_t machine_pace)
 {
     int64_t gaps[2][KEPT];
     uint32_t count[2] = {0}, mails[2] = {0}, machine[2] = {0}, answers[2] = {0}, nested = 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = (d->run - n + i) % KEPT;
-        uint8_t signs = d->signs[at];
+        uint8_t signs = c->signs[at];
         int side = (signs & SIGN_SIDE) != 0;
         mails[side]++;
         machine[side] += (signs & (SIGN_AUTO | SIGN_SAME_BODY)) != 0;
         answers[side] += (signs & SIGN_ANSWERS) != 0;
         nested += (signs & SIGN_NESTS) != 0;
         if (i > 0) {
-            int64_t gap = d->time[at] - d->time[(at + KEPT - 1) % KEPT];
+            int64_t gap = c->time[at] - c->time[(at + KEPT - 1) % KEPT];
             gaps[side][count[side]++] = gap;
         }
     }
@@ -293,8 +318,8 @@ static struct verdict judge(const struct dialogue *d, uint32_t n, int64_t machin
     return v;
 }
 
-static void raise_storm(
-    struct autoreplies *a, const struct dialogue *d, uint64_t key, const struct mail *m, uint32_t n, const struct verdict *v)
+static void raise_storm(struct autoreplies *a, const struct dialogue *d, const struct course *c, uint64_t key, const struct mail *m,
+    uint32_t n, const struct verdict *v)
 {
     const struct transaction *t = m->o->t;
     struct storm *s = incident_open(a->incidents, hash_pair(KIND_AUTOREPLY_LOOP, key), KIND_AUTOREPLY_LOOP, d->first);
@@ -307,7 +332,7 @@ static void raise_storm(
         s->recipients = 2;
         s->copies = s->deliveries = d->run - 1;
         for (int i = 0; i < 2; i++) {
-            struct storm_host *h = incident_host(s, d->client[i], "", true);
+            struct storm_host *h = incident_host(s, c->client[i], "", true);
             if (!h)
                 continue;
             h->role = ROLE_LOOPER;
@@ -333,15 +358,15 @@ static void raise_storm(
         s->from, s->victim, d->run, v->sign, (double)v->pace / (double)NS_PER_SECOND);
 }
 
-static void consider(struct autoreplies *a, const struct dialogue *d, uint64_t key, const struct mail *m)
+static void consider(struct autoreplies *a, const struct dialogue *d, const struct course *c, uint64_t key, const struct mail *m)
 {
     const struct stats_settings *set = a->settings;
-    uint32_t n = mails_in_window(d, m->o->now, set->autoreply_loop.window);
+    uint32_t n = mails_in_window(d, c, m->o->now, set->autoreply_loop.window);
     if (n < set->autoreply_loop.minor_mails && n < KEPT)
         return;
-    struct verdict v = judge(d, n, set->autoreply_loop.machine_pace);
+    struct verdict v = judge(d, c, n, set->autoreply_loop.machine_pace);
     if (v.loop)
-        raise_storm(a, d, key, m, n, &v);
+        raise_storm(a, d, c, key, m, n, &v);
 }
 
 /* A pair of addresses, or an address and a domain: then domain_address is who of that domain it is now. */
@@ -349,14 +374,15 @@ static void talk(struct autoreplies *a, const struct mail *m, uint64_t key, uint
 {
     bool fresh;
     struct dialogue *d = cells_take(a->dialogues, key, m->o->now, &fresh);
-    if (!add(d, m, side, a->settings->autoreply_loop.window))
+    struct course *c;
+    if (!add(a, d, key, m, side, &c))
         return;
     if (domain_address) {
         d->varied |= d->domain_address && d->domain_address != domain_address;
         d->domain_address = domain_address;
     }
-    if (!domain_address || d->varied)
-        consider(a, d, key, m);
+    if (c && (!domain_address || d->varied))
+        consider(a, d, c, key, m);
 }
 
 /* Three and more programs in a ring: each mail answers the last one, and comes from where that went to.  Or one alone, whose answers to a
@@ -377,14 +403,15 @@ static void pass_on(struct autoreplies *a, const struct mail *m)
     if (!fresh && (k->answers != d->last_id || !(own || m->from == d->last_to)))
         return;
     bool third = !fresh && !own && m->to->hash != d->last_from;
-    if (!add(d, m, fresh ? 0 : !d->last_side, a->settings->autoreply_loop.window))
+    struct course *c;
+    if (!add(a, d, key, m, fresh ? 0 : !d->last_side, &c))
         return;
     d->varied |= third;
     d->alone |= own;
     d->last_from = m->from;
     d->last_to = m->to->hash;
-    if (d->varied || d->alone)
-        consider(a, d, key, m);
+    if (c && (d->varied || d->alone))
+        consider(a, d, c, key, m);
 }
 
 static uint64_t sender_of(const struct transaction *t)

@@ -9,19 +9,21 @@
 #define WAYS      8
 #define ALIGNMENT 16
 
-struct heads { /* of the records of a set, apart from them: looking costs two lines of the cache */
-    uint64_t key[WAYS];
-    int64_t used[WAYS];   /* when last taken; 0: empty */
-    uint32_t slot[WAYS];  /* of the record */
+struct head { /* of a record, apart from it: those of a set stand together, the empty ones last */
+    uint64_t key;
+    int64_t used;  /* when last taken; 0: empty */
+    uint32_t slot; /* of the record */
 };
 
 struct cells {
     size_t record, zeroed; /* bytes */
     uint32_t sets, most;   /* now; at the end */
     uint32_t count;        /* records in use: the first ones, in the order in which they were first taken */
-    struct heads *heads;
+    struct head *heads;    /* WAYS for each set */
     uint8_t *records;
 };
+
+_Static_assert(sizeof(struct head) * WAYS % 64 == 0, "a set begins with a line of the cache");
 
 struct cells *cells_new(size_t record, uint32_t count)
 {
@@ -29,10 +31,9 @@ struct cells *cells_new(size_t record, uint32_t count)
     if (!c)
         return NULL;
     c->record = (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    c->zeroed = record;
     c->most = count / WAYS ? count / WAYS : 1;
     c->sets = memory_begin(c->most);
-    c->heads = memory_map(sizeof *c->heads * c->most);
+    c->heads = memory_map(sizeof *c->heads * WAYS * c->most);
     c->records = memory_map(c->record * WAYS * c->most);
     if (c->heads && c->records)
         return c;
@@ -40,16 +41,11 @@ struct cells *cells_new(size_t record, uint32_t count)
     return NULL;
 }
 
-void cells_zero(struct cells *c, size_t first)
-{
-    c->zeroed = first;
-}
-
 void cells_free(struct cells *c)
 {
     if (!c)
         return;
-    memory_unmap(c->heads, sizeof *c->heads * c->most);
+    memory_unmap(c->heads, sizeof *c->heads * WAYS * c->most);
     memory_unmap(c->records, c->record * WAYS * c->most);
     free(c);
 }
@@ -59,67 +55,78 @@ static void *record_at(const struct cells *c, uint32_t slot)
     return c->records + (size_t)slot * c->record;
 }
 
+static struct head *set_of(const struct cells *c, uint64_t key)
+{
+    return &c->heads[(size_t)memory_place(key, c->sets) * WAYS];
+}
+
+static struct head *head_of(const struct cells *c, uint64_t key) /* NULL: not there */
+{
+    struct head *set = set_of(c, key);
+    for (uint32_t i = 0; i < WAYS && set[i].used != 0; i++)
+        if (set[i].key == key)
+            return &set[i];
+    return NULL;
+}
+
 void *cells_find(const struct cells *c, uint64_t key)
 {
-    uint32_t set = memory_place(key, c->sets);
-    const struct heads *h = &c->heads[set];
-    for (uint32_t i = 0; i < WAYS; i++)
-        if (h->key[i] == key && h->used[i] != 0)
-            return record_at(c, h->slot[i]);
-    return NULL;
+    const struct head *h = head_of(c, key);
+    return h ? record_at(c, h->slot) : NULL;
 }
 
 void cells_expect(const struct cells *c, uint64_t key)
 {
-    const struct heads *h = &c->heads[memory_place(key, c->sets)];
-    __builtin_prefetch(h->key);
-    __builtin_prefetch(h->used, 1);
+    const char *set = (const char *)set_of(c, key);
+    __builtin_prefetch(set, 1);
+    __builtin_prefetch(set + 64, 1);
 }
 
 static void grow(struct cells *c)
 {
     uint32_t sets = 2 * c->sets;
     for (uint32_t set = c->sets; set-- > 0;) {
-        const struct heads from = c->heads[set];
-        c->heads[set] = (struct heads){.used = {0}};
-        for (uint32_t i = 0; i < WAYS; i++)
-            if (from.used[i] != 0) {
-                struct heads *to = &c->heads[memory_place(from.key[i], sets)];
-                to->key[i] = from.key[i];
-                to->used[i] = from.used[i];
-                to->slot[i] = from.slot[i];
-            }
+        struct head from[WAYS], *old = &c->heads[(size_t)set * WAYS], *to[2];
+        memcpy(from, old, sizeof from);
+        memset(old, 0, sizeof from);
+        to[0] = &c->heads[(size_t)set * 2 * WAYS];
+        to[1] = to[0] + WAYS;
+        for (uint32_t i = 0; i < WAYS && from[i].used != 0; i++)
+            *to[memory_place(from[i].key, sets) & 1]++ = from[i];
     }
     c->sets = sets;
 }
 
-static uint32_t oldest(const struct heads *h)
+/* A head for a key that has none: an empty one, else the one that was used longest ago, with its record. */
+static __attribute__((noinline)) struct head *head_take(struct cells *c, uint64_t key)
 {
-    uint32_t way = 0;
-    for (uint32_t i = 1; i < WAYS; i++)
-        way = h->used[i] < h->used[way] ? i : way;
-    return way;
+    for (;; grow(c)) {
+        struct head *set = set_of(c, key), *oldest = set;
+        uint32_t used = 0;
+        for (; used < WAYS && set[used].used != 0; used++)
+            oldest = set[used].used < oldest->used ? &set[used] : oldest;
+        if (c->sets < c->most && (used == WAYS || c->count > c->sets * (WAYS / 2)))
+            continue;
+        if (used < WAYS) {
+            oldest = &set[used];
+            oldest->slot = c->count++;
+        }
+        oldest->key = key;
+        return oldest;
+    }
 }
 
 void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
 {
-    struct heads *h = &c->heads[memory_place(key, c->sets)];
-    uint32_t way = 0;
-    while (way < WAYS && (h->key[way] != key || h->used[way] == 0))
-        way++;
-    *fresh = way == WAYS;
-    if (*fresh) {
-        while (way = oldest(h), c->sets < c->most && (h->used[way] != 0 || c->count > c->sets * (WAYS / 2))) {
-            grow(c);
-            h = &c->heads[memory_place(key, c->sets)];
-        }
-        if (h->used[way] == 0)
-            h->slot[way] = c->count++;
-        memset(record_at(c, h->slot[way]), 0, c->zeroed);
-    }
-    h->key[way] = key;
-    h->used[way] = now ? now : 1;
-    return record_at(c, h->slot[way]);
+    struct head *h = head_of(c, key);
+    *fresh = h == NULL;
+    if (!h)
+        h = head_take(c, key);
+    h->used = now ? now : 1;
+    void *record = record_at(c, h->slot);
+    if (*fresh)
+        memset(record, 0, c->zeroed);
+    return record;
 }
 
 const void *cells_each(const struct cells *c, const void *after)

@@ -9,7 +9,6 @@
 
 struct cells;
 struct cells *cells_new(size_t record, uint32_t count); /* bytes a record, records; NULL: out of memory */
-void cells_zero(struct cells *c, size_t first);         /* of a fresh record only so many bytes are made zero */
 void cells_free(struct cells *c);
 void *cells_find(const struct cells *c, uint64_t key); /* NULL: not there */
 void cells_expect(const struct cells *c, uint64_t key); /* fetches its place into the cache */
