@@ -51,17 +51,42 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
 
 /* ---- the quoted chain ---- */
 
-/* Who sent the mail first: the shortest chain, and nothing had come in before.  NULL: not seen. */
-static const struct message_host *origin_of(const struct message *m)
+/* A copy from the host went to a server that its own chain names: that one had the mail before, the host only sent it back. */
+static bool sent_it_back(const struct message *m, const struct message_host *h)
+{
+    for (uint32_t i = 0, read = 0; i < m->copy_count && read < LINES_READ; i++) {
+        const struct copy *c = &m->copy_list[i];
+        if (!address_equal(c->client, h->address))
+            continue;
+        for (uint32_t node = c->tail; node; node = m->nodes[node].parent, read++)
+            if (address_equal(m->nodes[node].from_address, c->server))
+                return true;
+    }
+    return false;
+}
+
+static bool passed(const struct header *quoted, struct address a)
+{
+    for (size_t i = 0; i < quoted->hop_count; i++)
+        if (address_equal(quoted->hops[i].from_address, a))
+            return true;
+    return false;
+}
+
+/* Who sent the mail first: the shortest chain, and nothing had come in before.  When its copies were not seen, who is told of the failure
+ * and stands in the quoted chain.  NULL: not known. */
+static const struct message_host *origin_of(const struct message *m, const struct transaction *bounce)
 {
     const struct message_host *origin = NULL;
     for (uint32_t i = 0; i < m->host_count; i++) {
         const struct message_host *h = &m->hosts[i];
         bool sent_first = h->copies_out && (h->copies_in == 0 || h->first_out < h->first_in); /* it comes back to the origin's own people */
-        if (sent_first && (!origin || h->least_hops_out < origin->least_hops_out))
+        if (sent_first && (!origin || h->least_hops_out < origin->least_hops_out) && !sent_it_back(m, h))
             origin = h;
     }
-    return origin;
+    if (origin || !passed(&bounce->report.quoted, bounce->server.address))
+        return origin;
+    return message_host(m, bounce->server.address);
 }
 
 /* The lines that the quoted chain has in common with copies that left from here: those of the origin, and of hosts that took the mail on
@@ -90,7 +115,7 @@ static uint32_t lines_of_ours(const struct message *m, const struct message_host
  * to. */
 static bool find_x(struct bounce *b)
 {
-    const struct message_host *origin = origin_of(b->m);
+    const struct message_host *origin = origin_of(b->m, b->o->t);
     if (!origin || address_equal(origin->address, b->o->t->client.address))
         return false;
     size_t common = lines_of_ours(b->m, origin, b->quoted);
@@ -99,6 +124,8 @@ static bool find_x(struct bounce *b)
         if (address_equal(b->quoted->hops[j].from_address, origin->address)) {
             common = j;
             found = true;
+            while (common + 1 < b->quoted->hop_count && address_equal(b->quoted->hops[common + 1].from_address, origin->address))
+                common++; /* handed in at the origin itself */
         }
     b->x = common;
     if (!found || b->chain->count == 0)
@@ -289,9 +316,9 @@ static int32_t place_of(const struct storm *s, const struct storm_host *h)
     return h ? (int32_t)(h - s->hosts) : -1;
 }
 
-static void acquit(struct storm *s, const struct message *m)
+static void acquit(struct storm *s, const struct message *m, const struct transaction *bounce)
 {
-    const struct message_host *origin = origin_of(m);
+    const struct message_host *origin = origin_of(m, bounce);
     struct storm_host *h = origin ? incident_host(s, origin->address, message_text(m, origin->helo), true) : NULL;
     if (!h)
         return;
@@ -302,7 +329,7 @@ static void acquit(struct storm *s, const struct message *m)
     h->first = origin->first_out;
     h->last = origin->last_out;
     char address[ADDRESS_TEXT];
-    if (origin->redeliveries == 0)
+    if (origin->copies_out && origin->redeliveries == 0)
         snprintf(s->acquittal, sizeof s->acquittal,
             "%s (%s) sent it to %llu recipients, each once; the copies that bounce were not sent by it.", address_text(h->address, address),
             h->name, (unsigned long long)h->deliveries);
@@ -336,7 +363,7 @@ static void keep(struct elsewhere *e, struct message *m)
 static void raise_storm(struct elsewhere *e, struct storm *s, struct bounce *b, struct span failed)
 {
     describe(s, b->m);
-    acquit(s, b->m);
+    acquit(s, b->m, b->o->t);
     const struct storm_host *x = way_out(s, b);
     int32_t from = place_of(s, x);
     draw(s, place_of(s, acquitted(s)), from, x && x->on_wire, x ? x->recipients_in : 0, x ? x->first : 0);
