@@ -16,7 +16,7 @@ struct head { /* of a record, apart from it: those of a set stand together, the 
 };
 
 struct cells {
-    size_t record, zeroed; /* bytes */
+    size_t record;         /* bytes */
     uint32_t sets, most;   /* now; at the end */
     uint32_t count;        /* records in use: the first ones, in the order in which they were first taken */
     struct head *heads;    /* WAYS for each set */
@@ -125,7 +125,7 @@ void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
     h->used = now ? now : 1;
     void *record = record_at(c, h->slot);
     if (*fresh)
-        memset(record, 0, c->zeroed);
+        memset(record, 0, c->record);
     return record;
 }
 
