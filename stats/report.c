@@ -36,7 +36,7 @@ bool report_growth(const struct storm *s, FILE *to)
             figure_measure(s->reproduction, figure));
         if (isfinite(s->generation))
             fprintf(to, ", every %s", figure_seconds(s->generation, figure));
-        fputs(s->reproduction >= 1 ? ": it grows." : ": it dies out.", to);
+        fputs(s->reproduction >= 1 ? ": it grows." : s->reproduction_reckoned ? "." : ": it dies out.", to);
         said = true;
     }
     if (s->forecast_at != TIME_UNKNOWN) {

@@ -134,7 +134,8 @@ static void blast_radius(const struct storm *s, FILE *to)
     counted(s->recipients, s->recipients == 1 ? "person hit" : "people hit", false, to);
     counted(s->most_copies_a_recipient, "copies a person, at most", false, to);
     if (isfinite(s->reproduction))
-        figure(figure_measure(s->reproduction, text), "reproduction number R", s->reproduction >= 1, to);
+        figure(figure_measure(s->reproduction, text),
+            s->reproduction_reckoned ? "reproduction number R, at least" : "reproduction number R", s->reproduction >= 1, to);
     if (isfinite(s->generation))
         figure(figure_seconds(s->generation, text), "from round to round", false, to);
     if (isfinite(s->peak_rate) && s->peak_rate > 0)

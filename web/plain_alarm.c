@@ -109,7 +109,8 @@ static void write_figures(struct page *p, const json_t *a)
     write_figure(p, "again", (double)count(a, "redeliveries"), 0, true);
     write_figure(p, "people", (double)(people ? people : count(a, "recipients")), 0, false);
     write_figure(p, "most", (double)count(blast, "most_copies_a_recipient"), 0, false);
-    write_figure(p, "reproduction", growth, 1, growth >= 1);
+    bool young = json_is_true(json_object_get(a, "reproduction_reckoned"));
+    write_figure(p, young ? "reproduction_least" : "reproduction", growth, 1, growth >= 1);
     write_figure(p, "peak", peak, peak < 10, false);
     fputs("</section>\n", p->to);
 }

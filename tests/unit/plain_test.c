@@ -98,6 +98,28 @@ static void markup_is_text(void **state)
         }
 }
 
+/* While no copy of the first round has come out again R is a least value, and is called so. */
+static void young_growth(void **state)
+{
+    (void)state;
+    static const char *const least[] = {
+        "reproduction number R, at least", "taux de reproduction R, au moins", "reproductiegetal R, minstens"};
+    struct sample_storm *young = sample_reinjection();
+    for (int reckoned = 1; reckoned >= 0; reckoned--) {
+        young->storm.reproduction_reckoned = reckoned;
+        web_storm(web, &young->storm, "updated");
+        for (int l = 0; l < LANGUAGE_COUNT; l++) {
+            char line[96];
+            snprintf(line, sizeof line, "GET /plain/alarms/%s?lang=%s", young->storm.id, words_code((enum language)l));
+            const char *page = ask(line, "");
+            for (int k = 0; k < LANGUAGE_COUNT; k++)
+                assert_int_equal(strstr(page, least[k]) != NULL, reckoned && k == l);
+            assert_non_null(strstr(page, l == 0 ? "<b class=\"storm-ink\">3.0</b>" : "<b class=\"storm-ink\">3,0</b>"));
+        }
+    }
+    free(young);
+}
+
 static void form(void **state)
 {
     (void)state;
@@ -157,6 +179,7 @@ static void sentences(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(markup_is_text), cmocka_unit_test(form), cmocka_unit_test(sentences)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(markup_is_text), cmocka_unit_test(young_growth), cmocka_unit_test(form),
+        cmocka_unit_test(sentences)};
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -146,6 +146,24 @@ static void says_all_of_it(void **state)
     free(x);
 }
 
+static void a_young_growth_is_a_least_one(void **state)
+{
+    (void)state;
+    struct sample_storm *x = sample_reinjection();
+    for (int reckoned = 0; reckoned <= 1; reckoned++)
+        for (int dying = 0; dying <= 1; dying++) {
+            x->storm.reproduction_reckoned = reckoned;
+            x->storm.reproduction = dying ? 0.5 : 3;
+            char *page = report(&x->storm, REPORT_HTML);
+            assert_int_equal(strstr(page, "number R, at least") != NULL, reckoned);
+            assert_int_equal(strstr(page, "makes at least") != NULL, reckoned);
+            assert_int_equal(strstr(page, "it grows") != NULL, !dying);
+            assert_int_equal(strstr(page, "it dies out") != NULL, dying && !reckoned);
+            free(page);
+        }
+    free(x);
+}
+
 static void the_smallest_and_the_largest(void **state)
 {
     (void)state;
@@ -203,6 +221,7 @@ static void a_full_disk_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_bytes_from_the_history), cmocka_unit_test(hostile_words_make_no_tags),
-        cmocka_unit_test(says_all_of_it), cmocka_unit_test(the_smallest_and_the_largest), cmocka_unit_test(a_full_disk_is_told)};
+        cmocka_unit_test(says_all_of_it), cmocka_unit_test(a_young_growth_is_a_least_one),
+        cmocka_unit_test(the_smallest_and_the_largest), cmocka_unit_test(a_full_disk_is_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

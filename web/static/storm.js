@@ -67,7 +67,7 @@ function figures() {
   if (b.most_copies_a_recipient > 1)
     add('most', number(b.most_copies_a_recipient));
   if (typeof a.reproduction === 'number')
-    add('reproduction', number(a.reproduction, 1), a.reproduction >= 1);
+    add(a.reproduction_reckoned ? 'reproduction_least' : 'reproduction', number(a.reproduction, 1), a.reproduction >= 1);
   if (b.peak_rate > 0)
     add('peak', number(b.peak_rate, b.peak_rate < 10 ? 1 : 0));
   if (b.bytes)
@@ -149,7 +149,8 @@ function rounds() {
     return;
   const lines = [];
   if (known_r)
-    lines.push(html('p', {}, html('b', {class: a.reproduction >= 1 ? 'storm-ink' : ''}, `R = ${number(a.reproduction, 1)}`), ' ', t(a.reproduction >= 1 ? 'round.grows' : 'round.dies', {r: number(a.reproduction, 1)}),
+    lines.push(html('p', {}, html('b', {class: a.reproduction >= 1 ? 'storm-ink' : ''}, `R ${a.reproduction_reckoned ? '≥' : '='} ${number(a.reproduction, 1)}`), ' ',
+      t(a.reproduction_reckoned ? 'round.least' : a.reproduction >= 1 ? 'round.grows' : 'round.dies', {r: number(a.reproduction, 1)}),
       a.generation_seconds ? ` ${t('round.each', {every: a.generation_seconds < 10 ? `${number(a.generation_seconds, 1)} ${t('unit.s')}` : duration(a.generation_seconds)})}` : ''));
   else
     lines.push(html('p', {class: 'soft'}, t('round.unknown')));
