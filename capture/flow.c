@@ -1,5 +1,6 @@
 /* In: a packet's endpoints.  Out: its connection's record, to track.c.  Open addressing over slots of eight bytes, so that one cache line
- * answers most questions; records lie in one array and never move.  Both are reserved at start and become memory as they are used. */
+ * answers most questions; records lie in one array and never move.  Both are reserved at start and become memory as they are used: few
+ * slots serve few connections, which keeps them in the cache and leaves the rest of the memory to others. */
 #include "capture/flow.h"
 
 #include <assert.h>
@@ -13,6 +14,7 @@
 #define RETIRED WHEEL_SECONDS
 #define WHEEL_HEAD 0x80000000u /* in due_prev: the rest is the bucket this flow is first in */
 #define NO_FLOW 0u             /* flow indexes count from 1 */
+#define SLOTS_FIRST 8192u      /* power of two; when half of them are in use they become twice as many */
 
 struct slot {
     uint32_t hash, flow; /* flow 0: vacant */
@@ -22,7 +24,9 @@ struct flow_table {
     struct slot *slots;
     struct flow *flows; /* [0] is never used */
     uint32_t mask;      /* slots - 1 */
+    uint32_t mask_most; /* when they have grown; so many are reserved */
     uint32_t most, made;
+    uint32_t known;     /* records in use */
     uint32_t vacant;    /* first of the records given back, linked by due_next */
     uint32_t on_wheel, retired;
     int64_t second;     /* everything due up to here was taken */
@@ -43,9 +47,9 @@ static void *table_memory(size_t bytes)
     return p;
 }
 
-static size_t slots_bytes(const struct flow_table *t)
+static size_t slots_bytes(uint32_t mask)
 {
-    return ((size_t)t->mask + 1) * sizeof *t->slots;
+    return ((size_t)mask + 1) * sizeof(struct slot);
 }
 
 static size_t flows_bytes(const struct flow_table *t)
@@ -60,10 +64,11 @@ struct flow_table *flow_table_new(size_t most)
     if (!t)
         return NULL;
     t->most = (uint32_t)most;
-    t->mask = 1;
-    while (t->mask < 2 * t->most) /* at most half full */
-        t->mask = t->mask * 2 + 1;
-    t->slots = table_memory(slots_bytes(t));
+    t->mask_most = 1;
+    while (t->mask_most + 1 < 2 * t->most) /* at most half full */
+        t->mask_most = t->mask_most * 2 + 1;
+    t->mask = t->mask_most < SLOTS_FIRST ? t->mask_most : SLOTS_FIRST - 1;
+    t->slots = table_memory(slots_bytes(t->mask_most));
     t->flows = table_memory(flows_bytes(t));
     if (!t->slots || !t->flows) {
         flow_table_free(t);
@@ -77,7 +82,7 @@ void flow_table_free(struct flow_table *t)
     if (!t)
         return;
     if (t->slots)
-        munmap(t->slots, slots_bytes(t));
+        munmap(t->slots, slots_bytes(t->mask_most));
     if (t->flows)
         munmap(t->flows, flows_bytes(t));
     free(t);
@@ -126,6 +131,24 @@ static uint32_t index_of(const struct flow_table *t, const struct flow *f)
     return (uint32_t)(f - t->flows);
 }
 
+static void slot_put(struct flow_table *t, uint32_t hash, uint32_t flow)
+{
+    uint32_t i = hash & t->mask;
+    while (t->slots[i].flow != NO_FLOW)
+        i = (i + 1) & t->mask;
+    t->slots[i] = (struct slot){hash, flow};
+}
+
+/* Twice as many slots, in place. */
+static void slots_grow(struct flow_table *t)
+{
+    memset(t->slots, 0, slots_bytes(t->mask));
+    t->mask = t->mask * 2 + 1;
+    for (uint32_t i = 1; i <= t->made; i++)
+        if (t->flows[i].number != 0)
+            slot_put(t, t->flows[i].hash, i);
+}
+
 struct flow *flow_add(struct flow_table *t, const struct packet *p, uint32_t hash, enum side from)
 {
     uint32_t index = t->vacant;
@@ -135,10 +158,9 @@ struct flow *flow_add(struct flow_table *t, const struct packet *p, uint32_t has
         index = ++t->made;
     else
         return NULL;
-    uint32_t i = hash & t->mask;
-    while (t->slots[i].flow != NO_FLOW)
-        i = (i + 1) & t->mask;
-    t->slots[i] = (struct slot){hash, index};
+    if (t->known++ > t->mask / 2 && t->mask < t->mask_most)
+        slots_grow(t);
+    slot_put(t, hash, index);
     struct flow *f = &t->flows[index];
     *f = (struct flow){.tunnel = p->tunnel, .hash = hash};
     f->side[from] = p->from;
@@ -192,6 +214,7 @@ void flow_remove(struct flow_table *t, struct flow *f)
     wheel_leave(t, f);
     slot_remove(t, f->hash, index_of(t, f));
     f->number = 0;
+    t->known--;
     f->due_next = t->vacant;
     t->vacant = index_of(t, f);
 }
@@ -282,10 +305,10 @@ struct flow *flow_take_first(struct flow_table *t, int64_t *when)
 
 void flow_forget(struct flow_table *t)
 {
-    if (madvise(t->slots, slots_bytes(t), MADV_DONTNEED) != 0)
-        memset(t->slots, 0, slots_bytes(t));
+    if (madvise(t->slots, slots_bytes(t->mask), MADV_DONTNEED) != 0)
+        memset(t->slots, 0, slots_bytes(t->mask));
     memset(t->wheel, 0, sizeof t->wheel);
-    t->made = t->vacant = t->on_wheel = t->retired = 0;
+    t->made = t->known = t->vacant = t->on_wheel = t->retired = 0;
 }
 
 static int by_number(const void *a, const void *b)

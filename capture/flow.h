@@ -81,7 +81,8 @@ static inline bool flow_has(const struct flow *f, const struct packet *p, enum s
 }
 /* NULL: not known.  *from: which side sent p. */
 struct flow *flow_find(const struct flow_table *t, const struct packet *p, uint32_t hash, enum side *from);
-/* A new one with p's sender as `from`, else cleared; not yet on the wheel.  NULL: the table is full. */
+/* A new one with p's sender as `from`, else cleared; not yet on the wheel.  The caller numbers it before the next is added.  NULL: the
+ * table is full. */
 struct flow *flow_add(struct flow_table *t, const struct packet *p, uint32_t hash, enum side from);
 void flow_remove(struct flow_table *t, struct flow *f); /* also from the wheel; f is gone */
 void flow_swap(struct flow *f);                         /* client becomes server; f has no hold */

@@ -71,6 +71,43 @@ static void table_against_a_model(void **state)
     flow_table_free(t);
 }
 
+static void leave(struct flow_table *t, struct flow **f)
+{
+    if (*f)
+        flow_remove(t, *f);
+    *f = NULL;
+}
+
+/* Past several sizes; some give up their places on the way. */
+static void table_grows(void **state)
+{
+    (void)state;
+    enum { MOST = 300000, LEAVE = 7 };
+    struct flow_table *t = flow_table_new(MOST);
+    struct flow **f = calloc(MOST, sizeof *f);
+    assert_non_null(f);
+    for (unsigned i = 0; i < MOST; i++) {
+        struct packet p = {.from = endpoint(i, 1000), .to = endpoint(5, 25)};
+        f[i] = flow_add(t, &p, flow_hash(&p), CLIENT);
+        assert_non_null(f[i]);
+        f[i]->number = i + 1;
+        if (i % LEAVE == 0 && i > 0)
+            leave(t, &f[i / 2]);
+    }
+    for (unsigned i = 0; i < MOST; i++) {
+        struct packet p = {.from = endpoint(5, 25), .to = endpoint(i, 1000)};
+        enum side from;
+        assert_ptr_equal(flow_find(t, &p, flow_hash(&p), &from), f[i]);
+        struct flow *likely = flow_likely(t, flow_hash(&p));
+        assert_true(!f[i] || likely);
+    }
+    flow_forget(t);
+    size_t count;
+    assert_null(flow_all(t, &count));
+    free(f);
+    flow_table_free(t);
+}
+
 static void wheel_gives_each_its_time(void **state)
 {
     (void)state;
@@ -460,6 +497,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_against_a_model),
+        cmocka_unit_test(table_grows),
         cmocka_unit_test(wheel_gives_each_its_time),
         cmocka_unit_test(twins_are_not_retransmissions),
         cmocka_unit_test(syn_tells_the_client),
