@@ -52,10 +52,22 @@ bool incident_acknowledge(struct incidents *all, const char *id, const char *who
 /* An open storm of before a restart: goes on under its id when the same matter is raised again, else falls by quiet.  Copied.  False: not
  * open, or no room. */
 bool incident_resume(struct incidents *all, const struct storm *earlier);
+struct earlier_host {
+    struct address address;
+    uint64_t name; /* its hash_nocase() */
+    uint64_t copies, deliveries, redeliveries, recipients_in;
+    int64_t first;
+};
 struct incident_before { /* what an incident came to before the restart that it outlived: whoever counts anew adds to these */
     uint64_t copies, deliveries, redeliveries, bytes;
+    struct earlier_host *hosts;
+    struct storm_edge *edges; /* between these hosts */
+    uint32_t host_count, edge_count;
 };
-struct incident_before incident_before(const struct storm *s);
+const struct incident_before *incident_before(const struct storm *s);
+/* The host's numbers, counted since the restart, become those of the whole incident. */
+void incident_add_earlier(const struct storm *s, struct storm_host *h);
+int32_t incident_earlier_place(const struct storm *s, const struct earlier_host *e); /* among the storm's hosts now; -1: it is none */
 size_t incident_count(const struct incidents *all);        /* raised ones, cleared too */
 const struct storm *incident_at(const struct incidents *all, size_t i); /* by raising time; NULL: no more */
 

@@ -102,8 +102,13 @@ void incident_join(struct incidents *all, struct storm *into, struct storm *from
     keys_to(all, b, a);
     if (b->touched > a->touched)
         a->touched = b->touched;
-    if (b->resumed)
-        a->before = (struct incident_before){from->copies, from->deliveries, from->redeliveries, from->bytes};
+    if (b->resumed) {
+        a->before.copies = from->copies;
+        a->before.deliveries = from->deliveries;
+        a->before.redeliveries = from->redeliveries;
+        a->before.bytes = from->bytes;
+        lists_earlier(a, from);
+    }
     if (a->raised && b->raised)
         end_later(all, a, b, now);
     else if (b->raised)
@@ -120,9 +125,9 @@ void incident_join(struct incidents *all, struct storm *into, struct storm *from
 
 /* ---- restart ---- */
 
-struct incident_before incident_before(const struct storm *s)
+const struct incident_before *incident_before(const struct storm *s)
 {
-    return ((const struct slot *)s)->before;
+    return &((const struct slot *)s)->before;
 }
 
 bool incident_resume(struct incidents *all, const struct storm *earlier)

@@ -17,6 +17,8 @@ void lists_free(struct slot *s)
     free(s->storm.edges);
     free(s->storm.events);
     free(s->more);
+    free(s->before.hosts);
+    free(s->before.edges);
 }
 
 /* Room for one more in a list of `count`, at most `most`; false: the bound is reached, or no memory. */
@@ -234,4 +236,58 @@ bool lists_copy(struct slot *to, const struct storm *from)
     s->edge_count = to->edge_room = s->edges ? from->edge_count : 0;
     s->event_count = to->event_room = s->events ? from->event_count : 0;
     return s->host_count == from->host_count && s->edge_count == from->edge_count && s->event_count == from->event_count;
+}
+
+/* ---- of before a restart ---- */
+
+void lists_earlier(struct slot *to, const struct storm *from)
+{
+    struct incident_before *b = &to->before;
+    free(b->hosts);
+    free(b->edges);
+    b->host_count = b->edge_count = 0;
+    b->edges = list_copy(from->edges, sizeof *from->edges, from->edge_count);
+    b->hosts = from->host_count ? malloc(from->host_count * sizeof *b->hosts) : NULL;
+    if (!b->hosts)
+        return;
+    for (; b->host_count < from->host_count; b->host_count++) {
+        const struct storm_host *h = &from->hosts[b->host_count];
+        b->hosts[b->host_count] = (struct earlier_host){.address = h->address,
+            .name = hash_nocase(span_text(h->name)),
+            .copies = h->copies,
+            .deliveries = h->deliveries,
+            .redeliveries = h->redeliveries,
+            .recipients_in = h->recipients_in,
+            .first = h->first};
+    }
+    b->edge_count = b->edges ? from->edge_count : 0;
+}
+
+static bool is_earlier(const struct storm_host *h, const struct earlier_host *e)
+{
+    return address_equal(h->address, e->address) && (address_known(h->address) || hash_nocase(span_text(h->name)) == e->name);
+}
+
+void incident_add_earlier(const struct storm *s, struct storm_host *h)
+{
+    const struct incident_before *b = incident_before(s);
+    uint32_t i = 0;
+    while (i < b->host_count && !is_earlier(h, &b->hosts[i]))
+        i++;
+    if (i == b->host_count)
+        return;
+    h->copies += b->hosts[i].copies;
+    h->deliveries += b->hosts[i].deliveries;
+    h->redeliveries += b->hosts[i].redeliveries;
+    h->recipients_in += b->hosts[i].recipients_in;
+    if (b->hosts[i].first != TIME_UNKNOWN)
+        h->first = b->hosts[i].first;
+}
+
+int32_t incident_earlier_place(const struct storm *s, const struct earlier_host *e)
+{
+    for (uint32_t i = 0; i < s->host_count; i++)
+        if (is_earlier(&s->hosts[i], e))
+            return (int32_t)i;
+    return -1;
 }

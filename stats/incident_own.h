@@ -71,6 +71,7 @@ void slot_reopen(struct incidents *all, struct slot *s, int64_t now);
 void lists_free(struct slot *s);
 void lists_join(struct storm *into, const struct storm *from); /* from's hosts and edges are into's as well */
 bool lists_copy(struct slot *to, const struct storm *from);    /* to has none; false: out of memory */
+void lists_earlier(struct slot *to, const struct storm *from); /* from's hosts and edges are what was before; without memory, nothing was */
 
 /* incident_join.c */
 /* The open storm of before the restart that s turns out to be; NULL: none. */

@@ -191,12 +191,12 @@ static struct outlook look_ahead(const struct storm *s, const struct trail *l, i
 static void put_totals(struct storm *s, const struct trail *l, const struct message *m)
 {
     const struct share *led = &l->share[0];
-    struct incident_before before = incident_before(s);
-    s->copies = m->copies + led->copies + before.copies;
-    s->deliveries = m->deliveries + led->deliveries + before.deliveries;
-    s->redeliveries = message_redeliveries(m) + led->redeliveries + before.redeliveries;
+    const struct incident_before *before = incident_before(s);
+    s->copies = m->copies + led->copies + before->copies;
+    s->deliveries = m->deliveries + led->deliveries + before->deliveries;
+    s->redeliveries = message_redeliveries(m) + led->redeliveries + before->redeliveries;
     s->recipients = message_recipients(m);
-    s->bytes = m->bytes + l->led_bytes + before.bytes;
+    s->bytes = m->bytes + l->led_bytes + before->bytes;
     s->most_copies_a_recipient = m->most_copies;
 }
 

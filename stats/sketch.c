@@ -48,7 +48,8 @@ static bool at_fault(const struct storm *s, const struct trail *l, const struct 
     return s->kind == KIND_REINJECTION ? roles_reinjects(&l->roles, p, m, origin, settings) : roles_loops(&l->roles, p, m);
 }
 
-static void put_numbers(struct storm_host *h, const struct trail *l, const struct message *m, const struct party *p)
+static void put_numbers(
+    const struct storm *s, struct storm_host *h, const struct trail *l, const struct message *m, const struct party *p)
 {
     const struct message_host *w = address_known(h->address) ? message_host(m, h->address) : NULL;
     if (w) {
@@ -74,6 +75,8 @@ static void put_numbers(struct storm_host *h, const struct trail *l, const struc
             h->redeliveries += l->share[i].redeliveries;
             h->recipients_in += l->share[i].in;
         }
+    if (w || p)
+        incident_add_earlier(s, h);
 }
 
 static void put_party(struct storm *s, const struct trail *l, const struct message *m, const struct party *p, enum storm_role role)
@@ -82,7 +85,7 @@ static void put_party(struct storm *s, const struct trail *l, const struct messa
     if (!h)
         return;
     h->role = role;
-    put_numbers(h, l, m, p);
+    put_numbers(s, h, l, m, p);
     snprintf(h->software, sizeof h->software, "%s", role >= ROLE_REINJECTOR ? p->software : "");
     h->evidence_count = p->evidence_count;
     if (p->evidence_count)
@@ -114,7 +117,7 @@ static void put_origin(struct storm *s, const struct trail *l, const struct mess
     if (!h || h->role >= ROLE_REINJECTOR)
         return;
     h->role = ROLE_ORIGIN;
-    put_numbers(h, l, m, NULL);
+    put_numbers(s, h, l, m, NULL);
 }
 
 static int worst_first(const void *a, const void *b)
@@ -187,7 +190,7 @@ static void draw_hosts(
         for (uint32_t j = 0; j < p->feeder_count && roles_reinjects(&l->roles, p, m, origin, settings); j++) {
             struct storm_host *h = incident_host(s, p->feeder[j].address, p->feeder[j].name, false);
             if (h && h->role == ROLE_RELAY)
-                put_numbers(h, l, m, NULL);
+                put_numbers(s, h, l, m, NULL);
         }
     }
     for (uint32_t i = 1; i < s->host_count; i++)
@@ -231,6 +234,27 @@ static void hearsay(struct sketch *t, struct storm *s, int32_t from, int32_t to,
     e->first = p->first;
 }
 
+static void earlier_edges(struct sketch *t, struct storm *s)
+{
+    const struct incident_before *b = incident_before(s);
+    int32_t at[STORM_HOSTS]; /* the earlier hosts, in the list of now */
+    for (uint32_t i = 0; i < b->host_count; i++)
+        at[i] = incident_earlier_place(s, &b->hosts[i]);
+    for (uint32_t i = 0; i < b->edge_count; i++) {
+        const struct storm_edge *was = &b->edges[i];
+        int32_t from = was->from < 0 ? -1 : at[was->from], to = was->to < 0 ? -1 : at[was->to];
+        struct storm_edge *e = from >= 0 && (to >= 0 || was->to < 0) ? edge(t, s, from, to) : NULL;
+        if (!e)
+            continue;
+        e->copies += was->copies;
+        e->deliveries += was->deliveries;
+        e->redeliveries += was->redeliveries;
+        e->on_wire |= was->on_wire;
+        if (e->first == TIME_UNKNOWN || (was->first != TIME_UNKNOWN && was->first < e->first))
+            e->first = was->first;
+    }
+}
+
 static void draw_edges(struct sketch *t, struct storm *s, const struct trail *l)
 {
     s->edge_count = 0;
@@ -261,6 +285,7 @@ static void draw_edges(struct sketch *t, struct storm *s, const struct trail *l)
         for (uint32_t j = 0; j < p->feeder_count; j++)
             hearsay(t, s, place(t, s, p->feeder[j].address, p->feeder[j].name), at, p);
     }
+    earlier_edges(t, s);
 }
 
 static int earliest_first(const void *a, const void *b)

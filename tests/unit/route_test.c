@@ -14,6 +14,7 @@
 #include "smtpdissect/session.h"
 #include "stats/settings.h"
 #include "stats/stats.h"
+#include "stats/storm_json.h"
 
 #define S      NS_PER_SECOND
 #define START  (INT64_C(1795490000) * S)
@@ -486,6 +487,58 @@ static void tidy_ways(void **state)
     close_world();
 }
 
+static const struct storm_edge *edge_of(const struct storm *s, struct host from, struct host to)
+{
+    for (uint32_t i = 0; i < s->edge_count; i++) {
+        const struct storm_edge *e = &s->edges[i];
+        if (e->to >= 0 && address_equal(s->hosts[e->from].address, address(from.address)) &&
+            address_equal(s->hosts[e->to].address, address(to.address)))
+            return e;
+    }
+    return NULL;
+}
+
+/* A new sensor has counted nothing, but what each host had done is told it with the incident; drawn as often as one likes. */
+static void after_a_restart_hosts_go_on_counting(void **state)
+{
+    (void)state;
+    open_world(40);
+    bank_sends(40);
+    COPY(300, c1, isp, 0, 40, WAY1("1"));
+    COPY(310, c2, isp, 0, 30, WAY2("1"));
+    const struct storm *s = storm();
+    assert_non_null(s);
+    assert_int_equal(host_of(s, c2)->redeliveries, 30);
+    assert_int_equal(edge_of(s, bank, p1)->deliveries, 1);
+    struct reason why;
+    json_t *told = storm_json(s);
+    struct storm *earlier = storm_json_parse(told, &why);
+    json_decref(told);
+    stats_free(w.stats);
+    w.stats = stats_new(&w.settings, &(struct stats_sink){note, NULL});
+    assert_true(stats_resume(w.stats, earlier));
+    COPY(600, c1, isp, 0, 40, WAY1("1"), LOCAL("server.company1.test", "2"));
+    COPY(610, c2, isp, 0, 40, WAY2("1"), LOCAL("server.company2.test", "2"));
+    COPY(615, c2, isp, 0, 5, WAY2("1"), LOCAL("server.company2.test", "3"));
+    stats_tick(w.stats, w.now + S);
+    stats_tick(w.stats, w.now + 2 * S);
+    s = storm();
+    assert_non_null(s);
+    assert_string_equal(s->id, earlier->id);
+    assert_int_equal(s->deliveries, earlier->deliveries + 85);
+    assert_int_equal(host_of(s, c1)->deliveries, 80);
+    assert_int_equal(host_of(s, c2)->deliveries, 75);
+    assert_int_equal(host_of(s, c2)->copies, 3);
+    assert_true(host_of(s, c2)->first == host_of(earlier, c2)->first);
+    assert_int_equal(host_of(s, c2)->redeliveries, 30 + s->redeliveries - earlier->redeliveries);
+    expect_role(s, c1, ROLE_REINJECTOR);
+    assert_int_equal(host_of(s, bank)->deliveries, 42); /* it sent nothing more */
+    assert_int_equal(host_of(s, bank)->redeliveries, 0);
+    assert_int_equal(edge_of(s, bank, p1)->deliveries, 1);
+    storm_json_free(earlier);
+    close_world();
+}
+
 /* ---- loops ---- */
 
 #define MOST_LINES 64
@@ -691,6 +744,7 @@ int main(void)
         cmocka_unit_test(repeats_of_the_origin),
         cmocka_unit_test(forged_lines),
         cmocka_unit_test(tidy_ways),
+        cmocka_unit_test(after_a_restart_hosts_go_on_counting),
         cmocka_unit_test(a_forwarding_loop),
         cmocka_unit_test(mails_on_the_same_circle),
         cmocka_unit_test(a_relay_on_the_circle),
