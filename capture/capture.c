@@ -99,8 +99,9 @@ void capture_free(struct capture *c)
 }
 
 /* All frames of a batch are decoded before the first is worked on, so that what each needs can be fetched ahead. */
-static void take_frames(struct capture *c, const struct frame *frames, size_t n)
+static void take_frames(void *user, const struct frame *frames, size_t n)
 {
+    struct capture *c = user;
     struct tracked tracked[SOURCE_BATCH];
     size_t done = 0;
     for (size_t i = 0; i < n; i++) {
@@ -117,11 +118,6 @@ static void take_frames(struct capture *c, const struct frame *frames, size_t n)
         }
     }
     track_packets(c->tracker, tracked + done, n - done);
-}
-
-static void take_frame(void *user, const struct frame *f)
-{
-    take_frames(user, f, 1);
 }
 
 bool capture_open_files(struct capture *c, const char *const paths[], size_t count, struct reason *why, int *status)
@@ -180,7 +176,7 @@ bool capture_poll(struct capture *c, int64_t timeout, struct reason *why)
     if (ppoll(wait, c->interfaces + 1, &most, NULL) < 0 && errno != EINTR)
         return reason_say(why, "waiting for packets failed: %s", strerror(errno));
     for (size_t i = 0; i < c->interfaces && !c->stopped; i++)
-        if (live_read(c->live[i], take_frame, c, why) < 0)
+        if (live_read(c->live[i], take_frames, c, why) < 0)
             return false;
     read_drops(c);
     return true;

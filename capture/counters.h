@@ -8,6 +8,7 @@
     X(packets, "packets read")                                                                           \
     X(bytes, "bytes of these packets as captured")                                                       \
     X(kernel_drops, "packets the kernel dropped for want of ring space")                                 \
+    X(ring_full, "times the kernel found its ring full and waited for room")                             \
     X(interface_drops, "packets the network card dropped")                                               \
     X(undecodable, "packets with a broken or unknown header on the way to TCP")                          \
     X(bad_link, "undecodable: broken or unknown link layer")                                             \

@@ -1,27 +1,34 @@
 /* In: a network interface.  Out: its frames, in place in the kernel's ring, to capture.c, and what was dropped on the way, to the counters.
- * libpcap takes TPACKET_V3 by itself, as long as no immediate mode is asked for; a timeout of 0 would deliver nothing on a quiet link. */
+ * tap.c reads it where it can; what it does not take, a link type of its own or another system's way, libpcap does, frame by frame, and it
+ * says why when there is none.  (It takes TPACKET_V3 by itself, as long as no immediate mode is asked for; a timeout of 0 would deliver
+ * nothing on a quiet link.) */
 #include "capture/live.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <linux/if_packet.h>
 #include <pcap/pcap.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 
 #include "base/clock.h"
+#include "capture/source.h"
+#include "capture/tap.h"
 
 #define FRAMES_A_READ 4096 /* so that a flooded interface cannot keep the others, and the clock, waiting */
 
 struct live {
+    struct tap *tap; /* NULL: by libpcap */
+    atomic_bool stopped;
     pcap_t *pcap;
     char name[sizeof((struct interface_settings *)0)->name];
     uint32_t link;
     int64_t fraction; /* ns of a unit of the timestamps' second half */
     uint32_t kernel_drops, interface_drops; /* as last read: libpcap's counters have 32 bits */
-    void (*take)(void *user, const struct frame *f);
+    void (*take)(void *user, const struct frame *frames, size_t n);
     void *user;
 };
 
@@ -86,6 +93,9 @@ struct live *live_open(const struct interface_settings *settings, struct reason 
         return NULL;
     }
     memcpy(l->name, settings->name, sizeof l->name);
+    l->tap = tap_open(settings);
+    if (l->tap)
+        return l;
     l->pcap = pcap_create(l->name, error);
     if (!l->pcap)
         reason_say(why, "%s: cannot capture: %s; see to that and try again", l->name, error);
@@ -99,6 +109,7 @@ void live_close(struct live *l)
 {
     if (!l)
         return;
+    tap_close(l->tap);
     if (l->pcap)
         pcap_close(l->pcap);
     free(l);
@@ -106,7 +117,7 @@ void live_close(struct live *l)
 
 int live_descriptor(const struct live *l)
 {
-    return pcap_get_selectable_fd(l->pcap);
+    return l->tap ? tap_descriptor(l->tap) : pcap_get_selectable_fd(l->pcap);
 }
 
 static void hand_over(u_char *user, const struct pcap_pkthdr *h, const u_char *bytes)
@@ -119,13 +130,11 @@ static void hand_over(u_char *user, const struct pcap_pkthdr *h, const u_char *b
         .time = (int64_t)h->ts.tv_sec * NS_PER_SECOND + (int64_t)h->ts.tv_usec * l->fraction,
         .link = l->link,
     };
-    l->take(l->user, &f);
+    l->take(l->user, &f, 1);
 }
 
-int live_read(struct live *l, void (*take)(void *user, const struct frame *f), void *user, struct reason *why)
+static int read_pcap(struct live *l, struct reason *why)
 {
-    l->take = take;
-    l->user = user;
     int n = pcap_dispatch(l->pcap, FRAMES_A_READ, hand_over, (u_char *)l);
     if (n == PCAP_ERROR) {
         reason_say(why, "%s: capture ended: %s; bring the interface up again", l->name, pcap_geterr(l->pcap));
@@ -134,9 +143,27 @@ int live_read(struct live *l, void (*take)(void *user, const struct frame *f), v
     return n < 0 ? 0 : n;
 }
 
+static int read_tap(struct live *l, struct reason *why)
+{
+    struct frame frames[SOURCE_BATCH];
+    int all = 0;
+    for (size_t n; all < FRAMES_A_READ && !l->stopped && (n = tap_read(l->tap, frames, SOURCE_BATCH)) > 0; all += (int)n)
+        l->take(l->user, frames, n);
+    return all || tap_there(l->tap, why) ? all : -1;
+}
+
+int live_read(struct live *l, void (*take)(void *user, const struct frame *frames, size_t n), void *user, struct reason *why)
+{
+    l->take = take;
+    l->user = user;
+    return l->tap ? read_tap(l, why) : read_pcap(l, why);
+}
+
 void live_stop(struct live *l)
 {
-    pcap_breakloop(l->pcap);
+    l->stopped = true;
+    if (l->pcap)
+        pcap_breakloop(l->pcap);
 }
 
 /* What a 32-bit counter grew by.  It may fall to 0 when libpcap can no longer read it (chroot, sandbox): that is no growth. */
@@ -150,16 +177,18 @@ static uint32_t growth(uint32_t *last, uint32_t now)
 void live_drops(struct live *l, struct capture_counters *counters)
 {
     struct pcap_stat s;
-    if (pcap_stats(l->pcap, &s) < 0)
-        return;
-    counters->kernel_drops += growth(&l->kernel_drops, s.ps_drop);
-    counters->interface_drops += growth(&l->interface_drops, s.ps_ifdrop);
+    if (l->tap)
+        tap_drops(l->tap, counters);
+    else if (pcap_stats(l->pcap, &s) == 0) {
+        counters->kernel_drops += growth(&l->kernel_drops, s.ps_drop);
+        counters->interface_drops += growth(&l->interface_drops, s.ps_ifdrop);
+    }
 }
 
 bool live_fanout(struct live *l, uint16_t group, struct reason *why)
 {
     const uint32_t how = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG, argument = group | how << 16;
-    if (setsockopt(pcap_fileno(l->pcap), SOL_PACKET, PACKET_FANOUT, &argument, sizeof argument) == 0)
+    if (setsockopt(l->tap ? tap_descriptor(l->tap) : pcap_fileno(l->pcap), SOL_PACKET, PACKET_FANOUT, &argument, sizeof argument) == 0)
         return true;
     return reason_say(why, "%s: cannot share the interface between workers: %s; run with one worker", l->name, strerror(errno));
 }
