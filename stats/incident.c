@@ -3,7 +3,7 @@
  *
  * A slot an incident, as many as the setting `storms` allows; when all are taken the cleared one that was quiet longest makes room,
  * then the watched one; an open storm never does.  An incident falls by quiet: after quiet_of() without evidence it is cleared;
- * evidence within as long again opens it anew under its id, later evidence starts another incident.  Keys are found in an
+ * evidence within as long again opens it anew under its id, and from then on it waits longer; later evidence starts another incident.  Keys are found in an
  * open-addressing table whose entries name slot and generation: an entry of a slot that has changed hands is dead, and goes when the
  * table is built anew. */
 #include "stats/incident_own.h"
@@ -263,6 +263,8 @@ int64_t incident_latest(const struct incidents *all)
 
 void slot_reopen(struct incidents *all, struct slot *s, int64_t now)
 {
+    if (now - s->touched > s->pause)
+        s->pause = now - s->touched;
     s->storm.state = STATE_RAISED;
     s->storm.cleared = TIME_UNKNOWN;
     incident_event(&s->storm, now, "it goes on, %s", storm_severity_text(s->storm.severity));
@@ -313,9 +315,9 @@ bool incident_wants_words(struct storm *s, enum storm_severity severity, int64_t
 void incident_touch(struct incidents *all, struct storm *s, int64_t now)
 {
     struct slot *slot = slot_of(s);
-    had_evidence(all, slot, now);
     if (slot->raised && s->state == STATE_CLEARED)
         slot_reopen(all, slot, now);
+    had_evidence(all, slot, now);
 }
 
 void incident_rate(struct storm *s, uint64_t deliveries, int64_t now)
@@ -354,11 +356,13 @@ void incident_kind(struct incidents *all, struct storm *s, enum storm_kind kind,
 
 /* ---- time and people ---- */
 
-static int64_t quiet_of(const struct incidents *all, const struct storm *s)
+/* Two of its generations or, when it has come back after an all-clear, of these pauses; at least the setting.  So what comes in waves is
+ * cleared too early once, and not after each of them. */
+static int64_t quiet_of(const struct incidents *all, const struct slot *s)
 {
-    double two = isfinite(s->generation) && s->generation > 0 ? 2 * fmin(s->generation, GENERATION_MOST) : 0;
-    int64_t generations = (int64_t)(two * (double)NS_PER_SECOND);
-    return generations > all->settings->quiet ? generations : all->settings->quiet;
+    double generation = isfinite(s->storm.generation) ? s->storm.generation : 0, pause = (double)s->pause / (double)NS_PER_SECOND;
+    int64_t two = (int64_t)(2 * fmin(fmax(generation, pause), GENERATION_MOST) * (double)NS_PER_SECOND);
+    return two > all->settings->quiet ? two : all->settings->quiet;
 }
 
 void incident_tick(struct incidents *all, int64_t now)
@@ -367,7 +371,7 @@ void incident_tick(struct incidents *all, int64_t now)
         struct slot *s = &all->slots[i];
         if (!s->used || s->forgotten)
             continue;
-        int64_t quiet = quiet_of(all, &s->storm);
+        int64_t quiet = quiet_of(all, s);
         if (s->raised && s->storm.state == STATE_CLEARED) {
             s->forgotten = now - s->storm.cleared >= quiet;
         } else if (now - s->touched >= quiet) {

@@ -17,6 +17,7 @@ struct slot {
     struct incident_before before; /* the restart */
     uint32_t generation;
     int64_t touched; /* latest evidence */
+    int64_t pause;   /* the longest one after which it came back though it had been cleared */
     struct {         /* what the sink heard last */
         enum storm_severity severity;
         enum storm_kind kind;

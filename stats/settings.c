@@ -18,7 +18,7 @@ const struct setting stats_settings_list[] = {
     {"storms", "remember", SETTING_SECONDS, AT(remember), "7 d", 60, 31536000,
      "A mail of which no new copy comes is forgotten after this time even while there is room, a storm's excepted; in seconds."},
     {"storms", "quiet", SETTING_SECONDS, AT(quiet), "30 min", 1, 604800,
-     "A storm is over after this time without fresh evidence, or after two of its generations if that is longer; in seconds."},
+     "A storm is over after this time without fresh evidence; after two of its generations or pauses when that is longer; in seconds."},
     {"storms", "kept", SETTING_COUNT, AT(storms), "500", 1, 100000,
      "Storms kept in memory, those that are over among them; the history has all."},
     {"trace", "memory", SETTING_SIZE, AT(trace_bytes), "64 MiB", 0, 1 << 30,

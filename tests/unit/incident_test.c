@@ -130,12 +130,20 @@ static void quiet_clears_and_coming_back_keeps_the_id(void **state)
     assert_int_equal(s->severity, SEVERITY_MINOR);
     assert_int_equal(s->peak_severity, SEVERITY_MAJOR);
     assert_int_equal(counters.storms_raised, 1);
-    incident_tick(all, back + QUIET);
-    incident_tick(all, back + 2 * QUIET);
+    int64_t longer = 2 * (2 * QUIET - SECOND); /* it came back once: twice that pause */
+    incident_tick(all, back + longer - 1);
+    expect_told(2, 0, 1);
+    incident_touch(all, s, back + longer - 1); /* no pause that it was cleared in */
+    incident_tick(all, back + 2 * longer - 2);
+    expect_told(2, 0, 1);
+    incident_tick(all, back + 2 * longer - 1);
+    expect_told(2, 0, 2);
+    int64_t late = back + 3 * longer - 1;
+    incident_tick(all, late);
     assert_null(incident_find(all, 1));
-    struct storm *other = incident_open(all, 1, KIND_MAILBOMB, back + 3 * QUIET);
+    struct storm *other = incident_open(all, 1, KIND_MAILBOMB, late);
     assert_ptr_not_equal(other, s);
-    incident_raise(all, other, SEVERITY_MINOR, back + 3 * QUIET, "another");
+    incident_raise(all, other, SEVERITY_MINOR, late, "another");
     assert_string_not_equal(other->id, id);
     assert_int_equal(incident_count(all), 2);
     incidents_free(all);
