@@ -8,7 +8,7 @@
 struct stats_settings {
     int64_t memory;       /* bytes for message records; coldest go first, a storm's never */
     int64_t remember;     /* a message without a new copy is forgotten after this long, even while there is room; a storm's is not */
-    int64_t quiet;        /* a storm clears after this long without evidence; after two generations, or pauses it came back after, when longer */
+    int64_t quiet;        /* a storm clears after this long without evidence; after two generations or pauses when that is longer */
     int64_t storms;       /* incidents kept in memory */
     int64_t trace_bytes;  /* of the latest transactions, kept to be asked for; 0: none */
     struct {
