@@ -56,13 +56,13 @@ pcaps: $(B)/squall $(PCAPS) ## dialogues made into packets, against their .expec
 	$(Q)tests/run-pcaps $(B)/squall $(B)/tests/pcaps
 
 alert-check: $(B)/squall $(ALERT_DRIVER) ## alarms that arrive: against real snmptrapd, snmpd, rsyslogd, Alertmanager, a bad webhook
-	$(Q)tests/alert/run $(B)/squall $(ALERT_DRIVER)
+	$(Q)tests/alone tests/alert/run $(B)/squall $(ALERT_DRIVER)
 
 privacy-check: $(B)/squall $(B)/tests/tools/dialogue ## planted addresses, subjects and passwords are found nowhere they should not be
-	$(Q)tests/privacy/run $(B)/squall $(B)/tests/tools/dialogue
+	$(Q)tests/alone tests/privacy/run $(B)/squall $(B)/tests/tools/dialogue
 
 web-check: $(B)/squall $(B)/tests/pcaps/markup.pcap ## the dashboard's HTTP: every path, and what must be refused, by curl
-	$(Q)tests/web/run $(B)/squall $(B)/tests/pcaps/markup.pcap
+	$(Q)tests/alone tests/web/run $(B)/squall $(B)/tests/pcaps/markup.pcap
 
 load: $(B)/squall ## the dashboard under load beside a storm on the wire: wrk, slow readers, half requests, garbage, followers (root)
 	$(Q)tests/load/run $(B)/squall
@@ -123,7 +123,8 @@ bench-live: $(B)/squall $(BENCH) $(B)/tests/bench/capture_bench ## a mirror port
 	$(Q)tests/bench/live/run $(B)/squall $(B)/tests/bench
 
 browser: $(B)/squall $(B)/tests/pcaps/markup.pcap ## the pages in a real browser; screenshots to look at
-	$(Q)tests/browser/run $(B)/squall $(B)/browser $(B)/tests/pcaps
+	$(Q)tests/browser/fetch $(B)/browser
+	$(Q)tests/alone tests/browser/run $(B)/squall $(B)/browser $(B)/tests/pcaps
 
 lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespaces and compare with their logs (root)
 	$(Q)tests/lab/run $(B)/squall $(OUT)/lab

@@ -34,7 +34,7 @@ page.on('pageerror', (why) => faults.push(why.message));
 page.on('console', (line) => line.type() === 'error' && faults.push(line.text()));
 
 let id = null;
-for (let i = 0; i < 150 && !id; i++) {
+for (let i = 0; i < 600 && !id; i++) {
   await new Promise((done) => { setTimeout(done, 200); });
   id = await fetch(`${url}/api/v1/alarms`).then((a) => a.json()).then((a) => a.alarms.find((one) => one.kind === 'reinjection')?.id).catch(() => null);
 }
@@ -65,7 +65,7 @@ await test('then the mail is shown, and who looked', async () => {
   faults.length = 0; /* the refusal stands there */
   await page.fill('#reveal-reason', 'ticket 7');
   await page.keyboard.press('Enter');
-  await page.waitForFunction(() => document.querySelector('#mail').textContent.includes('Nieuwe openingsuren'), null, {timeout: 8000});
+  await page.waitForFunction(() => document.querySelector('#mail').textContent.includes('Nieuwe openingsuren'));
   await page.waitForFunction(() => document.querySelector('#reveal ul').textContent.includes('Jo (127.0.0.1): ticket 7'));
   assert.match(await page.innerText('#mail'), /els\.peeters@bank\.test/);
   assert.equal(await page.isVisible('#reveal form'), false);

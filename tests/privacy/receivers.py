@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
-"""receivers.py FILE: a webhook and a syslog receiver that write all they get to FILE; prints their two ports."""
+"""receivers.py FILE: a webhook and a syslog receiver that write all they get to FILE, opened anew each time: it may be taken away; prints their two ports."""
 import http.server, socketserver, sys, threading
 
-said = open(sys.argv[1], "ab", buffering=0)
+lock = threading.Lock()
+
+def said(what):
+    with lock, open(sys.argv[1], "ab") as f:
+        f.write(what)
 
 class Hook(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
-        said.write(b"webhook: " + bytes(str(self.headers), "latin-1") + self.rfile.read(int(self.headers["Content-Length"])) + b"\n")
+        said(b"webhook: " + bytes(str(self.headers), "latin-1") + self.rfile.read(int(self.headers["Content-Length"])) + b"\n")
         self.send_response(204)
         self.end_headers()
 
@@ -15,7 +19,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
 
 class Line(socketserver.BaseRequestHandler):
     def handle(self):
-        said.write(b"syslog: " + self.request[0] + b"\n")
+        said(b"syslog: " + self.request[0] + b"\n")
 
 hook = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
 line = socketserver.UDPServer(("127.0.0.1", 0), Line)
