@@ -1,11 +1,11 @@
 /* In: what the detectors conclude: an incident opened, raised, lifted, joined, fresh evidence for it; and the time.  Out: storms with
  * their lists, to the sink (raised, updated, cleared) and to whoever asks.
  *
- * A slot an incident, as many as the setting `storms` allows; when all are taken the cleared one that was quiet longest makes room,
- * then the watched one; an open storm never does.  An incident falls by quiet: after quiet_of() without evidence it is cleared;
- * evidence within as long again opens it anew under its id, and from then on it waits longer; later evidence starts another incident.  Keys are found in an
- * open-addressing table whose entries name slot and generation: an entry of a slot that has changed hands is dead, and goes when the
- * table is built anew. */
+ * A slot an incident, as many as the setting `storms` allows; when all are taken the cleared one that was quiet longest makes room, then
+ * the watched one; an open storm never does.  An incident falls by quiet: after quiet_of() without evidence it is cleared; evidence
+ * within as long again opens it anew under its id, and from then on it waits longer; later evidence starts another incident.  Keys are
+ * found in an open-addressing table whose entries name slot and generation: an entry of a slot that has changed hands is dead, and goes
+ * when the table is built anew. */
 #include "stats/incident_own.h"
 
 #include <assert.h>
