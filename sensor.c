@@ -31,6 +31,7 @@ struct sensor {
     struct sensor_hooks hooks;
     struct stats *stats;
     struct proofs *proofs; /* NULL: no evidence is kept */
+    uint64_t passed_over;  /* wishes for evidence */
     struct one workers[WORKERS_MOST];
     unsigned worker_count;
     struct sensor_view view;
@@ -153,6 +154,7 @@ static void add_views(struct sensor *s)
     s->view = (struct sensor_view){.first = TIME_UNKNOWN, .now = TIME_UNKNOWN, .mirror_copies = 1.0};
     for (unsigned i = 0; i < s->worker_count; i++)
         add_view(&s->view, &s->workers[i].view);
+    s->view.evidence_passed_over = s->passed_over;
 }
 
 /* A second has passed when it has passed for every worker. */
@@ -187,8 +189,8 @@ static void wish(void *user, const char *alarm, uint64_t connection, int64_t unt
 {
     struct sensor *s = user;
     unsigned i = connection_worker(connection);
-    if (i < s->worker_count)
-        worker_wish(s->workers[i].worker, alarm, connection, until, why);
+    if (i < s->worker_count && !worker_wish(s->workers[i].worker, alarm, connection, until, why))
+        s->passed_over++;
 }
 
 static void transaction_done(struct sensor *s, const struct transaction *t)

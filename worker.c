@@ -13,7 +13,6 @@
 #include "smtpdissect/clear.h"
 #include "smtpdissect/flat.h"
 
-#define WISHES_MOST 1024                       /* not yet met */
 #define CAPSULE_CONNECTIONS 32                 /* in one section of evidence */
 #define POLL (NS_PER_SECOND / 4)
 #define QUIET (NS_PER_SECOND / 2)              /* a link without packets: time goes on this far behind the clock */
@@ -39,7 +38,7 @@ struct worker {
     int64_t pace_began, pace_first;     /* monotonic ns; packet time */
     sem_t tick_handled, finish_handled;
     pthread_mutex_t lock; /* of the wishes */
-    struct wish wishes[WISHES_MOST];
+    struct wish wishes[WORKER_WISHES];
     size_t wish_count;
 };
 
@@ -108,16 +107,18 @@ static void session_done(void *user, const struct session_record *s)
 
 /* ---- evidence ------------------------------------------------------------------------------------------------------------------- */
 
-void worker_wish(struct worker *w, const char *alarm, uint64_t connection, int64_t until, const char *why)
+bool worker_wish(struct worker *w, const char *alarm, uint64_t connection, int64_t until, const char *why)
 {
     pthread_mutex_lock(&w->lock);
-    if (w->wish_count < WISHES_MOST) {
+    bool room = w->wish_count < WORKER_WISHES;
+    if (room) {
         struct wish *wish = &w->wishes[w->wish_count++];
         *wish = (struct wish){.connection = connection & UINT64_MAX >> 8, .until = until};
         span_copy(span_text(alarm), wish->alarm, sizeof wish->alarm);
         span_copy(span_text(why), wish->why, sizeof wish->why);
     }
     pthread_mutex_unlock(&w->lock);
+    return room;
 }
 
 /* Takes the wishes of one alarm, as many as one section holds, off the list. */

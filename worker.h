@@ -15,6 +15,7 @@ struct sensor_view { /* how far the packets have come, and what was counted unti
     struct capture_counters capture;
     struct smtp_counters smtp;
     uint64_t records_lost; /* for which the ring to the stats thread had no room */
+    uint64_t evidence_passed_over; /* connections wanted as evidence, too many at once */
 };
 
 enum record_kind {
@@ -64,8 +65,10 @@ void worker_join(struct worker *w);
 /* ---- of the stats thread ---- */
 struct ring *worker_ring(struct worker *w);
 void worker_handled(struct worker *w, enum record_kind kind); /* RECORD_FINISH, in lockstep RECORD_TICK too: has been dealt with */
-/* Packets of this connection are wanted as evidence for the alarm; they come as RECORD_CAPSULE after the next tick. */
-void worker_wish(struct worker *w, const char *alarm, uint64_t connection, int64_t until, const char *why);
+#define WORKER_WISHES 1024 /* not yet met */
+/* Packets of this connection are wanted as evidence for the alarm; they come as RECORD_CAPSULE after the next tick.  False: passed over,
+ * for there are too many wishes. */
+bool worker_wish(struct worker *w, const char *alarm, uint64_t connection, int64_t until, const char *why);
 
 /* Whose connection it is. */
 static inline unsigned connection_worker(uint64_t connection)

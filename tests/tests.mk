@@ -31,7 +31,8 @@ $(SCRIPT) $(SIM) $(ALERT_DRIVER):
 $(UNIT) $(filter-out $(WRITER),$(TOOL)): $(B)/%: %.c $(LIBS)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MT $@ -o $@ $< $(LIBS) $(PKG_LIBS) $(if $(findstring /unit/,$@),-lcmocka) -lm
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MT $@ -o $@ $< $(filter %.o,$^) $(LIBS) $(PKG_LIBS) $(if $(findstring /unit/,$@),-lcmocka) -lm
+$(B)/tests/unit/wishes_test: $(B)/worker.o
 
 $(FUZZ:%=$(B)/tests/fuzz/%): $(B)/tests/fuzz/%: tests/fuzz/%_fuzz.c $(LIBS)
 	$(call say,FUZZ,$@)

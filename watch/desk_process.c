@@ -187,6 +187,8 @@ static void counters_told(struct desk *d, const struct sensor_report *r)
         STATS_COUNTERS(X)
 #undef X
         {"sensor_records_lost", "records lost between capture and stats, which was behind", r->view.records_lost},
+        {"sensor_evidence_passed_over", "connections wanted as evidence and passed over, for too many were at once",
+            r->view.evidence_passed_over},
     };
     _Static_assert(sizeof counters / sizeof counters[0] <= WEB_COUNTERS, "web.h keeps room for all");
     if (d->web)
@@ -219,9 +221,9 @@ static void report_told(struct desk *d, const struct sensor_report *r)
         all_is_well(d, r);
     if (!d->web)
         return;
-    json_t *status = json_pack("{s:o, s:o, s:i, s:I, s:I, s:f}", "capture", counts_capture(&r->view, NULL, 0), "smtp",
-        counts_smtp(&r->view, &r->stats), "workers", (int)r->workers, "records_lost", (json_int_t)r->view.records_lost, "memory",
-        (json_int_t)r->memory, "lag_seconds",
+    json_t *status = json_pack("{s:o, s:o, s:i, s:I, s:I, s:I, s:f}", "capture", counts_capture(&r->view, NULL, 0), "smtp",
+        counts_smtp(&r->view, &r->stats), "workers", (int)r->workers, "records_lost", (json_int_t)r->view.records_lost,
+        "evidence_passed_over", (json_int_t)r->view.evidence_passed_over, "memory", (json_int_t)r->memory, "lag_seconds",
         lag > 0 ? (double)lag / (double)NS_PER_SECOND : 0.0);
     web_status(d->web, status);
 }

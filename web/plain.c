@@ -246,6 +246,11 @@ static void write_sensor(struct page *p, const json_t *status)
             {"sessions", words_number(l, (double)sessions, 0, number[1])}, {NULL, NULL}};
         fact(p, "sensor.encrypted", words_say(p->words, l, "sensor.share", WORDS_NO_NUMBER, of), true);
     }
+    int64_t passed_over = count(status, "evidence_passed_over");
+    if (passed_over) {
+        const struct word of[] = {{"n", words_number(l, (double)passed_over, 0, number[0])}, {NULL, NULL}};
+        fact(p, "sensor.evidence", words_say(p->words, l, "sensor.passed_over", WORDS_NO_NUMBER, of), false);
+    }
     snprintf(bytes, sizeof bytes, "%s s", words_number(l, lag, 1, number[0]));
     page_fact(p, "sensor.lag", bytes, lag < 5);
     json_t *graphs = past_status(p->request->web);

@@ -120,6 +120,22 @@ static void young_growth(void **state)
     free(young);
 }
 
+/* What was wanted as evidence and not kept is said, and nothing where nothing was passed over. */
+static void evidence_passed_over(void **state)
+{
+    (void)state;
+    static const char *const said[] = {
+        "1,234 connections passed over", "connexions laissées de côté", "1.234 verbindingen overgeslagen"};
+    for (int n = 0; n <= 1234; n += 1234) {
+        web_status(web, json_pack("{s:i}", "evidence_passed_over", n));
+        for (int l = 0; l < LANGUAGE_COUNT; l++) {
+            char line[32];
+            snprintf(line, sizeof line, "GET /plain?lang=%s", words_code((enum language)l));
+            assert_int_equal(strstr(ask(line, ""), said[l]) != NULL, n > 0);
+        }
+    }
+}
+
 static void form(void **state)
 {
     (void)state;
@@ -179,7 +195,7 @@ static void sentences(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(markup_is_text), cmocka_unit_test(young_growth), cmocka_unit_test(form),
-        cmocka_unit_test(sentences)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(markup_is_text), cmocka_unit_test(young_growth),
+        cmocka_unit_test(evidence_passed_over), cmocka_unit_test(form), cmocka_unit_test(sentences)};
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -185,6 +185,8 @@ function sensor_facts() {
   }
   if (m.sessions !== undefined)
     say_that('sensor.encrypted', m.sessions ? t('sensor.share', {share: number(100 * (m.tls_sessions ?? 0) / m.sessions), sessions: number(m.sessions)}) : t('sensor.no_sessions'));
+  if (s.evidence_passed_over)
+    say_that('sensor.evidence', t('sensor.passed_over', {n: number(s.evidence_passed_over)}), false);
   if (typeof s.lag_seconds === 'number')
     say_that('sensor.lag', `${number(s.lag_seconds, 1)} s`, s.lag_seconds < 5);
   const memory = typeof s.memory === 'object' ? s.memory?.bytes ?? s.memory?.used : s.memory;
