@@ -49,23 +49,37 @@ static size_t printable_length(const uint8_t *p, size_t n)
     return overlong || surrogate || control || code > 0x10ffff ? 0 : length;
 }
 
+/* A byte over 0x7f, below 0x20, or DEL is among the eight. */
+static bool any_odd(uint64_t x)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    return (x | (x - each * 0x20) | (x + each)) & each * 0x80;
+}
+
 /* How many of the first `most` bytes are printable ASCII for sure, in steps of eight. */
 static size_t plain_run(const uint8_t *p, size_t most)
 {
-    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t x = 0;
     size_t n = 0;
-    for (uint64_t x; n + sizeof x <= most; n += sizeof x) {
+    if (most < sizeof x) {
+        for (; n < most; n++)
+            x = x << 8 | p[n];
+        for (; n < sizeof x; n++)
+            x = x << 8 | ' ';
+        return any_odd(x) ? 0 : most;
+    }
+    for (; n + sizeof x <= most; n += sizeof x) {
         memcpy(&x, p + n, sizeof x);
-        if ((x | (x - each * 0x20) | (x + each)) & each * 0x80) /* a byte over 0x7f, below 0x20, or DEL */
+        if (any_odd(x))
             return n;
     }
-    if (n < most && n > 0) { /* the rest together with bytes that were looked at */
-        uint64_t x;
-        memcpy(&x, p + most - sizeof x, sizeof x);
-        if (!((x | (x - each * 0x20) | (x + each)) & each * 0x80))
-            return most;
-    }
-    return n;
+    memcpy(&x, p + most - sizeof x, sizeof x); /* the rest together with bytes that were looked at */
+    return any_odd(x) ? n : most;
+}
+
+bool log_is_clean(struct span s)
+{
+    return plain_run(s.p, s.n) == s.n;
 }
 
 char *log_clean(struct span s, char *to, size_t size)

@@ -20,6 +20,7 @@ void log_open(bool systemd_prefix, enum log_level most_verbose);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Wire text made printable: control bytes and broken UTF-8 become '?', at most size-1 bytes; returns `to`. */
 char *log_clean(struct span s, char *to, size_t size);
+bool log_is_clean(struct span s); /* it is printable ASCII throughout, and log_clean() leaves it alone */
 
 /* Where a failing function puts its reason: "what failed: why; what to do", no program name, no newline. */
 #define REASON_SIZE 512

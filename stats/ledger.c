@@ -524,7 +524,7 @@ struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t
         if (t->header.hop_count == 0)
             name_add(l, k->join_origin, r);
         size_t before = r->bytes;
-        message_add(r, t, l->made, &e);
+        message_add(r, t, k, l->made, &e);
         e.key = r->m.key;
         l->full_bytes += r->bytes - before;
         if (!r->m.pinned && l->cold.newest != r) {

@@ -48,11 +48,9 @@ static void release(const struct record *r, void *array)
         free(array);
 }
 
-/* Room for at least `need` of `size` bytes in *array, at most `most`; new room is zeroed. */
-static bool grow(struct record *r, void *array, uint32_t *room, uint32_t need, uint32_t most, size_t size)
+/* What room_for() does when there is none: it doubles, up to `most`; new room is zeroed. */
+static __attribute__((noinline)) bool grow(struct record *r, void *array, uint32_t *room, uint32_t need, uint32_t most, size_t size)
 {
-    if (need <= *room)
-        return true;
     if (need > most)
         return false;
     uint32_t wish = *room * 2;
@@ -73,6 +71,12 @@ static bool grow(struct record *r, void *array, uint32_t *room, uint32_t need, u
     r->bytes += (own ? wish : wish - *room) * size;
     *room = wish;
     return true;
+}
+
+/* Room for at least `need` of `size` bytes in *array, at most `most`. */
+static inline bool room_for(struct record *r, void *array, uint32_t *room, uint32_t need, uint32_t most, size_t size)
+{
+    return need <= *room || grow(r, array, room, need, most, size);
 }
 
 /* --- places: a hash table from tags to indexes --- */
@@ -104,20 +108,25 @@ static void places_set(struct places *p, uint32_t tag, uint32_t value)
     p->entry[at & (p->room - 1)] = (struct place){tag, value};
 }
 
+static __attribute__((noinline)) bool places_widen(struct record *r, struct places *p)
+{
+    struct places wider = {.room = p->room * 2, .count = p->count};
+    wider.entry = calloc(wider.room, sizeof *wider.entry);
+    if (!wider.entry)
+        return false;
+    for (uint32_t i = 0; i < p->room; i++)
+        if (p->entry[i].value)
+            places_set(&wider, p->entry[i].tag, p->entry[i].value);
+    r->bytes += (wider.room - (is_own(r, p->entry) ? 0 : p->room)) * sizeof *p->entry;
+    release(r, p->entry);
+    *p = wider;
+    return true;
+}
+
 static bool places_put(struct record *r, struct places *p, uint32_t tag, uint32_t value)
 {
-    if ((p->count + 1) * 4 > p->room * 3) {
-        struct places wider = {.room = p->room * 2, .count = p->count};
-        wider.entry = calloc(wider.room, sizeof *wider.entry);
-        if (!wider.entry)
-            return false;
-        for (uint32_t i = 0; i < p->room; i++)
-            if (p->entry[i].value)
-                places_set(&wider, p->entry[i].tag, p->entry[i].value);
-        r->bytes += (wider.room - (is_own(r, p->entry) ? 0 : p->room)) * sizeof *p->entry;
-        release(r, p->entry);
-        *p = wider;
-    }
+    if ((p->count + 1) * 4 > p->room * 3 && !places_widen(r, p))
+        return false;
     places_set(p, tag, value);
     p->count++;
     return true;
@@ -125,21 +134,23 @@ static bool places_put(struct record *r, struct places *p, uint32_t tag, uint32_
 
 /* --- texts --- */
 
-static uint32_t text_keep(struct record *r, struct span wire)
+static uint32_t text_keep(struct record *r, struct span text)
 {
-    if (wire.n == 0)
+    if (text.n == 0)
         return 0;
     char clean[LEDGER_TEXT_SIZE];
-    log_clean(wire, clean, sizeof clean);
-    uint32_t n = (uint32_t)strlen(clean);
-    uint32_t tag = tag_of(hash_bytes(clean, n)), at = tag, found;
+    if (text.n >= sizeof clean || !log_is_clean(text))
+        text = span_text(log_clean(text, clean, sizeof clean));
+    uint32_t n = (uint32_t)text.n;
+    uint32_t tag = tag_of(hash_bytes(text.p, n)), at = tag, found;
     while ((found = places_next(&r->words, tag, &at)))
-        if (strcmp(r->texts + found, clean) == 0)
+        if (strncmp(r->texts + found, (const char *)text.p, n) == 0 && r->texts[found + n] == '\0')
             return found;
     uint32_t start = r->texts_used ? r->texts_used : 1; /* text 0 is the empty one */
-    if (!grow(r, &r->texts, &r->texts_room, start + n + 1, LEDGER_TEXTS, 1) || !places_put(r, &r->words, tag, start))
+    if (!room_for(r, &r->texts, &r->texts_room, start + n + 1, LEDGER_TEXTS, 1) || !places_put(r, &r->words, tag, start))
         return 0;
-    memcpy(r->texts + start, clean, n + 1);
+    memcpy(r->texts + start, text.p, n);
+    r->texts[start + n] = '\0';
     r->texts_used = start + n + 1;
     return start;
 }
@@ -167,15 +178,10 @@ static uint64_t *person_place(const struct record *r, uint64_t hash)
     }
 }
 
-static bool people_widen(struct record *r, uint32_t for_many)
+static __attribute__((noinline)) bool people_widen(struct record *r)
 {
-    uint32_t room = r->people_room;
-    while (for_many > room / 4 * 3)
-        room *= 2;
-    if (room == r->people_room)
-        return true;
     uint64_t *old = r->people;
-    uint32_t old_room = r->people_room;
+    uint32_t old_room = r->people_room, room = old_room * 2;
     uint64_t *wider = calloc(room, sizeof *wider);
     if (!wider)
         return false;
@@ -192,7 +198,7 @@ static bool people_widen(struct record *r, uint32_t for_many)
 /* What was known of the address before; adds `what`.  *kept false: over the bound. */
 static uint64_t person_mark(struct record *r, uint64_t hash, uint64_t what, bool *kept)
 {
-    *kept = people_widen(r, r->people_count + 1 < LEDGER_PEOPLE ? r->people_count + 1 : LEDGER_PEOPLE);
+    *kept = r->people_count < r->people_room / 4 * 3 || r->people_count == LEDGER_PEOPLE || people_widen(r);
     uint64_t *p = person_place(r, hash);
     if (*p == 0) {
         *kept = *kept && r->people_count < LEDGER_PEOPLE;
@@ -240,22 +246,27 @@ static void count_beyond(struct record *r, struct hll **beyond, uint64_t hash)
     hll_add(*beyond, hash);
 }
 
-static void person_reached(struct record *r, uint64_t recipient)
+static uint64_t person_reached(struct record *r, uint64_t recipient) /* what was known of it before */
 {
     bool kept;
     uint64_t before = person_mark(r, recipient, REACHED, &kept);
-    if (kept) {
+    if (kept)
         r->recipients_known += !(before & REACHED);
-        return;
-    }
-    count_beyond(r, &r->beyond, recipient);
+    else
+        count_beyond(r, &r->beyond, recipient);
+    return before;
 }
 
 /* --- pairs: a recipient at a server --- */
 
-static uint64_t pair_key(uint64_t recipient, struct address server)
+static uint64_t host_hash(struct address host) /* what struct key has of the two ends */
 {
-    uint64_t key = hash_pair(recipient, hash_bytes(server.b, sizeof server.b));
+    return hash_bytes(host.b, sizeof host.b);
+}
+
+static uint64_t pair_key(uint64_t recipient, uint64_t host)
+{
+    uint64_t key = hash_add(recipient, host);
     return key ? key : 1;
 }
 
@@ -269,32 +280,34 @@ static struct pair *pair_place(const struct record *r, uint64_t key)
     }
 }
 
-static const struct pair *pair_find(const struct record *r, uint64_t recipient, struct address server)
+static const struct pair *pair_find(const struct record *r, uint64_t recipient, uint64_t host)
 {
-    const struct pair *p = pair_place(r, pair_key(recipient, server));
+    const struct pair *p = pair_place(r, pair_key(recipient, host));
     return p->recipient_at ? p : NULL;
 }
 
-/* Finds or adds; NULL: over the bound. */
-static struct pair *pair_open(struct record *r, uint64_t recipient, struct address server)
+static __attribute__((noinline)) bool pairs_widen(struct record *r)
 {
-    if ((r->pair_count + 1) * 4 > r->pair_room * 3 && r->pair_count < LEDGER_PAIRS) {
-        struct pair *old = r->pairs;
-        uint32_t old_room = r->pair_room, room = old_room * 2;
-        struct pair *wider = calloc(room, sizeof *wider);
-        if (wider) {
-            r->pairs = wider;
-            r->pair_room = room;
-            r->bytes += (room - (is_own(r, old) ? 0 : old_room)) * sizeof *wider;
-            for (uint32_t i = 0; i < old_room; i++)
-                if (old[i].recipient_at)
-                    *pair_place(r, old[i].recipient_at) = old[i];
-            release(r, old);
-        } else if (r->pair_count + 1 >= old_room) {
-            return NULL; /* one place stays empty, or searches would not end */
-        }
-    }
-    uint64_t key = pair_key(recipient, server);
+    struct pair *old = r->pairs;
+    uint32_t old_room = r->pair_room, room = old_room * 2;
+    struct pair *wider = calloc(room, sizeof *wider);
+    if (!wider)
+        return r->pair_count + 1 < old_room; /* one place stays empty, or searches would not end */
+    r->pairs = wider;
+    r->pair_room = room;
+    r->bytes += (room - (is_own(r, old) ? 0 : old_room)) * sizeof *wider;
+    for (uint32_t i = 0; i < old_room; i++)
+        if (old[i].recipient_at)
+            *pair_place(r, old[i].recipient_at) = old[i];
+    release(r, old);
+    return true;
+}
+
+/* Finds or adds; NULL: over the bound. */
+static struct pair *pair_open(struct record *r, uint64_t key)
+{
+    if ((r->pair_count + 1) * 4 > r->pair_room * 3 && r->pair_count < LEDGER_PAIRS && !pairs_widen(r))
+        return NULL;
     struct pair *p = pair_place(r, key);
     if (p->recipient_at == 0) {
         if (r->pair_count >= LEDGER_PAIRS)
@@ -307,7 +320,7 @@ static struct pair *pair_open(struct record *r, uint64_t recipient, struct addre
 
 uint32_t message_copies_at(const struct message *m, uint64_t recipient, struct address server)
 {
-    const struct pair *p = pair_find(m->own, recipient, server);
+    const struct pair *p = pair_find(m->own, recipient, host_hash(server));
     return p ? p->count : 0;
 }
 
@@ -320,9 +333,9 @@ uint64_t message_redeliveries(const struct message *m)
 
 /* --- hosts --- */
 
-static uint32_t host_index(const struct record *r, struct address a) /* 0: not there, else index + 1 */
+static uint32_t host_index(const struct record *r, struct address a, uint64_t hash) /* 0: not there, else index + 1 */
 {
-    uint32_t tag = tag_of(hash_bytes(a.b, sizeof a.b)), at = tag, found;
+    uint32_t tag = tag_of(hash), at = tag, found;
     while ((found = places_next(&r->addresses, tag, &at)))
         if (address_equal(r->m.hosts[found - 1].address, a))
             return found;
@@ -331,18 +344,18 @@ static uint32_t host_index(const struct record *r, struct address a) /* 0: not t
 
 struct message_host *message_host(const struct message *m, struct address host)
 {
-    uint32_t found = host_index(m->own, host);
+    uint32_t found = host_index(m->own, host, host_hash(host));
     return found ? &m->hosts[found - 1] : NULL;
 }
 
 /* Index + 1 of the host; 0: over the bound. */
-static uint32_t host_open(struct record *r, struct address a, struct span name, bool as_client)
+static uint32_t host_open(struct record *r, struct address a, uint64_t hash, struct span name, bool as_client)
 {
     struct message *m = &r->m;
-    uint32_t found = host_index(r, a);
+    uint32_t found = host_index(r, a, hash);
     if (found == 0) {
-        if (!grow(r, &m->hosts, &r->host_room, m->host_count + 1, LEDGER_HOSTS, sizeof *m->hosts) ||
-            !places_put(r, &r->addresses, tag_of(hash_bytes(a.b, sizeof a.b)), m->host_count + 1))
+        if (!room_for(r, &m->hosts, &r->host_room, m->host_count + 1, LEDGER_HOSTS, sizeof *m->hosts) ||
+            !places_put(r, &r->addresses, tag_of(hash), m->host_count + 1))
             return 0;
         found = ++m->host_count;
         m->hosts[found - 1] = (struct message_host){
@@ -371,7 +384,7 @@ static uint32_t node_add(struct record *r, uint32_t parent, const struct hop *ho
 {
     struct message *m = &r->m;
     uint32_t at = m->node_count;
-    if (!grow(r, &m->nodes, &r->node_room, at + 1, LEDGER_NODES, sizeof *m->nodes))
+    if (!room_for(r, &m->nodes, &r->node_room, at + 1, LEDGER_NODES, sizeof *m->nodes))
         return 0;
     struct chain_node *n = &m->nodes[at];
     *n = (struct chain_node){.parent = parent, .depth = m->nodes[parent].depth + 1, .date = TIME_UNKNOWN};
@@ -435,51 +448,43 @@ uint32_t message_common(const struct message *m, const struct copy *a, const str
 
 struct arrival { /* a copy while its recipients are being entered */
     struct address client, server;
+    uint64_t client_hash, server_hash;
     uint32_t number;            /* of the message's copies, from 1 */
     uint32_t client_host, server_host; /* index + 1; 0: over the bound */
     uint32_t copy;              /* index + 1; 0: over the bound */
     uint32_t hops;
     uint16_t chain;
+    bool never_took;            /* the client has not accepted the message for anybody */
+    uint32_t made, taken, audience; /* its deliveries so far; of them: the client had accepted the message for; of the rest: in the audience */
 };
 
 /* Has the host accepted the message for the recipient?  Past the bound of pairs whoever took it at all is believed to have. */
-static bool took(const struct record *r, uint64_t recipient, struct address host)
+static bool took(const struct record *r, uint64_t recipient, const struct arrival *a)
 {
-    if (pair_find(r, recipient, host))
+    if (a->never_took)
+        return false;
+    if (pair_find(r, recipient, a->client_hash))
         return true;
-    const struct message_host *h = r->pair_count == LEDGER_PAIRS ? message_host(&r->m, host) : NULL;
+    const struct message_host *h = r->pair_count == LEDGER_PAIRS && a->client_host ? &r->m.hosts[a->client_host - 1] : NULL;
     return h && h->copies_in > 0;
 }
 
 /* Enters one delivery: who had it, and whose copy is one too many. */
-static void deliver(struct record *r, const struct arrival *a, uint64_t recipient, struct delivery *d)
+static void deliver(struct record *r, struct arrival *a, uint64_t recipient, struct delivery *d)
 {
     struct message *m = &r->m;
     *d = (struct delivery){.recipient = recipient, .chains = 1, .copies = 1};
-    d->in_audience = message_in_audience(m, recipient);
-    d->taken = took(r, recipient, a->client);
-    person_reached(r, recipient);
-    m->deliveries++;
-    if (a->copy) {
-        struct copy *c = &m->copy_list[a->copy - 1];
-        c->deliveries++;
-        if (grow(r, &m->recipients, &r->recipient_room, m->recipient_count + 1, LEDGER_RECIPIENTS, sizeof *m->recipients)) {
-            m->recipients[m->recipient_count++] = recipient;
-            c->recipients_kept++;
-        }
-    }
-    if (a->server_host)
-        m->hosts[a->server_host - 1].in++;
-    if (a->client_host) {
-        struct message_host *h = &m->hosts[a->client_host - 1];
-        h->out++;
-        h->out_taken += d->taken;
-        h->out_audience += !d->taken && d->in_audience;
-        h->out_others += !d->taken && !d->in_audience;
-    }
-    struct pair *p = pair_open(r, recipient, a->server);
+    d->taken = took(r, recipient, a);
+    d->in_audience = person_reached(r, recipient) & IN_AUDIENCE;
+    a->made++;
+    a->taken += d->taken;
+    a->audience += !d->taken && d->in_audience;
+    if (a->copy && room_for(r, &m->recipients, &r->recipient_room, m->recipient_count + 1, LEDGER_RECIPIENTS, sizeof *m->recipients))
+        m->recipients[m->recipient_count++] = recipient;
+    uint64_t key = pair_key(recipient, a->server_hash);
+    struct pair *p = pair_open(r, key);
     if (!p) {
-        count_beyond(r, &r->pairs_beyond, pair_key(recipient, a->server));
+        count_beyond(r, &r->pairs_beyond, key);
         r->deliveries_beyond += r->pairs_beyond != NULL;
         return;
     }
@@ -523,13 +528,34 @@ static void deliver(struct record *r, const struct arrival *a, uint64_t recipien
     *p = now;
 }
 
+/* Its deliveries have all been entered: the totals. */
+static void copy_close(struct record *r, const struct arrival *a)
+{
+    struct message *m = &r->m;
+    m->deliveries += a->made;
+    if (a->copy) {
+        struct copy *c = &m->copy_list[a->copy - 1];
+        c->deliveries = a->made;
+        c->recipients_kept = m->recipient_count - c->recipients_at;
+    }
+    if (a->server_host)
+        m->hosts[a->server_host - 1].in += a->made;
+    if (a->client_host) {
+        struct message_host *h = &m->hosts[a->client_host - 1];
+        h->out += a->made;
+        h->out_taken += a->taken;
+        h->out_audience += a->audience;
+        h->out_others += a->made - a->taken - a->audience;
+    }
+}
+
 /* Opens a copy: hosts, the list, the totals.  Times and texts are the caller's to fill in. */
 static struct copy *copy_open(struct record *r, struct arrival *a, struct span helo, struct span greeting, int64_t data_end)
 {
     struct message *m = &r->m;
     a->number = (uint32_t)++m->copies;
-    a->client_host = host_open(r, a->client, helo, true);
-    a->server_host = host_open(r, a->server, greeting, false);
+    a->client_host = host_open(r, a->client, a->client_hash, helo, true);
+    a->server_host = host_open(r, a->server, a->server_hash, greeting, false);
     if (a->client_host) {
         struct message_host *h = &m->hosts[a->client_host - 1];
         m->sources += h->copies_out == 0;
@@ -543,7 +569,8 @@ static struct copy *copy_open(struct record *r, struct arrival *a, struct span h
         h->copies_in++;
         h->first_in = h->first_in == TIME_UNKNOWN || data_end < h->first_in ? data_end : h->first_in;
     }
-    if (!grow(r, &m->copy_list, &r->copy_room, m->copy_count + 1, LEDGER_COPIES, sizeof *m->copy_list))
+    a->never_took = a->client_host && m->hosts[a->client_host - 1].copies_in == 0;
+    if (!room_for(r, &m->copy_list, &r->copy_room, m->copy_count + 1, LEDGER_COPIES, sizeof *m->copy_list))
         return NULL;
     a->copy = ++m->copy_count;
     struct copy *c = &m->copy_list[a->copy - 1];
@@ -551,16 +578,19 @@ static struct copy *copy_open(struct record *r, struct arrival *a, struct span h
     return c;
 }
 
-void message_add(struct record *r, const struct transaction *t, struct delivery *made, struct ledger_entry *e)
+void message_add(struct record *r, const struct transaction *t, const struct key *k, struct delivery *made, struct ledger_entry *e)
 {
     struct message *m = &r->m;
     const struct header *h = &t->header;
-    struct arrival a = {.client = t->client.address, .server = t->server.address, .hops = (uint32_t)h->hop_count};
+    struct arrival a = {
+        .client = t->client.address, .server = t->server.address, .client_hash = k->client, .server_hash = k->server,
+        .hops = (uint32_t)h->hop_count,
+    };
     int64_t data_end = t->data_end == TIME_UNKNOWN ? t->end : t->data_end;
     struct copy *c = copy_open(r, &a, t->helo, t->greeting, data_end);
     bool whole;
     uint32_t tail = chain_walk(r, h->hops, h->hop_count, c != NULL, &whole);
-    a.chain = (uint16_t)(whole ? tail : CUT_CHAIN | (key_chain(h->hops, h->hop_count) & (CUT_CHAIN - 1)));
+    a.chain = (uint16_t)(whole ? tail : CUT_CHAIN | (k->chain & (CUT_CHAIN - 1)));
     if (c) {
         c->connection = t->connection;
         c->mail_time = t->mail_time;
@@ -575,17 +605,17 @@ void message_add(struct record *r, const struct transaction *t, struct delivery 
         m->nodes[tail].copies += whole;
     }
     uint64_t redeliveries = m->redeliveries;
-    e->made_count = 0;
     for (size_t i = 0; i < t->recipient_count; i++)
         if (recipient_accepted(t, &t->recipients[i]))
-            deliver(r, &a, t->recipients[i].hash, &made[e->made_count++]);
+            deliver(r, &a, t->recipients[i].hash, &made[a.made]);
+    copy_close(r, &a);
     m->bytes += t->bytes;
     m->first = m->first == TIME_UNKNOWN || t->end < m->first ? t->end : m->first;
     m->last = t->end > m->last ? t->end : m->last;
     e->message = m;
     e->copy = c;
     e->made = made;
-    e->deliveries = e->made_count;
+    e->made_count = e->deliveries = a.made;
     e->redeliveries = (uint32_t)(m->redeliveries - redeliveries);
 }
 
@@ -595,7 +625,9 @@ void message_recall(struct record *r, const struct glimpse *const deliveries[], 
     struct message *m = &r->m;
     const struct glimpse *g = deliveries[0];
     const struct header *h = &next->header;
-    struct arrival a = {.client = client, .server = server, .hops = g->hops};
+    struct arrival a = {
+        .client = client, .server = server, .client_hash = host_hash(client), .server_hash = host_hash(server), .hops = g->hops,
+    };
     struct copy *c = copy_open(r, &a, (struct span){NULL, 0}, (struct span){NULL, 0}, g->data_end);
     bool begins = g->hops <= h->hop_count && (uint16_t)key_chain(h->hops, g->hops) == g->chain, whole = true;
     uint32_t tail = 0;
@@ -621,6 +653,7 @@ void message_recall(struct record *r, const struct glimpse *const deliveries[], 
         struct delivery made;
         deliver(r, &a, deliveries[i]->recipient, &made);
     }
+    copy_close(r, &a);
     m->bytes += g->bytes;
     m->first = m->first == TIME_UNKNOWN || end < m->first ? end : m->first;
     m->last = end > m->last ? end : m->last;
@@ -693,7 +726,7 @@ void message_free(struct record *r)
 
 bool message_alias(struct record *r, uint64_t alias)
 {
-    if (!grow(r, &r->aliases, &r->alias_room, r->alias_count + 1, LEDGER_COPIES, sizeof *r->aliases))
+    if (!room_for(r, &r->aliases, &r->alias_room, r->alias_count + 1, LEDGER_COPIES, sizeof *r->aliases))
         return false;
     r->aliases[r->alias_count++] = alias;
     return true;

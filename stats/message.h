@@ -50,7 +50,7 @@ void message_free(struct record *r);
 void message_recall(struct record *r, const struct glimpse *const deliveries[], size_t count, struct address client,
                     struct address server, const struct transaction *next);
 /* Puts an accepted transaction into the record.  made[] has room for each recipient; *e gets copy, made, deliveries, redeliveries. */
-void message_add(struct record *r, const struct transaction *t, struct delivery *made, struct ledger_entry *e);
+void message_add(struct record *r, const struct transaction *t, const struct key *k, struct delivery *made, struct ledger_entry *e);
 bool message_alias(struct record *r, uint64_t alias);                  /* notes it; false: over the bound or out of memory */
 
 static inline bool recipient_accepted(const struct transaction *t, const struct recipient *r)
