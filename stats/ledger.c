@@ -17,7 +17,7 @@
 #include "stats/memory.h"
 #include "stats/message.h"
 
-#define RICH_SHARE 8           /* while full records take less than this part of the budget, every mail has one, and is shown by name */
+#define RICH_SHARE 10          /* while full records take less than this part of the budget, every mail has one, and is shown by name */
 #define NAMES_SHARE 256        /* bytes of budget a name */
 #define NAMES_FIRST 4096
 #define CONSTANTS 1024         /* ids known to say nothing, to be counted once; past it all are forgotten */
@@ -410,10 +410,10 @@ static void glimpses_make(struct ledger *l, const struct transaction *t, const s
 
 /* --- full records --- */
 
-/* A new record, not yet in the books. */
-static struct record *record_make(struct ledger *l, const struct transaction *t, const struct key *k, uint64_t key)
+/* A new record, not yet in the books, with room for t and so many deliveries before it. */
+static struct record *record_make(struct ledger *l, const struct transaction *t, const struct key *k, uint64_t key, size_t earlier)
 {
-    struct record *r = message_new(key, t, k);
+    struct record *r = message_new(key, t, k, earlier);
     if (!r)
         return NULL;
     l->full_count++;
@@ -425,7 +425,7 @@ static struct record *record_make(struct ledger *l, const struct transaction *t,
 static struct record *record_from_glimpses(struct ledger *l, const struct transaction *t, const struct key *k,
                                            const struct glimpse *const g[], size_t count)
 {
-    struct record *r = record_make(l, t, k, g[0]->key);
+    struct record *r = record_make(l, t, k, g[0]->key, count);
     if (!r)
         return NULL;
     size_t before = r->bytes;
@@ -510,7 +510,7 @@ struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t
         r->m.ids += by_id;
     } else if (!r) {
         if (worth_a_record(l, t, &f))
-            r = record_make(l, t, k, e.key);
+            r = record_make(l, t, k, e.key, 0);
         else
             glimpses_make(l, t, k, e.key, &f);
     }

@@ -5,8 +5,8 @@
  * came first. So each pair (r, s) has a holder, the delivery with the shortest chain so far; a later one with as long or a longer chain
  * is charged to its own client; one with a shorter chain takes the hold, and the former holder is charged.
  *
- * A record is one piece of memory with room for a small mail.  Its arrays grow by doubling, up to the bounds in ledger.h: a few calls of
- * malloc in the life of a mail that is seen again or goes to several people. */
+ * A record is one piece of memory with room for what its first copies need.  Its arrays grow by doubling, up to the bounds in ledger.h: a
+ * few calls of malloc in the life of a mail that is seen again and again. */
 #include "stats/message.h"
 
 #include <assert.h>
@@ -24,22 +24,10 @@
 
 _Static_assert(LEDGER_COPIES < NO_COPY && LEDGER_HOSTS < NO_HOST && LEDGER_NODES < CUT_CHAIN, "they fit 16 bits of a pair");
 
-/* A record with the first of its arrays: one piece of memory for a mail that stays small. */
-struct block {
-    struct record record;
-    struct copy copies[2];
-    struct chain_node nodes[3];
-    struct message_host hosts[2];
-    uint64_t recipients[4], aliases[4], people[8];
-    struct pair pairs[4];
-    struct place children[4], words[16], addresses[4];
-    char texts[256];
-};
-
-static bool is_own(const struct record *r, const void *array) /* it lies in the block, and goes with it */
+static bool is_own(const struct record *r, const void *array) /* it came with the record, and goes with it */
 {
     uintptr_t at = (uintptr_t)array, begin = (uintptr_t)r;
-    return at >= begin && at < begin + sizeof(struct block);
+    return at >= begin && at < begin + r->own_bytes;
 }
 
 static void release(const struct record *r, void *array)
@@ -662,14 +650,91 @@ void message_recall(struct record *r, const struct glimpse *const deliveries[], 
 
 /* --- life --- */
 
-struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k)
+/* A table of so many entries is at most three quarters full. */
+static uint32_t table_room(size_t entries, uint32_t most)
 {
-    struct block *own = calloc(1, sizeof *own);
-    if (!own)
-        return NULL;
-    struct record *r = &own->record;
+    uint32_t room = 4;
+    for (uint32_t n = entries < most ? (uint32_t)entries : most; n * 4 > room * 3;)
+        room *= 2;
+    return room;
+}
+
+static uint32_t list_room(size_t entries, uint32_t least, uint32_t most)
+{
+    return entries < least ? least : entries < most ? (uint32_t)entries : most;
+}
+
+static void add_text(struct span text, size_t *texts, size_t *bytes)
+{
+    *texts += text.n != 0;
+    *bytes += text.n == 0 ? 0 : text.n < LEDGER_TEXT_SIZE ? text.n + 1 : LEDGER_TEXT_SIZE;
+}
+
+struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k, size_t earlier)
+{
     const struct header *h = &t->header;
-    struct message *m = &r->m;
+    size_t texts = 0, text_bytes = 1, deliveries = t->recipient_count + earlier;
+    add_text(h->message_id, &texts, &text_bytes);
+    add_text(h->from, &texts, &text_bytes);
+    add_text(h->subject, &texts, &text_bytes);
+    add_text(t->helo, &texts, &text_bytes);
+    add_text(t->greeting, &texts, &text_bytes);
+    for (size_t i = 0; i < h->hop_count; i++) {
+        add_text(h->hops[i].from, &texts, &text_bytes);
+        add_text(h->hops[i].by, &texts, &text_bytes);
+        add_text(h->hops[i].with, &texts, &text_bytes);
+        add_text(h->hops[i].with_note, &texts, &text_bytes);
+    }
+    struct record rooms = {
+        .people_room = table_room(h->audience_count + deliveries, LEDGER_PEOPLE),
+        .pair_room = table_room(deliveries, LEDGER_PAIRS),
+        .children.room = table_room(h->hop_count, LEDGER_NODES),
+        .words.room = table_room(texts, LEDGER_TEXTS),
+        .addresses.room = 4,
+        .copy_room = 2,
+        .host_room = 2,
+        .node_room = list_room(h->hop_count + 1, 2, LEDGER_NODES),
+        .recipient_room = list_room(deliveries, 1, LEDGER_RECIPIENTS),
+        .alias_room = 4,
+        .texts_room = list_room(text_bytes, 1, LEDGER_TEXTS),
+    };
+    struct message *m = &rooms.m;
+    size_t bytes = sizeof rooms;
+#define ROOM(array, room) (bytes += sizeof *(array) * (room))
+    ROOM(rooms.people, rooms.people_room);
+    ROOM(rooms.pairs, rooms.pair_room);
+    ROOM(rooms.children.entry, rooms.children.room);
+    ROOM(rooms.words.entry, rooms.words.room);
+    ROOM(rooms.addresses.entry, rooms.addresses.room);
+    size_t tables_end = bytes; /* so far it is to be zero */
+    ROOM(m->copy_list, rooms.copy_room);
+    ROOM(m->nodes, rooms.node_room);
+    ROOM(m->hosts, rooms.host_room);
+    ROOM(m->recipients, rooms.recipient_room);
+    ROOM(rooms.aliases, rooms.alias_room);
+    ROOM(rooms.texts, rooms.texts_room);
+#undef ROOM
+    struct record *r = malloc(bytes);
+    if (!r)
+        return NULL;
+    *r = rooms;
+    memset(r + 1, 0, tables_end - sizeof *r);
+    r->bytes = r->own_bytes = bytes;
+    char *at = (char *)(r + 1);
+    m = &r->m;
+#define PLACE(array, room) ((array) = (void *)at, at += sizeof *(array) * (room))
+    PLACE(r->people, r->people_room);
+    PLACE(r->pairs, r->pair_room);
+    PLACE(r->children.entry, r->children.room);
+    PLACE(r->words.entry, r->words.room);
+    PLACE(r->addresses.entry, r->addresses.room);
+    PLACE(m->copy_list, r->copy_room);
+    PLACE(m->nodes, r->node_room);
+    PLACE(m->hosts, r->host_room);
+    PLACE(m->recipients, r->recipient_room);
+    PLACE(r->aliases, r->alias_room);
+    PLACE(r->texts, r->texts_room);
+#undef PLACE
     m->own = r;
     m->key = key;
     m->from_hash = h->from_hash;
@@ -679,20 +744,6 @@ struct record *message_new(uint64_t key, const struct transaction *t, const stru
     r->subject_hash = k->subject;
     m->audience = h->audience_count;
     m->first = m->last = TIME_UNKNOWN;
-    r->bytes = sizeof *own;
-#define OWN(field, room, array) ((field) = own->array, (room) = sizeof own->array / sizeof own->array[0])
-    OWN(m->copy_list, r->copy_room, copies);
-    OWN(m->nodes, r->node_room, nodes);
-    OWN(m->hosts, r->host_room, hosts);
-    OWN(m->recipients, r->recipient_room, recipients);
-    OWN(r->aliases, r->alias_room, aliases);
-    OWN(r->people, r->people_room, people);
-    OWN(r->pairs, r->pair_room, pairs);
-    OWN(r->children.entry, r->children.room, children);
-    OWN(r->words.entry, r->words.room, words);
-    OWN(r->addresses.entry, r->addresses.room, addresses);
-    OWN(r->texts, r->texts_room, texts);
-#undef OWN
     m->nodes[0] = (struct chain_node){.date = TIME_UNKNOWN};
     m->node_count = 1;
     m->id = text_keep(r, h->message_id);

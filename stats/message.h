@@ -41,10 +41,11 @@ struct record {
     struct hll *beyond;              /* recipients past the bound of people; NULL: none yet */
     struct hll *pairs_beyond;        /* pairs past theirs */
     uint64_t deliveries_beyond;      /* to those */
-    size_t bytes;                    /* all of this */
+    size_t bytes, own_bytes;         /* all of this; the piece of memory in which it began */
 };
 
-struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k); /* NULL: out of memory */
+/* With room for the transaction and so many deliveries before it; NULL: out of memory. */
+struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k, size_t earlier);
 void message_free(struct record *r);
 /* A copy that was in short form: its deliveries, which differ in the recipient only; `next` is the transaction that ends the short form. */
 void message_recall(struct record *r, const struct glimpse *const deliveries[], size_t count, struct address client,
