@@ -48,40 +48,76 @@ static struct span without_brackets(struct span id)
     return span_trim(id);
 }
 
-static const uint8_t *last_at(struct span s)
+struct id { /* a Message-ID without its brackets */
+    struct span text;
+    size_t local; /* bytes before its last @; all where there is none */
+};
+
+static struct id id_of(struct span message_id)
 {
-    return s.n ? memrchr(s.p, '@', s.n) : NULL;
+    struct span text = without_brackets(message_id);
+    const uint8_t *at = text.n ? memrchr(text.p, '@', text.n) : NULL;
+    return (struct id){text, at ? (size_t)(at - text.p) : text.n};
+}
+
+/* Among eight bytes is a capital letter, or one that is no ASCII. */
+static bool any_capital_of_8(const uint8_t *p)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    uint64_t low = x & each * 0x7f, from_a = low + each * (0x80 - 'A'), past_z = low + each * (0x7f - 'Z');
+    return (x | (from_a ^ past_z)) & each * 0x80;
+}
+
+static bool any_capital(struct span s)
+{
+    size_t n = 0;
+    for (; n + 8 <= s.n; n += 8)
+        if (any_capital_of_8(s.p + n))
+            return true;
+    if (n > 0)
+        return n < s.n && any_capital_of_8(s.p + s.n - 8);
+    for (; n < s.n; n++)
+        if (s.p[n] > 0x7f || (s.p[n] >= 'A' && s.p[n] <= 'Z'))
+            return true;
+    return false;
+}
+
+static uint64_t id_hash(struct id id)
+{
+    if (id.text.n == 0)
+        return 0;
+    struct span domain = span_from(id.text, id.local);
+    if (id.text.n > ID_MOST)
+        return never_0(hash_add(SALT_ID, hash_pair(hash_bytes(id.text.p, id.local), hash_nocase(domain))));
+    if (!any_capital(domain))
+        return never_0(hash_add(SALT_ID, hash_bytes(id.text.p, id.text.n)));
+    uint8_t text[ID_MOST];
+    memcpy(text, id.text.p, id.local);
+    span_lower_all(domain, text + id.local);
+    return never_0(hash_add(SALT_ID, hash_bytes(text, id.text.n)));
+}
+
+static bool id_is_constant(struct id id)
+{
+    static const char *const known[] = {"systemmessage", "message-id", "messageid", "none", "null", "unknown", "undefined", "0", "1"};
+    if (id.local > CONSTANT_MOST || !(CONSTANT_SIZES >> id.local & 1))
+        return false;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (span_equal_nocase(span_head(id.text, id.local), span_text(known[i])))
+            return true;
+    return id.local == 0;
 }
 
 uint64_t key_id(struct span message_id)
 {
-    struct span id = without_brackets(message_id);
-    if (id.n == 0)
-        return 0;
-    const uint8_t *at = last_at(id);
-    size_t local = at ? (size_t)(at - id.p) : id.n;
-    if (id.n > ID_MOST)
-        return never_0(hash_pair(SALT_ID, hash_pair(hash_bytes(id.p, local), hash_nocase(span_from(id, local)))));
-    uint8_t text[1 + ID_MOST];
-    text[0] = SALT_ID;
-    memcpy(text + 1, id.p, local);
-    span_lower_all(span_from(id, local), text + 1 + local);
-    return never_0(hash_bytes(text, 1 + id.n));
+    return message_id.n ? id_hash(id_of(message_id)) : 0;
 }
 
 bool key_is_constant(struct span message_id)
 {
-    static const char *const known[] = {"systemmessage", "message-id", "messageid", "none", "null", "unknown", "undefined", "0", "1"};
-    struct span id = without_brackets(message_id);
-    const uint8_t *at = last_at(id);
-    if (at)
-        id.n = (size_t)(at - id.p);
-    if (id.n > CONSTANT_MOST || !(CONSTANT_SIZES >> id.n & 1))
-        return false;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (span_equal_nocase(id, span_text(known[i])))
-            return true;
-    return id.n == 0;
+    return id_is_constant(id_of(message_id));
 }
 
 uint64_t key_chain(const struct hop *hops, size_t count)
@@ -133,8 +169,9 @@ static void key_joins(struct key *k, const struct transaction *t)
 struct key key_of(const struct transaction *t)
 {
     const struct header *h = &t->header;
+    struct id id = id_of(h->message_id);
     struct key k = {
-        .id = key_id(h->message_id),
+        .id = id_hash(id),
         .root = key_id(h->references_root),
         .subject = never_0(hash_bytes(h->subject.p, h->subject.n)),
         .chain = key_chain(h->hops, h->hop_count),
@@ -146,7 +183,7 @@ struct key key_of(const struct transaction *t)
     k.fingerprint = fingerprint_of(t, k.subject);
     if (h->date != TIME_UNKNOWN && h->from_hash && t->body_fingerprint)
         key_joins(&k, t);
-    k.by_id = k.id && !key_is_constant(h->message_id);
+    k.by_id = k.id && !id_is_constant(id);
     k.nameless = k.fingerprint ? k.fingerprint : never_0(hash_add(hash_add(SALT_ALONE, t->connection), t->ordinal));
     return k;
 }

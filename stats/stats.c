@@ -19,6 +19,11 @@ static const struct detector *const detectors[] = {
 };
 #define DETECTORS (sizeof detectors / sizeof detectors[0])
 
+struct step { /* of the way of a transaction */
+    void (*take)(void *self, const struct observation *o);
+    void *self;
+};
+
 struct stats {
     struct stats_settings settings;
     struct stats_sink sink;
@@ -28,6 +33,8 @@ struct stats {
     struct hosts *hosts;
     struct incidents *incidents;
     void *self[DETECTORS];
+    struct step expect[DETECTORS], observe[DETECTORS];
+    size_t expect_count, observe_count;
     struct noted last;
 };
 
@@ -55,6 +62,10 @@ struct stats *stats_new(const struct stats_settings *settings, const struct stat
         s->self[i] = detectors[i]->make(&s->settings, s->incidents, s->ledger);
         if (!s->self[i])
             goto fail;
+        if (detectors[i]->expect)
+            s->expect[s->expect_count++] = (struct step){detectors[i]->expect, s->self[i]};
+        if (detectors[i]->observe)
+            s->observe[s->observe_count++] = (struct step){detectors[i]->observe, s->self[i]};
     }
     return s;
 fail:
@@ -122,10 +133,9 @@ void stats_transaction(struct stats *s, const struct transaction *t)
     struct key k = key_of(t);
     struct observation o = {.t = t, .k = &k, .thread = k.thread, .now = t->end};
     twin_expect(s->twins, t, &k);
-    for (size_t i = 0; i < DETECTORS && t->message; i++)
-        if (detectors[i]->expect)
-            detectors[i]->expect(s->self[i], &o);
     if (t->message) {
+        for (size_t i = 0; i < s->expect_count; i++)
+            s->expect[i].take(s->expect[i].self, &o);
         ledger_expect(s->ledger, &k);
         hosts_expect(s->hosts, &k);
     }
@@ -141,9 +151,8 @@ void stats_transaction(struct stats *s, const struct transaction *t)
     count(s, t, &k, &o);
     s->last.key = o.key;
     s->last.redeliveries = o.redeliveries;
-    for (size_t i = 0; i < DETECTORS; i++)
-        if (detectors[i]->observe)
-            detectors[i]->observe(s->self[i], &o);
+    for (size_t i = 0; i < s->observe_count; i++)
+        s->observe[i].take(s->observe[i].self, &o);
 }
 
 void stats_session(struct stats *s, const struct session_record *r)
