@@ -142,35 +142,37 @@ static void grow(struct window *w)
     w->sets = sets;
 }
 
+/* The one with the smallest count of a set that has none without. */
+static struct way *least(const struct window *w, struct way *set, uint32_t slice)
+{
+    struct way *way = set;
+    uint32_t smallest = UINT32_MAX;
+    for (uint32_t i = 0; i < WAYS && smallest > 1; i++) {
+        uint32_t total = set[i].spread ? total_at(w, &set[i], slice) : set[i].total;
+        if (total < smallest) {
+            smallest = total;
+            way = &set[i];
+        }
+    }
+    return way;
+}
+
 /* A place for a key that has none: one whose counts have all left the span, an empty one, else the one with the smallest count. */
 static __attribute__((noinline)) struct way *way_take(struct window *w, uint64_t key, uint32_t slice)
 {
-    struct way *set = set_of(w, key), *way = NULL;
-    uint32_t used = 0;
-    for (; used < WAYS && set[used].key; used++)
-        if (!way && (int32_t)(slice - set[used].newest) >= SLICES)
-            way = &set[used];
-    while (!way && w->sets < w->most && (w->taken > w->sets * (WAYS / 2) || used == WAYS)) {
-        grow(w);
-        set = set_of(w, key);
-        for (used = 0; used < WAYS && set[used].key;)
-            used++;
+    for (;; grow(w)) {
+        struct way *way = set_of(w, key), *end = way + WAYS;
+        while (way < end && way->total && (int32_t)(slice - way->newest) < SLICES)
+            way++;
+        bool full = way == end, empty = !full && way->key == 0;
+        if ((full || empty) && w->sets < w->most && (full || w->taken > w->sets * (WAYS / 2)))
+            continue;
+        if (full)
+            way = least(w, end - WAYS, slice);
+        w->taken += empty;
+        *way = (struct way){.key = key, .newest = slice};
+        return way;
     }
-    if (!way && used < WAYS) {
-        way = &set[used];
-        w->taken++;
-    } else if (!way) {
-        uint32_t smallest = UINT32_MAX;
-        for (uint32_t i = 0; i < WAYS && smallest > 0; i++) {
-            uint32_t total = total_at(w, &set[i], slice);
-            if (total < smallest) {
-                smallest = total;
-                way = &set[i];
-            }
-        }
-    }
-    *way = (struct way){.key = key, .newest = slice};
-    return way;
 }
 
 void window_expect(const struct window *w, uint64_t key)
