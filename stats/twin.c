@@ -15,7 +15,8 @@
 #include "base/hash.h"
 #include "stats/memory.h"
 
-#define BUCKETS (TWIN_MEMORY * 2) /* powers of two, both */
+#define BUCKETS (TWIN_MEMORY * 2) /* powers of two, all */
+#define STRETCH 64 /* places of the ring */
 
 struct seen { /* a line of the cache: what is looked at on the way along a bucket */
     uint64_t quadruple;           /* hash of both ends */
@@ -44,6 +45,7 @@ struct place {
 
 struct twins {
     struct place ring[TWIN_MEMORY];
+    int64_t ended[TWIN_MEMORY / STRETCH]; /* no place of the stretch ended later: what is too old is known so without a look at it */
     uint32_t envelopes[BUCKETS], mails[BUCKETS], quadruples[BUCKETS]; /* number of the last in each; 0: none */
     struct place next;                /* the one that is about to be checked ... */
     const struct transaction *expected; /* ... made of this; NULL: not yet */
@@ -148,9 +150,12 @@ static bool nat_twin(const struct place *p, const struct place *q)
     return same_content(p, q);
 }
 
-static struct place *place_at(struct twins *w, uint32_t number) /* NULL: too long ago, or none */
+static struct place *place_at(struct twins *w, uint32_t number, int64_t earliest) /* NULL: none, or it ended before that */
 {
-    return number && (uint32_t)w->count - number < TWIN_MEMORY ? &w->ring[number % TWIN_MEMORY] : NULL;
+    uint32_t at = number % TWIN_MEMORY;
+    if (number == 0 || (uint32_t)w->count - number >= TWIN_MEMORY || w->ended[at / STRETCH] < earliest)
+        return NULL;
+    return w->ring[at].seen.end >= earliest ? &w->ring[at] : NULL;
 }
 
 static uint32_t bucket(uint64_t hash)
@@ -169,8 +174,8 @@ static struct place *nat_twin_of(struct twins *w, uint32_t number, bool by_mail)
     const struct place *one = &w->next;
     int64_t earliest = one->seen.loss ? one->seen.mail_time - TWIN_LATE : one->seen.end - TWIN_SKEW;
     int walked = 0;
-    for (struct place *p = place_at(w, number); p && p->seen.end >= earliest && walked++ < TWIN_WALK;
-         p = place_at(w, by_mail ? p->seen.same_mail : p->seen.same_envelope))
+    for (struct place *p = place_at(w, number, earliest); p && walked++ < TWIN_WALK;
+         p = place_at(w, by_mail ? p->seen.same_mail : p->seen.same_envelope, earliest))
         if (nat_twin(p, one))
             return p;
     return NULL;
@@ -183,7 +188,7 @@ static struct place *twin_of(struct twins *w)
     int64_t began = one->seen.mail_time - (one->seen.loss ? TWIN_LATE : 0);
     uint32_t number = w->quadruples[bucket(one->seen.quadruple)];
     int walked = 0;
-    for (struct place *p = place_at(w, number); p && p->seen.end >= began && walked++ < TWIN_WALK; p = place_at(w, p->seen.same_quadruple))
+    for (struct place *p = place_at(w, number, began); p && walked++ < TWIN_WALK; p = place_at(w, p->seen.same_quadruple, began))
         if (wire_twin(p, one))
             return p;
     uint64_t envelope = one->seen.envelope;
@@ -207,7 +212,10 @@ static void place_keep(struct twins *w)
     one->same_quadruple = *quadruple;
     one->same_mail = *mail;
     *envelope = *quadruple = *mail = one->number;
-    w->ring[one->number % TWIN_MEMORY] = w->next;
+    uint32_t at = one->number % TWIN_MEMORY;
+    w->ring[at] = w->next;
+    if (w->ended[at / STRETCH] < one->end)
+        w->ended[at / STRETCH] = one->end;
 }
 
 void twin_expect(struct twins *w, const struct transaction *t, const struct key *k)
