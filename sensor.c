@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proofs.h"
+#include "smtpdissect/unread.h"
 
 #define RING_FILES ((size_t)2 << 20)    /* small enough to stay in the processor's cache */
 #define RING_LIVE ((size_t)32 << 20)    /* seconds of mail, while stats is busy with something large */
@@ -32,6 +33,7 @@ struct sensor {
     struct stats *stats;
     struct proofs *proofs; /* NULL: no evidence is kept */
     uint64_t passed_over;  /* wishes for evidence */
+    struct arena *arena;   /* of the transaction being read */
     struct one workers[WORKERS_MOST];
     unsigned worker_count;
     struct sensor_view view;
@@ -65,7 +67,8 @@ struct sensor *sensor_new(const struct sensor_settings *set, const struct sensor
     struct stats_sink storms = {.storm = storm_changed, .user = s};
     s->stats = stats_new(&set->settings->stats, &storms);
     s->proofs = capture.ring_bytes ? proofs_new(set->nameless) : NULL;
-    bool good = s->stats && (s->proofs || !capture.ring_bytes);
+    s->arena = arena_new(unread_arena(&set->settings->smtp));
+    bool good = s->stats && s->arena && (s->proofs || !capture.ring_bytes);
     for (unsigned i = 0; good && i < set->workers; i++) {
         struct worker_settings one = {
             .capture = &capture, .smtp = &set->settings->smtp, .index = i, .ring_bytes = set->files ? RING_FILES : RING_LIVE,
@@ -89,6 +92,7 @@ void sensor_free(struct sensor *s)
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_free(s->workers[i].worker);
     proofs_free(s->proofs);
+    arena_free(s->arena);
     stats_free(s->stats);
     free(s);
 }
@@ -193,11 +197,14 @@ static void wish(void *user, const char *alarm, uint64_t connection, int64_t unt
         s->passed_over++;
 }
 
-static void transaction_done(struct sensor *s, const struct transaction *t)
+static void transaction_done(struct sensor *s, const struct unread *u)
 {
-    stats_transaction(s->stats, t);
+    struct transaction t;
+    unread_read(u, s->arena, &t);
+    stats_transaction(s->stats, &t);
     if (s->hooks.transaction)
-        s->hooks.transaction(s->hooks.user, t, stats_last(s->stats).twin);
+        s->hooks.transaction(s->hooks.user, &t, stats_last(s->stats).twin);
+    arena_reset(s->arena);
 }
 
 static void capsule_done(struct sensor *s, const struct capsule_record *c)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "smtpdissect/clear.h"
 #include "smtpdissect/flat.h"
+#include "smtpdissect/unread.h"
 
 #define CAPSULE_CONNECTIONS 32                 /* in one section of evidence */
 #define POLL (NS_PER_SECOND / 4)
@@ -83,14 +84,14 @@ static struct sensor_view view_now(const struct worker *w)
     };
 }
 
-static void transaction_done(void *user, const struct transaction *t)
+static void transaction_done(void *user, const struct unread *u)
 {
     struct worker *w = user;
-    size_t n = transaction_flat_size(t);
+    size_t n = unread_flat_size(u);
     void *to = record_begin(w, RECORD_TRANSACTION, n, false);
     if (!to)
         return;
-    transaction_flatten(t, to);
+    unread_flatten(u, to);
     record_end(w, n);
 }
 
@@ -273,7 +274,7 @@ struct worker *worker_new(const struct worker_settings *settings)
     if (!w)
         return NULL;
     w->settings = *settings;
-    struct smtp_sink records = {.transaction = transaction_done, .session = session_done, .user = w};
+    struct smtp_sink records = {.unread = transaction_done, .session = session_done, .user = w};
     struct capture_sink connections = {
         .open = connection_open,
         .bytes = connection_bytes,

@@ -19,7 +19,7 @@ struct sensor_view { /* how far the packets have come, and what was counted unti
 };
 
 enum record_kind {
-    RECORD_TRANSACTION, /* struct transaction, flat */
+    RECORD_TRANSACTION, /* struct unread, flat */
     RECORD_SESSION,     /* struct session_record, flat */
     RECORD_TICK,        /* struct sensor_view: a second of packet time has passed */
     RECORD_CAPSULE,     /* struct capsule_record */

@@ -1,5 +1,6 @@
-/* In: answered MAIL, RCPT and content.  Out: one struct transaction for each MAIL, when its fate is known; to the sink. */
+/* In: answered MAIL, RCPT and content.  Out: one struct unread for each MAIL, when its fate is known; to the sink. */
 #include "smtpdissect/session.h"
+#include "smtpdissect/unread.h"
 
 #define RECIPIENT_USUAL 34 /* bytes: struct kept_recipient and its address */
 
@@ -56,8 +57,7 @@ void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t n
     if (code == 0)
         e->uncertain = true;
     struct kept_recipient r = {.code = code, .length = (uint32_t)address.n};
-    bool good = code >= 200 && code < 300;
-    e->accepted += good;
+    e->accepted += code_good(code);
     uint8_t *p = e->count < s->d->settings.recipients ? text_more(s->d->stock, &e->text, sizeof r + address.n, 0, UINT32_MAX / 2) : NULL;
     if (!p) {
         e->dropped++;
@@ -70,60 +70,69 @@ void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t n
     e->count++;
 }
 
-/* The recipients as the record has them; LMTP's final replies are their own. */
-static void list_recipients(struct smtp *s, const struct envelope *e, struct transaction *t)
-{
-    struct recipient *list = arena_get(s->d->arena, e->count * sizeof *list);
-    if (!list || e->count == 0)
-        return;
-    uint32_t at = e->path_length;
-    for (uint32_t i = 0; i < e->count; i++) {
-        struct kept_recipient r;
-        memcpy(&r, e->text.p + at, sizeof r);
-        at += (uint32_t)sizeof r;
-        struct span address = span_of(e->text.p + at, r.length);
-        bool good = r.code >= 200 && r.code < 300;
-        list[i] = (struct recipient){address, address_hash(address), r.code, good ? (s->lmtp ? r.final_code : t->code) : 0};
-        at += r.length;
-    }
-    t->recipients = list;
-    t->recipient_count = e->count;
-}
-
-static void read_content(struct smtp *s, struct content *c, struct transaction *t)
-{
-    struct span kept = text_span(&c->kept);
-    t->bytes = c->bytes;
-    t->gap_bytes = c->gap_bytes;
-    t->data_end = c->end;
-    if (c->header_end)
-        header_unpack(s->d->arena, span_head(kept, c->packed), c->header_end, &t->header);
-    else
-        header_parse(s->d->arena, kept, false, &t->header);
-    t->body_fingerprint = content_fingerprint(c);
-    if (t->null_reverse_path && c->report) {
-        report_parse(s->d->arena, span_from(kept, c->packed), &t->header, &t->report);
-        s->d->counters.reports += t->report.present;
-    }
-}
-
-static uint64_t accepted_in(const struct transaction *t)
+/* How many of the recipients that are kept have the mail.  LMTP answers each by itself: the first 2xx says what became of the mail, else
+ * the last refusal. */
+static uint64_t accepted_in(const struct smtp *s, const struct envelope *e, uint16_t *code)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < t->recipient_count; i++) {
-        const struct recipient *r = &t->recipients[i];
-        n += r->code >= 200 && r->code < 300 && (!t->lmtp || (r->final_code >= 200 && r->final_code < 300));
+    struct kept_recipient r;
+    for (uint32_t i = 0, at = e->path_length; i < e->count; i++, at += (uint32_t)sizeof r + r.length) {
+        memcpy(&r, e->text.p + at, sizeof r);
+        bool good = recipient_accepted(&r) && (!s->lmtp || code_good(r.final_code));
+        if (good && s->lmtp && n == 0)
+            *code = r.final_code;
+        n += good;
     }
     return n;
 }
 
-/* The code that says what became of the mail: the first 2xx, else the last refusal. */
-static uint16_t lmtp_code(const struct transaction *t)
+/* What a bounce says; NULL: it is none. */
+static const struct report *read_report(struct smtp *s, const struct unread *u, struct span text)
 {
-    for (size_t i = 0; i < t->recipient_count; i++)
-        if (t->recipients[i].final_code / 100 == 2)
-            return t->recipients[i].final_code;
-    return t->code;
+    struct header top;
+    struct report *report = arena_get(s->d->arena, sizeof *report);
+    if (!report)
+        return NULL;
+    header_unpack(s->d->arena, u->header, u->header_bytes, u->header_complete, &top);
+    report_parse(s->d->arena, text, &top, report);
+    s->d->counters.reports += report->present;
+    return report->present ? report : NULL;
+}
+
+static void read_content(struct smtp *s, const struct content *c, struct unread *u)
+{
+    struct span kept = text_span(&c->kept);
+    u->bytes = c->bytes;
+    u->gap_bytes = c->gap_bytes;
+    u->data_end = c->end;
+    u->body_fingerprint = content_fingerprint(c);
+    u->header_complete = c->header_end != 0;
+    u->header_bytes = c->header_end ? c->header_end : kept.n;
+    u->header = span_head(kept, c->packed);
+    if (!c->header_end) {
+        uint8_t *to = arena_get(s->d->arena, kept.n);
+        u->header = span_of(to, to ? header_pack(kept, to) : 0);
+    }
+    if (u->null_reverse_path && c->report)
+        u->report = read_report(s, u, span_from(kept, c->packed));
+}
+
+static bool has_message_id(struct smtp *s, const struct unread *u)
+{
+    struct header h;
+    header_unpack(s->d->arena, u->header, u->header_bytes, u->header_complete, &h);
+    return h.message_id.n != 0;
+}
+
+static void hand_on(struct dissector *d, const struct unread *u)
+{
+    if (d->sink.unread) {
+        d->sink.unread(d->sink.user, u);
+        return;
+    }
+    struct transaction t;
+    unread_read(u, d->arena, &t);
+    d->sink.transaction(d->sink.user, &t);
 }
 
 void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t now)
@@ -133,8 +142,8 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
     if (!e)
         return; /* content without an envelope is no mail transaction */
     s->envelope = NULL;
-    struct span given = names_get(s, NAME_GIVEN);
-    struct transaction t = {.connection = s->connection,
+    struct span given = names_get(s, NAME_GIVEN), text = text_span(&e->text);
+    struct unread u = {.connection = s->connection,
         .ordinal = ++s->transactions,
         .client = s->side[CLIENT],
         .server = s->side[SERVER],
@@ -142,35 +151,31 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
         .greeting = names_get(s, NAME_GREETING),
         .user = names_get(s, NAME_USER),
         .lmtp = s->lmtp,
-        .tls = (enum tls)s->tls,
+        .tls = s->tls,
         .mail_time = e->mail_time,
         .data_end = TIME_UNKNOWN,
         .end = now,
-        .reverse_path = span_head(text_span(&e->text), e->path_length),
+        .reverse_path = span_head(text, e->path_length),
         .null_reverse_path = e->null_reverse_path,
+        .recipients = span_from(text, e->path_length),
+        .recipient_count = e->count,
         .recipients_dropped = e->dropped,
         .code = code || c ? code : e->code,
         .uncertain = e->uncertain};
-    t.header.date = TIME_UNKNOWN;
-    list_recipients(s, e, &t);
     if (c)
-        read_content(s, c, &t);
-    bool good = c && code >= 200 && code < 300;
-    uint64_t accepted = accepted_in(&t);
-    if (s->lmtp && c) {
-        good = accepted > 0;
-        t.code = lmtp_code(&t);
-    }
-    if (good && c->header_cut && c->gap_bytes && t.header.message_id.n == 0)
-        t.uncertain = true; /* the id went with the hole */
+        read_content(s, c, &u);
+    uint64_t accepted = accepted_in(s, e, c ? &u.code : &code);
+    bool good = c && (s->lmtp ? accepted > 0 : code_good(code));
+    if (good && c->header_cut && c->gap_bytes && !has_message_id(s, &u))
+        u.uncertain = true; /* the id went with the hole */
     if (s->dialect_lost && accepted > 1)
-        t.uncertain = true; /* in LMTP the first reply would speak for the first recipient only */
-    t.message = good && !t.uncertain && accepted > 0;
+        u.uncertain = true; /* in LMTP the first reply would speak for the first recipient only */
+    u.message = good && !u.uncertain && accepted > 0;
     counters->transactions++;
-    counters->messages += t.message;
-    counters->recipients += t.message ? accepted : 0;
-    counters->uncertain += t.uncertain;
-    s->d->sink.transaction(s->d->sink.user, &t);
+    counters->messages += u.message;
+    counters->recipients += u.message ? accepted : 0;
+    counters->uncertain += u.uncertain;
+    hand_on(s->d, &u);
     envelope_free(s, e);
     arena_reset(s->d->arena);
 }

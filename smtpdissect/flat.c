@@ -81,7 +81,8 @@ static size_t walk_transaction(const struct transaction *t, void *to)
     put_span(&r, &copy->reverse_path);
     put_recipients(&r, copy);
     put_header(&r, &copy->header);
-    put_report(&r, &copy->report);
+    if (copy->report.present)
+        put_report(&r, &copy->report);
     return r.used;
 }
 
@@ -93,6 +94,25 @@ size_t transaction_flat_size(const struct transaction *t)
 const struct transaction *transaction_flatten(const struct transaction *t, void *to)
 {
     walk_transaction(t, to);
+    return to;
+}
+
+static size_t walk_report(const struct report *report, void *to)
+{
+    struct room r = {to, 0};
+    struct report measured = *report, *copy = put(&r, report, sizeof *report);
+    put_report(&r, copy ? copy : &measured);
+    return r.used;
+}
+
+size_t report_flat_size(const struct report *r)
+{
+    return walk_report(r, NULL);
+}
+
+const struct report *report_flatten(const struct report *r, void *to)
+{
+    walk_report(r, to);
     return to;
 }
 

@@ -341,9 +341,9 @@ size_t header_pack(struct span text, uint8_t *to)
     return n;
 }
 
-void header_unpack(struct arena *a, struct span packed, size_t bytes, struct header *h)
+void header_unpack(struct arena *a, struct span packed, size_t bytes, bool complete, struct header *h)
 {
-    struct parsing p = parsing_begin(a, h, true, bytes);
+    struct parsing p = parsing_begin(a, h, complete, bytes);
     while (packed.n) {
         uint32_t word;
         memcpy(&word, packed.p, WORD_BYTES);

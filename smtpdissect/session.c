@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "smtpdissect/find.h"
+#include "smtpdissect/unread.h"
 
 #define ENVELOPES_A_SESSION 2
 
@@ -34,8 +35,7 @@ struct dissector *dissector_new(const struct smtp_settings *settings, const stru
     d->contents = pool_new(sizeof(struct content), (size_t)settings->sessions * ENVELOPES_A_SESSION);
     d->tls_readers = pool_new(sizeof(struct tls_reader), (size_t)settings->sessions);
     d->stock = stock_new((size_t)settings->text_bytes);
-    /* addresses, hops and recipients of one record: 24 to 40 bytes for each that the bounds let in */
-    d->arena = arena_new(((size_t)settings->recipients + (size_t)settings->header_bytes) * 64);
+    d->arena = arena_new(unread_arena(settings));
     if (d->sessions && d->envelopes && d->contents && d->tls_readers && d->stock && d->arena)
         return d;
     dissector_free(d);

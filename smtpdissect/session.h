@@ -92,6 +92,16 @@ struct kept_recipient {
     uint32_t length;
 };
 
+static inline bool code_good(uint16_t code)
+{
+    return code >= 200 && code < 300;
+}
+
+static inline bool recipient_accepted(const struct kept_recipient *r)
+{
+    return code_good(r->code);
+}
+
 enum mode { MODE_LINES, MODE_DATA_WAIT, MODE_CONTENT, MODE_CHUNK, MODE_TLS };
 
 struct tls_reader {
@@ -195,10 +205,10 @@ size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end);
 #define SCAN_MID_LINE   0
 /* header.c, address.c, received.c, fingerprint.c, report.c: what stands in the content; all memory from the arena */
 void header_parse(struct arena *a, struct span text, bool complete, struct header *h);
-/* The same in two steps: a complete header made smaller, to be kept (`to` has room for as many bytes; returns how many there are), and
- * what header_parse() would have said of it. */
+/* The same in two steps: a header made smaller, to be kept (`to` has room for as many bytes; returns how many there are), and what
+ * header_parse() would have said of it; `bytes` it had on the wire. */
 size_t header_pack(struct span text, uint8_t *to);
-void header_unpack(struct arena *a, struct span packed, size_t bytes, struct header *h);
+void header_unpack(struct arena *a, struct span packed, size_t bytes, bool complete, struct header *h);
 struct span address_of_path(struct span argument); /* of MAIL FROM:<...> and RCPT TO:<...> arguments, without <> and source route */
 uint64_t address_hash(struct span address);
 uint64_t address_domain_hash(struct span address);

@@ -21,8 +21,10 @@ struct session_record { /* what one connection was, told when it ends; also for 
     bool one_sided;        /* only one side had payload */
 };
 
+struct unread; /* unread.h */
 struct smtp_sink {
     void (*transaction)(void *user, const struct transaction *t);
+    void (*unread)(void *user, const struct unread *u); /* in its place, where it is to be read by another thread; else NULL */
     void (*session)(void *user, const struct session_record *s);
     void *user;
 };

@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "capture/capture.h"
-#include "smtpdissect/smtp.h"
+#include "smtpdissect/unread.h"
 
 #define GROWTH (1u << 20) /* events, and bytes times 64, that the script grows by */
 #define LOOKS  256        /* at the memory in use, in one round */
@@ -120,10 +120,10 @@ static void read_script(const char *path)
     capture_free(c);
 }
 
-static void take_transaction(void *user, const struct transaction *t)
+static void take_transaction(void *user, const struct unread *u)
 {
     (void)user;
-    messages += t->message;
+    messages += u->message;
 }
 
 static void take_session(void *user, const struct session_record *r)
@@ -193,7 +193,7 @@ int main(int argc, char **argv)
     count_open();
     struct smtp **session = grown(NULL, script.connection_count * sizeof(struct smtp *) + 1);
     struct smtp_settings settings = {.sessions = 0};
-    struct smtp_sink sink = {take_transaction, take_session, NULL};
+    struct smtp_sink sink = {.unread = take_transaction, .session = take_session};
     defaults(smtp_settings_list, smtp_settings_count, &settings);
     double best = 0;
     size_t before = resident();

@@ -7,7 +7,7 @@
 
 #include "base/config.h"
 #include "base/hash.h"
-#include "smtpdissect/smtp.h"
+#include "smtpdissect/unread.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -78,6 +78,21 @@ static void on_transaction(void *user, const struct transaction *t)
     add_number(s, t->body_fingerprint);
 }
 
+/* As it reaches the stats thread: in memory that is just large enough, without the dissector's own. */
+static void on_unread(void *user, const struct unread *u)
+{
+    static struct arena *arena;
+    if (!arena)
+        arena = arena_new((size_t)256 << 20);
+    void *to = malloc(unread_flat_size(u));
+    assert(arena && to);
+    struct transaction t;
+    unread_read(unread_flatten(u, to), arena, &t);
+    on_transaction(user, &t);
+    arena_reset(arena);
+    free(to);
+}
+
 static void on_session(void *user, const struct session_record *r)
 {
     struct sum *s = user;
@@ -134,7 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!d) {
         static struct smtp_settings settings;
         const struct setting_group group = {.list = smtp_settings_list, .count = smtp_settings_count, .values = &settings};
-        const struct smtp_sink sink = {on_transaction, on_session, &sum};
+        const struct smtp_sink sink = {.unread = on_unread, .session = on_session, .user = &sum};
         config_defaults(&group, 1);
         d = dissector_new(&settings, &sink);
         assert(d);

@@ -46,7 +46,7 @@ static int setup(void **state)
     (void)state;
     struct smtp_settings settings;
     struct setting_group group = {.list = smtp_settings_list, .count = smtp_settings_count, .values = &settings};
-    static const struct smtp_sink sink = {no_transaction, no_session, NULL};
+    static const struct smtp_sink sink = {.transaction = no_transaction, .session = no_session};
     config_defaults(&group, 1);
     dissector = dissector_new(&settings, &sink);
     return dissector ? 0 : -1;

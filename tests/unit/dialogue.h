@@ -151,11 +151,11 @@ struct telling {
     bool swapped;          /* and the sides were guessed wrong */
 };
 
-static struct dissector *dialogue_dissector(struct outcome *o, int64_t text_bytes) /* 0: the default */
+static inline struct dissector *dialogue_dissector(struct outcome *o, int64_t text_bytes) /* 0: the default */
 {
     static struct smtp_settings settings;
     const struct setting_group group = {.list = smtp_settings_list, .count = smtp_settings_count, .values = &settings};
-    const struct smtp_sink sink = {outcome_transaction, outcome_session, o};
+    const struct smtp_sink sink = {.transaction = outcome_transaction, .session = outcome_session, .user = o};
     config_defaults(&group, 1);
     if (text_bytes)
         settings.text_bytes = text_bytes;

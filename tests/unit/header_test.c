@@ -89,7 +89,7 @@ static void test_packed(void **state)
     size_t n = header_pack(span_of(text, sizeof text - 1), packed);
     assert_in_range(n, 1, sizeof text - 1);
     struct header h, whole = parse(text);
-    header_unpack(arena, span_of(packed, n), sizeof text - 1, &h);
+    header_unpack(arena, span_of(packed, n), sizeof text - 1, true, &h);
     assert_span(h.message_id, "id@x");
     assert_span(h.x_loop, "one@x\ntwo@x");
     assert_true(span_equal(h.x_loop, whole.x_loop));

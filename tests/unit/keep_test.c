@@ -247,7 +247,7 @@ static void run_path(struct path *p, const char *capture_file, int64_t ring)
         {.list = capture_settings_list, .count = capture_settings_count, .values = &settings}};
     config_defaults(groups, 2);
     settings.ring_bytes = ring;
-    struct smtp_sink smtp_sink = {count_transaction, ignore_session, p};
+    struct smtp_sink smtp_sink = {.transaction = count_transaction, .session = ignore_session, .user = p};
     p->dissector = dissector_new(&smtp, &smtp_sink);
     struct capture_sink sink = {.open = open_session,
         .bytes = give_bytes,
