@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #define PACKED_BYTES ((size_t)1 << 17)
+#define READ_MOST ((size_t)1 << 16) /* bytes at once: they are still in the core's own cache when the last of them is looked at */
+
+static_assert(READ_MOST + INFLATE_MAGIC <= PACKED_BYTES, "what look_packed() moves there");
 
 static bool open_failed(const char *path, int error, struct reason *why, int *status)
 {
@@ -83,8 +86,8 @@ bool input_fill(struct input *in, size_t n)
     in->at = 0;
     while (in->end < n && !in->ended) {
         uint8_t *to = in->window + in->end;
-        size_t room = INPUT_WINDOW - in->end;
-        size_t got = in->inflate ? unpack_some(in, to, room) : read_some(in, to, room);
+        size_t room = INPUT_WINDOW - in->end, most = room < READ_MOST ? room : READ_MOST;
+        size_t got = in->inflate ? unpack_some(in, to, most) : read_some(in, to, most);
         in->end += got;
         in->ended = got == 0 || in->failure;
     }
@@ -111,7 +114,7 @@ static bool look_packed(struct input *in)
     if (form == INFLATE_NONE)
         return true;
     in->inflate = inflate_new(form);
-    in->packed = malloc(INPUT_WINDOW > PACKED_BYTES ? INPUT_WINDOW : PACKED_BYTES);
+    in->packed = malloc(PACKED_BYTES);
     if (!in->inflate || !in->packed)
         return false;
     memcpy(in->packed, in->window, in->end);

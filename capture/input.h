@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "capture/inflate.h"
 
-/* The window: small enough to stay in a core's cache while it is read, large enough for any block that must be seen whole. */
+/* The window: large enough for any block that must be seen whole; only its first part is used by files of smaller ones. */
 #define INPUT_WINDOW ((size_t)1 << 19)
 
 struct input {
