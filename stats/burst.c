@@ -12,13 +12,13 @@
 #include "stats/detect.h"
 #include "stats/window.h"
 
-#define CLIENTS 8192 /* with a baseline: 4 MiB */
+#define CLIENTS 8192 /* with a baseline: 2.5 MiB */
 #define WINDOW  (600 * NS_PER_SECOND)
 #define HOUR    (3600 * NS_PER_SECOND)
 #define FADE    0.8 /* a day: what a weekly mailing sent is still a fifth of it a week later */
 
 struct hour {
-    int64_t day;         /* since the epoch, of `today` */
+    int32_t day;         /* since the epoch, of `today` */
     float before, today; /* most in one window */
 };
 
@@ -65,7 +65,7 @@ static float baseline_of_hour(struct hour *h, int64_t day)
               yesterday = h->today * (float)pow(FADE, (double)(day - h->day - 1));
         h->before = fmaxf(faded, yesterday);
         h->today = 0;
-        h->day = day;
+        h->day = (int32_t)day;
     }
     return h->before;
 }

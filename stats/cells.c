@@ -33,8 +33,8 @@ struct cells *cells_new(size_t record, uint32_t count)
     c->record = (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     c->most = count / WAYS ? count / WAYS : 1;
     c->sets = memory_begin(c->most);
-    c->heads = memory_map(sizeof *c->heads * WAYS * c->most);
-    c->records = memory_map(c->record * WAYS * c->most);
+    c->heads = memory_reserve(sizeof *c->heads * WAYS * c->most);
+    c->records = memory_reserve(c->record * WAYS * c->most);
     if (c->heads && c->records)
         return c;
     cells_free(c);
@@ -95,6 +95,10 @@ static void grow(struct cells *c)
             *to[memory_place(from[i].key, sets) & 1]++ = from[i];
     }
     c->sets = sets;
+    if (sizeof *c->heads * WAYS * sets >= MEMORY_HUGE)
+        memory_hugely(c->heads, sizeof *c->heads * WAYS * c->most);
+    if (c->record * c->count >= MEMORY_HUGE)
+        memory_hugely(c->records, c->record * WAYS * c->most);
 }
 
 /* A head for a key that has none: an empty one, else the one that was used longest ago, with its record. */

@@ -7,12 +7,24 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-static inline void *memory_map(size_t bytes) /* zeroed; NULL: refused */
+#define MEMORY_HUGE ((size_t)2 << 20) /* bytes of a huge page; a table that fills less than one is better off with small ones */
+
+static inline void *memory_reserve(size_t bytes) /* zeroed, in small pages; NULL: refused */
 {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
-        return NULL;
-    madvise(p, bytes, MADV_HUGEPAGE); /* a wish */
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static inline void memory_hugely(void *p, size_t bytes) /* a wish, for the pages that are not there yet */
+{
+    madvise(p, bytes, MADV_HUGEPAGE);
+}
+
+static inline void *memory_map(size_t bytes) /* in huge ones */
+{
+    void *p = memory_reserve(bytes);
+    if (p)
+        memory_hugely(p, bytes);
     return p;
 }
 
