@@ -92,6 +92,9 @@ cli: $(B)/squall $(B)/tests/tools/morph $(PCAPS) ## what a wrong option, a missi
 headers includes lines cppcheck tidy: ## (each) a lint
 	$(Q)CC="$(CC)" CFLAGS='$(ALL_CFLAGS)' tests/lint/$@
 
+tidy-1 tidy-2: tidy-%: # half of it each
+	$(Q)PART=$* CC="$(CC)" CFLAGS='$(ALL_CFLAGS)' tests/lint/tidy
+
 LINTS := headers includes lines cppcheck tidy
 lint: $(LINTS) ## headers alone, include direction, lines, cppcheck, clang-tidy
 
@@ -130,22 +133,27 @@ browser: $(B)/squall $(B)/tests/pcaps/markup.pcap ## the pages in a real browser
 lab: $(B)/squall ## record real Postfix, Exim and OpenSMTPD in network namespaces and compare with their logs (root)
 	$(Q)tests/lab/run $(B)/squall $(OUT)/lab
 
-build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(ALERT_DRIVER) $(BENCH) $(ROOM_BENCH) $(PCAPS))
+build-all: $(if $(filter fuzz,$(BUILD)),$(OBJ) $(MAIN_OBJ) $(FUZZ:%=$(B)/tests/fuzz/%),all $(UNIT) $(TOOL) $(SCRIPT) $(SIM) $(ALERT_DRIVER) $(if $(filter release,$(BUILD)),$(BENCH) $(ROOM_BENCH)) $(PCAPS))
 
-# `make check`: its own tree (warnings are errors there), two steps at a time.  A step NAME is `make TARGET`; BUILD is the word before its dash.
-RELEASE_STEPS := sim browser watch-check load alert-check web-check privacy-check metamorphic valgrind cppcheck unit script pcaps corpus storms split cli headers includes lines
-ASAN_STEPS    := alert-check web-check split corpus storms unit script pcaps
-STEPS := release-tidy $(FUZZ:%=fuzz-smoke-%) $(RELEASE_STEPS:%=release-%) $(ASAN_STEPS:%=asan-%)
+# `make check`: its own tree (warnings are errors there), four steps at a time on two cores, for many wait more than they work.  A step NAME is
+# `make TARGET`; BUILD is the word before its dash.  They begin in this order: the longest first, those that wait beside those that work.
 BUILDS := release-build-all asan-build-all fuzz-build-all
+TIDY   := release-tidy-1 release-tidy-2
+WAITS  := release-watch-check release-alert-check asan-alert-check asan-web-check release-web-check release-privacy-check release-load
+WORKS  := asan-unit release-metamorphic asan-split release-valgrind release-unit asan-corpus release-sim
+SHORT  := asan-storms release-split release-corpus release-storms release-cppcheck asan-script asan-pcaps release-script release-pcaps release-cli \
+          release-headers release-includes release-lines
+STEPS  := $(TIDY) release-browser $(foreach i,1 2 3 4 5 6 7,$(word $(i),$(WAITS)) $(word $(i),$(WORKS))) $(FUZZ:%=fuzz-smoke-%) $(SHORT)
+UNBUILT := $(TIDY) release-cppcheck release-headers release-includes release-lines
 RESULTS = $(OUT)/results
-check: ## everything, about 20 minutes on two cores; last line: N passed, N failed
+check: ## everything, about a quarter of an hour on two cores; last line: N passed, N failed
 	$(Q)packaging/deps.sh check
 	$(Q)rm -rf $(OUT)/check/results
-	$(Q)$(MAKE) --no-print-directory -k -j2 CI=1 BUILD=release OUT=$(OUT)/check SIM_SEEDS=$(or $(CHECK_SEEDS),30) check-steps
+	$(Q)$(MAKE) --no-print-directory -k -j4 CI=1 BUILD=release OUT=$(OUT)/check SIM_SEEDS=$(or $(CHECK_SEEDS),30) FUZZ_SEED=1 check-steps
 	$(Q)tests/summary $(OUT)/check/results $(BUILDS) $(STEPS)
-check-steps: $(STEPS:%=step-%)
-$(STEPS:%=step-%): | $(BUILDS:%=step-%)
+check-steps: $(TIDY:%=step-%) $(BUILDS:%=step-%) $(STEPS:%=step-%)
+$(foreach build,release asan fuzz,$(eval $(patsubst %,step-%,$(filter-out $(UNBUILT),$(filter $(build)-%,$(STEPS)))): | step-$(build)-build-all))
 step-%:
 	$(Q)tests/step $(RESULTS) $* $(MAKE) --no-print-directory BUILD=$(firstword $(subst -, ,$*)) $(patsubst release-%,%,$(patsubst asan-%,%,$(patsubst fuzz-%,%,$*)))
 
-.PHONY: load watch-check unit script sim pcaps alert-check web-check privacy-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench capture-bench bench-live browser lab build-all check check-steps
+.PHONY: load watch-check unit script sim pcaps alert-check web-check privacy-check corpus storms split metamorphic valgrind cli lint $(LINTS) fuzz bench ledger-bench stats-bench capture-bench bench-live browser lab build-all tidy-1 tidy-2 check check-steps

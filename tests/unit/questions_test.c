@@ -26,7 +26,7 @@ static void *ask(void *user)
 static json_t *wait_for_question(struct questions *q)
 {
     struct pollfd wait = {.fd = questions_descriptor(q), .events = POLLIN};
-    assert_int_equal(poll(&wait, 1, 5000), 1);
+    assert_int_equal(poll(&wait, 1, 60000), 1);
     json_t *question = questions_next(q);
     assert_non_null(question);
     return question;

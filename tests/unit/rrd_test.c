@@ -313,7 +313,7 @@ static void ask(struct trend *t, struct trend_question *q)
     q->user = (void *)(uintptr_t)&done;
     assert_true(trend_has_room(t));
     trend_ask(t, q);
-    for (int i = 0; i < 2000 && !done; i++)
+    for (int i = 0; i < 12000 && !done; i++)
         usleep(5000);
     assert_true(done);
 }
@@ -379,7 +379,7 @@ static void thread_without_place(void **state)
         r.time += NS_PER_SECOND;
         trend_rates(t, &r);
     }
-    for (int i = 0; i < 400 && !h.trouble[0]; i++) {
+    for (int i = 0; i < 12000 && !h.trouble[0]; i++) {
         usleep(5000);
         trend_health(t, &h);
     }
