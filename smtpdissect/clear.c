@@ -96,8 +96,10 @@ static struct span text_of(struct span line)
 
 static bool command_is(struct span text, const char *verb)
 {
+    if (!span_starts_nocase(text, verb))
+        return false;
     size_t n = strlen(verb);
-    return span_starts_nocase(text, verb) && (text.n == n || text.p[n] == ' ' || text.p[n] == '\t');
+    return text.n == n || text.p[n] == ' ' || text.p[n] == '\t';
 }
 
 static bool is_command(struct span text)
@@ -232,19 +234,34 @@ static bool is_dot(struct span line, bool fresh)
     return fresh && line.n == 3 && memcmp(line.p, ".\r\n", 3) == 0;
 }
 
+/* Over lines to the one before a line with a dot in front; over all when there is no such line. */
+static void pass_text(struct walk *w)
+{
+    size_t dot = find_pair(w->rest, '\n', '.', '.');
+    const uint8_t *end = dot == w->rest.n ? w->rest.p + dot - 1 : memrchr(w->rest.p, '\n', dot);
+    if (!end)
+        return;
+    note_end(w->state, *end == '\n', false);
+    w->rest = span_from(w->rest, (size_t)(end - w->rest.p) + 1);
+}
+
 /* Up to the content's end, if it is here.  The end of the line before the dot is clear too: without it the dot would end nothing. */
 static void walk_body(struct walk *w)
 {
-    if (w->chunk || (w->rest.p[0] != '.' && find_pair(w->rest, '\n', '.', '.') == w->rest.n)) { /* most bytes of most mails */
-        struct span all = w->chunk && w->left < w->rest.n ? span_head(w->rest, (size_t)w->left) : w->rest;
+    if (w->chunk) {
+        struct span all = span_head(w->rest, w->left < w->rest.n ? (size_t)w->left : w->rest.n);
         note_end(w->state, ended(all), false);
         w->rest = span_from(w->rest, all.n);
-        w->left -= w->chunk ? all.n : 0;
-        if (w->chunk && w->left == 0)
+        w->left -= all.n;
+        if (w->left == 0)
             end_content(w);
         return;
     }
     for (struct span line = {NULL, 0}, before = line; w->rest.n; before = line) {
+        if (w->rest.p[0] != '.')
+            pass_text(w); /* most bytes of most mails */
+        if (!w->rest.n)
+            return;
         bool fresh = !(*w->state & UNFINISHED);
         line = take_line(w);
         note_end(w->state, ended(line), false);

@@ -1,6 +1,8 @@
 /* In: lines of a dialogue or a header, as clear.c walks over them.  Out: the parts of them that name nobody. */
 #include "smtpdissect/personal.h"
 
+#include "smtpdissect/find.h"
+
 #define ROOM_FOR_ENDS 32 /* parts that a header leaves for what comes behind it: ends of lines, the end of the data, commands */
 
 void parts_add(struct parts *p, struct span s)
@@ -74,8 +76,10 @@ static bool holds(struct span s, uint8_t c)
 
 static bool verb_is(struct span line, const char *verb)
 {
+    if (!span_starts_nocase(line, verb))
+        return false;
     size_t n = strlen(verb);
-    return span_starts_nocase(line, verb) && (line.n == n || is_blank(line.p[n]) || line.p[n] == ':');
+    return line.n == n || is_blank(line.p[n]) || line.p[n] == ':';
 }
 
 /* "<local@domain>" or "local@domain" at the start of s; its length, 0 when it is not here to its end. */
@@ -195,23 +199,29 @@ void personal_reply(struct span line, bool whole, struct parts *to)
 
 static enum personal_field field_of(struct span name)
 {
+#define FIELD(name, field) {name, sizeof name - 1, field}
     static const struct {
         const char *name;
+        size_t n;
         enum personal_field field;
     } known[] = {
-        {"Message-ID", PERSONAL_ID}, {"In-Reply-To", PERSONAL_ID}, {"References", PERSONAL_ID}, {"Resent-Message-ID", PERSONAL_ID},
-        {"Received", PERSONAL_TEXT}, {"Date", PERSONAL_TEXT}, {"Resent-Date", PERSONAL_TEXT}, {"MIME-Version", PERSONAL_TEXT},
-        {"Content-Type", PERSONAL_TEXT}, {"Content-Transfer-Encoding", PERSONAL_TEXT}, {"Auto-Submitted", PERSONAL_TEXT},
-        {"Precedence", PERSONAL_TEXT}, {"List-Id", PERSONAL_TEXT}, {"X-Mailer", PERSONAL_TEXT}, {"User-Agent", PERSONAL_TEXT},
-        {"X-MimeOLE", PERSONAL_TEXT}, {"X-Auto-Response-Suppress", PERSONAL_TEXT}, {"Importance", PERSONAL_TEXT},
-        {"X-Priority", PERSONAL_TEXT}, {"From", PERSONAL_LIST}, {"To", PERSONAL_LIST}, {"Cc", PERSONAL_LIST}, {"Bcc", PERSONAL_LIST},
-        {"Sender", PERSONAL_LIST}, {"Reply-To", PERSONAL_LIST}, {"Return-Path", PERSONAL_LIST}, {"Delivered-To", PERSONAL_LIST},
-        {"X-Original-To", PERSONAL_LIST}, {"Envelope-To", PERSONAL_LIST}, {"X-Envelope-To", PERSONAL_LIST}, {"Errors-To", PERSONAL_LIST},
-        {"X-BeenThere", PERSONAL_LIST}, {"X-Loop", PERSONAL_LIST}, {"Resent-From", PERSONAL_LIST}, {"Resent-To", PERSONAL_LIST},
-        {"Resent-Cc", PERSONAL_LIST}, {"Resent-Sender", PERSONAL_LIST}, {"X-Forwarded-To", PERSONAL_LIST},
+        FIELD("Message-ID", PERSONAL_ID), FIELD("In-Reply-To", PERSONAL_ID), FIELD("References", PERSONAL_ID),
+        FIELD("Resent-Message-ID", PERSONAL_ID), FIELD("Received", PERSONAL_TEXT), FIELD("Date", PERSONAL_TEXT),
+        FIELD("Resent-Date", PERSONAL_TEXT), FIELD("MIME-Version", PERSONAL_TEXT), FIELD("Content-Type", PERSONAL_TEXT),
+        FIELD("Content-Transfer-Encoding", PERSONAL_TEXT), FIELD("Auto-Submitted", PERSONAL_TEXT), FIELD("Precedence", PERSONAL_TEXT),
+        FIELD("List-Id", PERSONAL_TEXT), FIELD("X-Mailer", PERSONAL_TEXT), FIELD("User-Agent", PERSONAL_TEXT),
+        FIELD("X-MimeOLE", PERSONAL_TEXT), FIELD("X-Auto-Response-Suppress", PERSONAL_TEXT), FIELD("Importance", PERSONAL_TEXT),
+        FIELD("X-Priority", PERSONAL_TEXT), FIELD("From", PERSONAL_LIST), FIELD("To", PERSONAL_LIST), FIELD("Cc", PERSONAL_LIST),
+        FIELD("Bcc", PERSONAL_LIST), FIELD("Sender", PERSONAL_LIST), FIELD("Reply-To", PERSONAL_LIST),
+        FIELD("Return-Path", PERSONAL_LIST), FIELD("Delivered-To", PERSONAL_LIST), FIELD("X-Original-To", PERSONAL_LIST),
+        FIELD("Envelope-To", PERSONAL_LIST), FIELD("X-Envelope-To", PERSONAL_LIST), FIELD("Errors-To", PERSONAL_LIST),
+        FIELD("X-BeenThere", PERSONAL_LIST), FIELD("X-Loop", PERSONAL_LIST), FIELD("Resent-From", PERSONAL_LIST),
+        FIELD("Resent-To", PERSONAL_LIST), FIELD("Resent-Cc", PERSONAL_LIST), FIELD("Resent-Sender", PERSONAL_LIST),
+        FIELD("X-Forwarded-To", PERSONAL_LIST),
     };
+#undef FIELD
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (span_equal_nocase(name, span_text(known[i].name)))
+        if (name.n == known[i].n && span_same_nocase(name.p, (const uint8_t *)known[i].name, name.n))
             return known[i].field;
     return PERSONAL_DARK;
 }
@@ -223,9 +233,15 @@ static bool separates(uint8_t c)
 
 static void value_list(struct span line, struct parts *to)
 {
+    static const bool matters[256] = {
+        ['"'] = true, ['('] = true, ['\\'] = true, ['@'] = true, ['<'] = true, ['>'] = true, [','] = true, [';'] = true};
     size_t kept = 0; /* up to here it was looked at, and parts were told */
     for (size_t i = 0; i < line.n;) {
         uint8_t c = line.p[i];
+        if (!matters[c]) {
+            i++;
+            continue;
+        }
         size_t n = 1, from = i;
         if (c == '"' || c == '(' || c == '\\') {
             n = c == '\\' ? 2 : enclosed(span_from(line, i));
@@ -261,18 +277,42 @@ static size_t word_begin(struct span line, size_t from, size_t at)
     return i;
 }
 
-/* "(Authenticated sender: alice)", "name=bill.pdf". */
+/* "(Authenticated sender: alice)", "name=bill.pdf": one of them begins at s. */
+static bool begins_telling(struct span s)
+{
+    switch (span_lower(s.p[0])) {
+    case 'a': return span_starts_nocase(s, "auth") || span_starts_nocase(s, "account");
+    case 'i': return span_starts_nocase(s, "ident");
+    case 'n': return span_starts_nocase(s, "name=");
+    case 's': return span_starts_nocase(s, "sender");
+    case 'u':
+        return span_starts_nocase(s, "username") || (span_starts_nocase(s, "user") && s.n > 4 && memchr(" =:", s.p[4], 3));
+    default: return false;
+    }
+}
+
+/* Does one of them stand in the line, not in the middle of another word?  Where words begin with the first letter of one is found for
+ * sixteen bytes at once. */
 static bool tells(struct span line)
 {
-    static const char *const words[] = {"sender", "auth", "account", "user ", "user=", "user:", "username", "name=", "ident"};
-    for (size_t i = 0; i < line.n; i++) {
-        uint8_t c = span_lower(line.p[i]);
-        if ((c != 's' && c != 'a' && c != 'u' && c != 'n' && c != 'i') || (i && is_letter(line.p[i - 1])))
-            continue;
-        for (size_t w = 0; w < sizeof words / sizeof *words; w++)
-            if ((uint8_t)words[w][0] == c && span_starts_nocase(span_from(line, i), words[w]))
+    size_t i = 0;
+#ifdef __SSE2__
+#define IS(c) _mm_cmpeq_epi8(lower, _mm_set1_epi8(c))
+#define WITHIN(x, from, to) _mm_cmpeq_epi8(x, _mm_max_epu8(_mm_min_epu8(x, _mm_set1_epi8(to)), _mm_set1_epi8(from)))
+    for (unsigned letters = 0; line.n - i >= 16; i += 16) {
+        __m128i x = find_load(line.p + i), lower = _mm_or_si128(x, _mm_set1_epi8(0x20));
+        __m128i first = _mm_or_si128(_mm_or_si128(IS('s'), IS('a')), _mm_or_si128(_mm_or_si128(IS('u'), IS('n')), IS('i')));
+        letters = letters >> 16 | (unsigned)_mm_movemask_epi8(_mm_or_si128(WITHIN(lower, 'a', 'z'), WITHIN(x, '0', '9'))) << 1;
+        for (unsigned at = (unsigned)_mm_movemask_epi8(first) & ~letters; at; at &= at - 1)
+            if (begins_telling(span_from(line, i + (unsigned)__builtin_ctz(at))))
                 return true;
     }
+#undef IS
+#undef WITHIN
+#endif
+    for (; i < line.n; i++)
+        if (!(i && is_letter(line.p[i - 1])) && begins_telling(span_from(line, i)))
+            return true;
     return false;
 }
 
@@ -282,12 +322,12 @@ static void value_text(struct span line, bool whole, struct parts *to)
     if (!whole || tells(line))
         return;
     size_t kept = 0;
-    for (size_t i = 0; i < line.n; i++) {
+    for (size_t i = 0; (i += find_first(span_from(line, i), false, '@', '<', '<', '<', '<')) < line.n; i++) {
         if (line.p[i] == '@') {
             size_t begin = word_begin(line, kept, i);
             parts_add(to, span_of(line.p + kept, begin - kept));
             kept = i;
-        } else if (line.p[i] == '<') {
+        } else {
             const uint8_t *end = memchr(line.p + i, '>', line.n - i);
             size_t n = end ? (size_t)(end - line.p) - i : line.n - i;
             const uint8_t *at = memrchr(line.p + i, '@', n);
