@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 
 #define WHEEL_SECONDS 4096 /* power of two; longer waits come early and are sent round again */
 #define RETIRED WHEEL_SECONDS
@@ -16,14 +15,8 @@
 #define NO_FLOW 0u             /* flow indexes count from 1 */
 #define SLOTS_FIRST 8192u      /* power of two; when half of them are in use they become twice as many */
 
-struct slot {
-    uint32_t hash, flow; /* flow 0: vacant */
-};
-
 struct flow_table {
-    struct slot *slots;
-    struct flow *flows; /* [0] is never used */
-    uint32_t mask;      /* slots - 1 */
+    struct flow_index index;
     uint32_t mask_most; /* when they have grown; so many are reserved */
     uint32_t most, made;
     uint32_t known;     /* records in use */
@@ -49,12 +42,12 @@ static void *table_memory(size_t bytes)
 
 static size_t slots_bytes(uint32_t mask)
 {
-    return ((size_t)mask + 1) * sizeof(struct slot);
+    return ((size_t)mask + 1) * sizeof(struct flow_slot);
 }
 
 static size_t flows_bytes(const struct flow_table *t)
 {
-    return ((size_t)t->most + 1) * sizeof *t->flows;
+    return ((size_t)t->most + 1) * sizeof *t->index.flows;
 }
 
 struct flow_table *flow_table_new(size_t most)
@@ -67,10 +60,10 @@ struct flow_table *flow_table_new(size_t most)
     t->mask_most = 1;
     while (t->mask_most + 1 < 2 * t->most) /* at most half full */
         t->mask_most = t->mask_most * 2 + 1;
-    t->mask = t->mask_most < SLOTS_FIRST ? t->mask_most : SLOTS_FIRST - 1;
-    t->slots = table_memory(slots_bytes(t->mask_most));
-    t->flows = table_memory(flows_bytes(t));
-    if (!t->slots || !t->flows) {
+    t->index.mask = t->mask_most < SLOTS_FIRST ? t->mask_most : SLOTS_FIRST - 1;
+    t->index.slots = table_memory(slots_bytes(t->mask_most));
+    t->index.flows = table_memory(flows_bytes(t));
+    if (!t->index.slots || !t->index.flows) {
         flow_table_free(t);
         return NULL;
     }
@@ -81,87 +74,62 @@ void flow_table_free(struct flow_table *t)
 {
     if (!t)
         return;
-    if (t->slots)
-        munmap(t->slots, slots_bytes(t->mask_most));
-    if (t->flows)
-        munmap(t->flows, flows_bytes(t));
+    if (t->index.slots)
+        munmap(t->index.slots, slots_bytes(t->mask_most));
+    if (t->index.flows)
+        munmap(t->index.flows, flows_bytes(t));
     free(t);
 }
 
-static uint64_t endpoint_sum(const struct endpoint *e)
+const struct flow_index *flow_table_index(const struct flow_table *t)
 {
-    uint64_t words[2];
-    memcpy(words, e->address.b, sizeof words);
-    return hash_fold(words[1] ^ hash_secret[0], (words[0] + e->port * hash_secret[1]) ^ hash_secret[2]);
-}
-
-uint32_t flow_hash(const struct packet *p)
-{
-    return (uint32_t)hash_fold(endpoint_sum(&p->from) + endpoint_sum(&p->to), hash_secret[0] ^ p->tunnel);
-}
-
-void flow_prefetch(const struct flow_table *t, uint32_t hash)
-{
-    __builtin_prefetch(&t->slots[hash & t->mask]);
-}
-
-struct flow *flow_likely(const struct flow_table *t, uint32_t hash)
-{
-    uint32_t i = hash & t->mask;
-    while (t->slots[i].flow != NO_FLOW && t->slots[i].hash != hash)
-        i = (i + 1) & t->mask;
-    if (t->slots[i].flow == NO_FLOW)
-        return NULL;
-    struct flow *f = &t->flows[t->slots[i].flow];
-    __builtin_prefetch(f, 1);
-    __builtin_prefetch(&f->last, 1);
-    return f;
+    return &t->index;
 }
 
 struct flow *flow_find(const struct flow_table *t, const struct packet *p, uint32_t hash, enum side *from)
 {
-    for (uint32_t i = hash & t->mask; t->slots[i].flow != NO_FLOW; i = (i + 1) & t->mask)
-        if (t->slots[i].hash == hash && flow_has(&t->flows[t->slots[i].flow], p, from))
-            return &t->flows[t->slots[i].flow];
+    for (uint32_t i = hash & t->index.mask; t->index.slots[i].flow != NO_FLOW; i = (i + 1) & t->index.mask)
+        if (t->index.slots[i].hash == hash && flow_has(&t->index.flows[t->index.slots[i].flow], p, from))
+            return &t->index.flows[t->index.slots[i].flow];
     return NULL;
 }
 
 static uint32_t index_of(const struct flow_table *t, const struct flow *f)
 {
-    return (uint32_t)(f - t->flows);
+    return (uint32_t)(f - t->index.flows);
 }
 
 static void slot_put(struct flow_table *t, uint32_t hash, uint32_t flow)
 {
-    uint32_t i = hash & t->mask;
-    while (t->slots[i].flow != NO_FLOW)
-        i = (i + 1) & t->mask;
-    t->slots[i] = (struct slot){hash, flow};
+    uint32_t i = hash & t->index.mask;
+    while (t->index.slots[i].flow != NO_FLOW)
+        i = (i + 1) & t->index.mask;
+    t->index.slots[i] = (struct flow_slot){hash, flow};
 }
 
 /* Twice as many slots, in place. */
 static void slots_grow(struct flow_table *t)
 {
-    memset(t->slots, 0, slots_bytes(t->mask));
-    t->mask = t->mask * 2 + 1;
+    memset(t->index.slots, 0, slots_bytes(t->index.mask));
+    t->index.mask = t->index.mask * 2 + 1;
     for (uint32_t i = 1; i <= t->made; i++)
-        if (t->flows[i].number != 0)
-            slot_put(t, t->flows[i].hash, i);
+        if (t->index.flows[i].number != 0)
+            slot_put(t, t->index.flows[i].hash, i);
 }
 
 struct flow *flow_add(struct flow_table *t, const struct packet *p, uint32_t hash, enum side from)
 {
     uint32_t index = t->vacant;
     if (index != NO_FLOW)
-        t->vacant = t->flows[index].due_next;
+        t->vacant = t->index.flows[index].due_next;
     else if (t->made < t->most)
         index = ++t->made;
     else
         return NULL;
-    if (t->known++ > t->mask / 2 && t->mask < t->mask_most)
+    if (t->known++ > t->index.mask / 2 && t->index.mask < t->mask_most)
         slots_grow(t);
     slot_put(t, hash, index);
-    struct flow *f = &t->flows[index];
+    struct flow *f = &t->index.flows[index];
     *f = (struct flow){.tunnel = p->tunnel, .hash = hash};
     f->side[from] = p->from;
     f->side[side_other(from)] = p->to;
@@ -170,16 +138,16 @@ struct flow *flow_add(struct flow_table *t, const struct packet *p, uint32_t has
 
 static void slot_remove(struct flow_table *t, uint32_t hash, uint32_t flow)
 {
-    uint32_t i = hash & t->mask;
-    while (t->slots[i].flow != flow)
-        i = (i + 1) & t->mask;
+    uint32_t i = hash & t->index.mask;
+    while (t->index.slots[i].flow != flow)
+        i = (i + 1) & t->index.mask;
     /* what follows moves up, so that no search ends too early */
-    for (uint32_t j = (i + 1) & t->mask; t->slots[j].flow != NO_FLOW; j = (j + 1) & t->mask)
-        if (((j - t->slots[j].hash) & t->mask) >= ((j - i) & t->mask)) {
-            t->slots[i] = t->slots[j];
+    for (uint32_t j = (i + 1) & t->index.mask; t->index.slots[j].flow != NO_FLOW; j = (j + 1) & t->index.mask)
+        if (((j - t->index.slots[j].hash) & t->index.mask) >= ((j - i) & t->index.mask)) {
+            t->index.slots[i] = t->index.slots[j];
             i = j;
         }
-    t->slots[i].flow = NO_FLOW;
+    t->index.slots[i].flow = NO_FLOW;
 }
 
 static void wheel_leave(struct flow_table *t, struct flow *f)
@@ -189,9 +157,9 @@ static void wheel_leave(struct flow_table *t, struct flow *f)
     if (f->due_prev & WHEEL_HEAD)
         t->wheel[f->due_prev & ~WHEEL_HEAD] = f->due_next;
     else
-        t->flows[f->due_prev].due_next = f->due_next;
+        t->index.flows[f->due_prev].due_next = f->due_next;
     if (f->due_next != NO_FLOW)
-        t->flows[f->due_next].due_prev = f->due_prev;
+        t->index.flows[f->due_next].due_prev = f->due_prev;
     f->due_prev = f->due_next = NO_FLOW;
     if (f->flags & FLOW_RETIRED)
         t->retired--;
@@ -204,7 +172,7 @@ static void wheel_join(struct flow_table *t, struct flow *f, uint32_t bucket)
 {
     f->due_next = t->wheel[bucket];
     if (f->due_next != NO_FLOW)
-        t->flows[f->due_next].due_prev = index_of(t, f);
+        t->index.flows[f->due_next].due_prev = index_of(t, f);
     f->due_prev = WHEEL_HEAD | bucket;
     t->wheel[bucket] = index_of(t, f);
 }
@@ -278,8 +246,8 @@ struct flow *flow_take_due(struct flow_table *t, int64_t now)
         uint32_t index = t->wheel[(t->second + 1) % WHEEL_SECONDS];
         if (index == NO_FLOW)
             continue;
-        wheel_leave(t, &t->flows[index]);
-        return &t->flows[index];
+        wheel_leave(t, &t->index.flows[index]);
+        return &t->index.flows[index];
     }
     return NULL;
 }
@@ -287,7 +255,7 @@ struct flow *flow_take_due(struct flow_table *t, int64_t now)
 struct flow *flow_take_first(struct flow_table *t, int64_t *when)
 {
     if (t->wheel[RETIRED] != NO_FLOW) {
-        struct flow *f = &t->flows[t->wheel[RETIRED]];
+        struct flow *f = &t->index.flows[t->wheel[RETIRED]];
         wheel_leave(t, f);
         *when = INT64_MAX;
         return f;
@@ -296,17 +264,17 @@ struct flow *flow_take_first(struct flow_table *t, int64_t *when)
         uint32_t index = t->wheel[(t->second + i) % WHEEL_SECONDS];
         if (index == NO_FLOW)
             continue;
-        wheel_leave(t, &t->flows[index]);
+        wheel_leave(t, &t->index.flows[index]);
         *when = (t->second + i) * NS_PER_SECOND;
-        return &t->flows[index];
+        return &t->index.flows[index];
     }
     return NULL;
 }
 
 void flow_forget(struct flow_table *t)
 {
-    if (madvise(t->slots, slots_bytes(t->mask), MADV_DONTNEED) != 0)
-        memset(t->slots, 0, slots_bytes(t->mask));
+    if (madvise(t->index.slots, slots_bytes(t->index.mask), MADV_DONTNEED) != 0)
+        memset(t->index.slots, 0, slots_bytes(t->index.mask));
     memset(t->wheel, 0, sizeof t->wheel);
     t->made = t->known = t->vacant = t->on_wheel = t->retired = 0;
 }
@@ -326,11 +294,11 @@ struct flow **flow_all(struct flow_table *t, size_t *count)
     bool ordered = true; /* unless records were used again */
     uint64_t last = 0;
     for (uint32_t i = 1; i <= t->made; i++) {
-        if (t->flows[i].number == 0)
+        if (t->index.flows[i].number == 0)
             continue;
-        ordered = ordered && t->flows[i].number > last;
-        last = t->flows[i].number;
-        all[(*count)++] = &t->flows[i];
+        ordered = ordered && t->index.flows[i].number > last;
+        last = t->index.flows[i].number;
+        all[(*count)++] = &t->index.flows[i];
     }
     if (!ordered)
         qsort(all, *count, sizeof(struct flow *), by_number);

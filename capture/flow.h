@@ -6,8 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/endpoint.h"
+#include "base/hash.h"
 #include "capture/packet.h"
 
 enum flow_mode {
@@ -59,11 +61,46 @@ struct flow_table;
 struct flow_table *flow_table_new(size_t most); /* flows at once; NULL: out of memory */
 void flow_table_free(struct flow_table *t);
 
-uint32_t flow_hash(const struct packet *p); /* the same for both directions */
+static inline uint64_t flow_hash_endpoint(const struct endpoint *e)
+{
+    uint64_t words[2];
+    memcpy(words, e->address.b, sizeof words);
+    return hash_fold(words[1] ^ hash_secret[0], (words[0] + e->port * hash_secret[1]) ^ hash_secret[2]);
+}
+
+static inline uint32_t flow_hash(const struct packet *p) /* the same for both directions */
+{
+    return (uint32_t)hash_fold(flow_hash_endpoint(&p->from) + flow_hash_endpoint(&p->to), hash_secret[0] ^ p->tunnel);
+}
+
+/* Where the records are: the table's own, for what is asked of it with every packet and therefore stands here. */
+struct flow_index {
+    struct flow_slot {
+        uint32_t hash, flow; /* flow 0: vacant */
+    } *slots;
+    struct flow *flows; /* [0] is never used */
+    uint32_t mask;      /* slots - 1 */
+};
+const struct flow_index *flow_table_index(const struct flow_table *t);
+
 /* On large tables cache misses are most of the cost, so what a packet will need is fetched while those before it are worked on. */
-void flow_prefetch(const struct flow_table *t, uint32_t hash); /* the table's line */
+static inline void flow_prefetch(const struct flow_index *x, uint32_t hash) /* the table's line */
+{
+    __builtin_prefetch(&x->slots[hash & x->mask]);
+}
 /* A little later: where the record most probably is, and fetches it; NULL: it is not known. */
-struct flow *flow_likely(const struct flow_table *t, uint32_t hash);
+static inline struct flow *flow_likely(const struct flow_index *x, uint32_t hash)
+{
+    uint32_t i = hash & x->mask;
+    while (x->slots[i].hash != hash && x->slots[i].flow != 0)
+        i = (i + 1) & x->mask;
+    if (x->slots[i].flow == 0)
+        return NULL;
+    struct flow *f = &x->flows[x->slots[i].flow];
+    __builtin_prefetch(f, 1);
+    __builtin_prefetch(&f->last, 1);
+    return f;
+}
 static inline void flow_prefetch_session(const struct flow *f) /* later still: what is behind it */
 {
     if (f->mode != FLOW_HANDED)

@@ -12,13 +12,6 @@
 #define UNPROVEN_ONE_SIDED 5   /* times `reorder`: the other direction is not mirrored, nothing will ever acknowledge */
 #define UNPROVEN 50            /* times `reorder`: the sender may still retransmit */
 
-struct streams {
-    struct hold_store *store;
-    int64_t reorder, next_look;
-    const struct stream_receiver *receiver;
-    struct capture_counters *counters;
-};
-
 struct streams *stream_new(size_t bytes, int64_t reorder, const struct stream_receiver *receiver, struct capture_counters *counters)
 {
     struct streams *s = calloc(1, sizeof *s);
@@ -47,13 +40,6 @@ void stream_drop(struct streams *s, struct flow *f)
 
 /* ---- delivery */
 
-static void deliver(struct streams *s, struct flow *f, enum side from, struct span bytes, int64_t now)
-{
-    f->next[from] += (uint32_t)bytes.n;
-    f->flags |= (uint16_t)(FLOW_PAYLOAD << from);
-    s->receiver->bytes(s->receiver->user, f, from, bytes, now);
-}
-
 static void tell_gap(struct streams *s, struct flow *f, enum side from, uint32_t n, int64_t now)
 {
     f->next[from] += n;
@@ -66,7 +52,7 @@ static void deliver_head(struct streams *s, struct flow *f, enum side from, stru
 {
     struct span head = span_head(g->bytes, n);
     if (head.n)
-        deliver(s, f, from, head, now);
+        stream_deliver(s, f, from, head, now);
     if (head.n < n)
         tell_gap(s, f, from, n - (uint32_t)head.n, now);
     segment_cut(g, n);
@@ -114,7 +100,7 @@ static void deliver_first(struct streams *s, struct flow *f, enum side from, int
 {
     const struct piece *p = f->hold->line[from].first;
     if (p->captured)
-        deliver(s, f, from, span_of(p->bytes, p->n), now);
+        stream_deliver(s, f, from, span_of(p->bytes, p->n), now);
     else
         tell_gap(s, f, from, p->n, now);
     hold_drop_first(s->store, f->hold, from);
@@ -254,10 +240,8 @@ void stream_flush(struct streams *s, struct flow *f, int64_t now)
     }
 }
 
-void stream_tick(struct streams *s, int64_t now)
+void stream_look(struct streams *s, int64_t now)
 {
-    if (now < s->next_look && now >= s->next_look - s->reorder)
-        return;
     s->next_look = now + s->reorder / 4;
     for (struct hold *h = hold_first(s->store), *next; h; h = next) {
         next = h->next;
@@ -369,28 +353,8 @@ static void reset(struct streams *s, struct flow *f, enum side from, const struc
     over(s, f, f->flags & 3u * FLOW_SHUT ? END_CLOSED : END_RESET, now);
 }
 
-/* Nearly every segment: both sides are known, it is the next of its side, and acknowledges nothing that has not been delivered.  Does what
- * the rest of this file would do with it, much sooner. */
-static inline bool in_step(const struct flow *f, enum side from, const struct packet *p)
+void stream_any(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now)
 {
-    return (p->flags & (PACKET_SYN | PACKET_FIN | PACKET_RST | PACKET_ACK)) == PACKET_ACK && p->seq == f->next[from] &&
-           (f->flags & 3u * (FLOW_BASE | FLOW_FIN)) == 3u * FLOW_BASE && distance(p->ack, f->next[side_other(from)]) <= 0 &&
-           p->payload.n == p->length && !f->hold;
-}
-
-void stream_segment(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now)
-{
-    if (in_step(f, from, p)) {
-        enum side other = side_other(from);
-        if (!(f->flags & FLOW_ACKED << other) || distance(p->ack, f->acked[other]) > 0)
-            f->acked[other] = p->ack;
-        f->flags |= (uint16_t)(FLOW_ACKED << other);
-        if (f->mode == FLOW_IGNORED)
-            f->next[from] += p->length;
-        else if (p->length)
-            deliver(s, f, from, p->payload, now);
-        return;
-    }
     if (!(p->flags & PACKET_RST))
         learn_base(s, f, from, p, now);
     learn_ack(f, from, p);

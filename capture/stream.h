@@ -19,14 +19,60 @@ struct stream_receiver {
     void *user;
 };
 
-struct streams;
+struct hold_store;
+struct streams {
+    struct hold_store *store;
+    int64_t reorder, next_look;
+    const struct stream_receiver *receiver;
+    struct capture_counters *counters;
+};
 /* bytes: held early, of all flows.  The counters are the caller's and outlive it.  NULL: out of memory. */
 struct streams *stream_new(size_t bytes, int64_t reorder, const struct stream_receiver *receiver, struct capture_counters *counters);
 void stream_free(struct streams *s);
 
-void stream_segment(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now);
+/* The whole of stream.c; callers use stream_segment() and stream_tick(). */
+void stream_any(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now);
+void stream_look(struct streams *s, int64_t now);
+
+static inline void stream_deliver(struct streams *s, struct flow *f, enum side from, struct span bytes, int64_t now)
+{
+    f->next[from] += (uint32_t)bytes.n;
+    f->flags |= (uint16_t)(FLOW_PAYLOAD << from);
+    s->receiver->bytes(s->receiver->user, f, from, bytes, now);
+}
+
+/* Nearly every segment: both sides are known, it is the next of its side, and acknowledges nothing that has not been delivered. */
+static inline bool stream_in_step(const struct flow *f, enum side from, const struct packet *p)
+{
+    return (p->flags & (PACKET_SYN | PACKET_FIN | PACKET_RST | PACKET_ACK)) == PACKET_ACK && p->seq == f->next[from] &&
+           (f->flags & 3u * (FLOW_BASE | FLOW_FIN)) == 3u * FLOW_BASE && distance(p->ack, f->next[side_other(from)]) <= 0 &&
+           p->payload.n == p->length && !f->hold;
+}
+
+/* What stream_any() would do with a segment that is in step is here to be inlined, and much sooner done. */
+static inline void stream_segment(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now)
+{
+    if (!stream_in_step(f, from, p)) {
+        stream_any(s, f, from, p, now);
+        return;
+    }
+    enum side other = side_other(from);
+    if (!(f->flags & FLOW_ACKED << other) || distance(p->ack, f->acked[other]) > 0)
+        f->acked[other] = p->ack;
+    f->flags |= (uint16_t)(FLOW_ACKED << other);
+    if (f->mode == FLOW_IGNORED)
+        f->next[from] += p->length;
+    else if (p->length)
+        stream_deliver(s, f, from, p->payload, now);
+}
+
 /* Holes of all flows whose time has come.  Cheap; call it with every packet. */
-void stream_tick(struct streams *s, int64_t now);
+static inline void stream_tick(struct streams *s, int64_t now)
+{
+    if (now >= s->next_look || now < s->next_look - s->reorder)
+        stream_look(s, now);
+}
+
 /* f ends: what is held is delivered, what is known to be missing is told. */
 void stream_flush(struct streams *s, struct flow *f, int64_t now);
 void stream_drop(struct streams *s, struct flow *f); /* forgets what is held */

@@ -26,6 +26,7 @@ struct tracker {
     const struct capture_sink *sink;
     struct capture_counters *counters;
     struct flow_table *table;
+    const struct flow_index *index;
     struct streams *streams;
     struct detector *detector;
     struct twins *twins;
@@ -59,6 +60,7 @@ struct tracker *track_new(const struct capture_settings *settings, const struct 
         track_free(t);
         return NULL;
     }
+    t->index = flow_table_index(t->table);
     for (size_t i = 0; i < settings->mail_ports.count; i++)
         t->mail_port[settings->mail_ports.port[i] / 64] |= UINT64_C(1) << settings->mail_ports.port[i] % 64;
     return t;
@@ -418,14 +420,14 @@ static void take_packet(struct tracker *t, const struct tracked *this)
 void track_look(const struct tracker *t, struct tracked *p)
 {
     p->hash = flow_hash(&p->packet);
-    flow_prefetch(t->table, p->hash);
+    flow_prefetch(t->index, p->hash);
     p->twin = twin_sum(t->twins, &p->packet, p->hash);
 }
 
 void track_packets(struct tracker *t, struct tracked *packets, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        packets[i].likely = packets[i].tcp ? flow_likely(t->table, packets[i].hash) : NULL;
+        packets[i].likely = packets[i].tcp ? flow_likely(t->index, packets[i].hash) : NULL;
     for (size_t i = 0; i < n; i++) {
         const struct tracked *p = &packets[i];
         if (i + FETCH_SESSION < n && p[FETCH_SESSION].likely)
