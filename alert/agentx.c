@@ -9,9 +9,20 @@
 #include <stdlib.h>
 
 #include "alert/varbinds.h"
+#include "base/late.h"
 
 #define NAME_MOST 72 /* sub-identifiers: arc, table, column, and a name of 31 octets or a counter's */
 #define TEXT_MOST 255
+
+/* What is called of libnetsnmpagent: it brings Perl, and all that libwrap needs, to whoever links with it. */
+#define CALLS(X)                                                                                                                           \
+    X(init_agent) X(netsnmp_check_outstanding_agent_requests) X(netsnmp_create_handler_registration) X(netsnmp_register_handler)           \
+    X(netsnmp_set_request_error)
+static struct {
+#define X(function) __typeof__(function) *function;
+    CALLS(X)
+#undef X
+} agent;
 
 struct leaf {
     oid name[NAME_MOST];
@@ -342,7 +353,7 @@ static int on_request(
             if (within && snmp_oid_compare(l->name, l->length, var->name, var->name_length) == 0)
                 answer(var, l);
             else
-                netsnmp_set_request_error(asked, r, SNMP_NOSUCHINSTANCE);
+                agent.netsnmp_set_request_error(asked, r, SNMP_NOSUCHINSTANCE);
         }
     }
     return SNMP_ERR_NOERROR;
@@ -352,7 +363,16 @@ static int on_request(
 
 static void serve(const char *name, const oid *root, size_t length)
 {
-    netsnmp_register_handler(netsnmp_create_handler_registration(name, on_request, root, length, HANDLER_CAN_RONLY));
+    agent.netsnmp_register_handler(agent.netsnmp_create_handler_registration(name, on_request, root, length, HANDLER_CAN_RONLY));
+}
+
+bool agentx_load(struct reason *why)
+{
+#define X(function) {#function, &agent.function},
+    static const struct late_call calls[] = {CALLS(X)};
+#undef X
+    static bool done;
+    return done || (done = late_load("libnetsnmpagent.so.40", calls, sizeof calls / sizeof *calls, why));
 }
 
 void agentx_start(const struct engine_spec *spec)
@@ -367,7 +387,7 @@ void agentx_start(const struct engine_spec *spec)
     netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, 15);
     netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_TIMEOUT, ONE_SEC);
     netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_RETRIES, 0);
-    init_agent("squall");
+    agent.init_agent("squall");
     oid objects[NAME_MOST];
     memcpy(objects, tree.module, tree.module_length * sizeof *objects);
     objects[tree.module_length] = MIB_OBJECTS;
@@ -382,5 +402,5 @@ void agentx_turn(netsnmp_large_fd_set *ready)
         snmp_read2(ready);
     snmp_timeout();
     run_alarms();
-    netsnmp_check_outstanding_agent_requests();
+    agent.netsnmp_check_outstanding_agent_requests();
 }

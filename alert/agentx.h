@@ -11,6 +11,7 @@
 #define AGENTX_COUNTERS 256
 #define AGENTX_ALARMS   256
 
+bool agentx_load(struct reason *why);              /* the library, before all else */
 void agentx_start(const struct engine_spec *spec); /* in the engine's thread, once in a process */
 void agentx_turn(netsnmp_large_fd_set *ready);     /* in the engine's thread; NULL: nothing to read */
 /* From any thread: what is to be served from now on.  Copies; what is over the bounds is left out. */

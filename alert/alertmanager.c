@@ -42,7 +42,7 @@ static void alertmanager_close(void *receiver)
     struct alertmanager *a = receiver;
     for (size_t i = 0; i < a->open_count; i++)
         json_decref(a->open[i].alert);
-    curl_easy_cleanup(a->curl);
+    webpost_lib.easy_cleanup(a->curl);
     free(a);
 }
 

@@ -357,6 +357,8 @@ static void *engine_run(void *arg)
 bool engine_start(const struct engine_spec *spec, struct reason *why)
 {
     assert(!engine.running);
+    if (spec->agentx_socket && !agentx_load(why))
+        return false;
     engine.spec = *spec;
     engine.stopping = false;
     engine.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -34,7 +34,7 @@ static void *mail_open(const void *section, struct reason *why)
 static void mail_close(void *receiver)
 {
     struct mail *m = receiver;
-    curl_easy_cleanup(m->curl);
+    webpost_lib.easy_cleanup(m->curl);
     free(m);
 }
 
@@ -209,32 +209,32 @@ static enum delivery transfer(struct mail *m, struct letter *l, const atomic_boo
     for (size_t i = 0; i < o->to.count; i++) {
         char line[320];
         snprintf(line, sizeof line, "<%s>", o->to.text[i]);
-        to = curl_slist_append(to, line);
+        to = webpost_lib.slist_append(to, line);
     }
-    curl_easy_reset(m->curl);
+    webpost_lib.easy_reset(m->curl);
     webpost_bounds(m->curl, o->timeout, o->ca, stop);
-    curl_easy_setopt(m->curl, CURLOPT_URL, url);
-    curl_easy_setopt(m->curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-    curl_easy_setopt(m->curl, CURLOPT_MAIL_FROM, from);
-    curl_easy_setopt(m->curl, CURLOPT_MAIL_RCPT, to);
-    curl_easy_setopt(m->curl, CURLOPT_USE_SSL, o->tls ? (long)CURLUSESSL_ALL : (long)CURLUSESSL_NONE);
+    webpost_lib.easy_setopt(m->curl, CURLOPT_URL, url);
+    webpost_lib.easy_setopt(m->curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    webpost_lib.easy_setopt(m->curl, CURLOPT_MAIL_FROM, from);
+    webpost_lib.easy_setopt(m->curl, CURLOPT_MAIL_RCPT, to);
+    webpost_lib.easy_setopt(m->curl, CURLOPT_USE_SSL, o->tls ? (long)CURLUSESSL_ALL : (long)CURLUSESSL_NONE);
     if (o->user) {
-        curl_easy_setopt(m->curl, CURLOPT_USERNAME, o->user);
-        curl_easy_setopt(m->curl, CURLOPT_PASSWORD, o->password);
+        webpost_lib.easy_setopt(m->curl, CURLOPT_USERNAME, o->user);
+        webpost_lib.easy_setopt(m->curl, CURLOPT_PASSWORD, o->password);
     }
-    curl_easy_setopt(m->curl, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(m->curl, CURLOPT_READFUNCTION, read_letter);
-    curl_easy_setopt(m->curl, CURLOPT_READDATA, l);
-    curl_easy_setopt(m->curl, CURLOPT_ERRORBUFFER, error);
-    curl_easy_setopt(m->curl, CURLOPT_FORBID_REUSE, 1L);
-    CURLcode result = curl_easy_perform(m->curl);
-    curl_easy_setopt(m->curl, CURLOPT_ERRORBUFFER, NULL);
-    curl_slist_free_all(to);
+    webpost_lib.easy_setopt(m->curl, CURLOPT_UPLOAD, 1L);
+    webpost_lib.easy_setopt(m->curl, CURLOPT_READFUNCTION, read_letter);
+    webpost_lib.easy_setopt(m->curl, CURLOPT_READDATA, l);
+    webpost_lib.easy_setopt(m->curl, CURLOPT_ERRORBUFFER, error);
+    webpost_lib.easy_setopt(m->curl, CURLOPT_FORBID_REUSE, 1L);
+    CURLcode result = webpost_lib.easy_perform(m->curl);
+    webpost_lib.easy_setopt(m->curl, CURLOPT_ERRORBUFFER, NULL);
+    webpost_lib.slist_free_all(to);
     if (result == CURLE_OK) {
         reason_say(why, "%s: the smarthost took it", o->smarthost);
         return DELIVERY_CONFIRMED;
     }
-    reason_say(why, "%s: %s", o->smarthost, error[0] ? error : curl_easy_strerror(result));
+    reason_say(why, "%s: %s", o->smarthost, error[0] ? error : webpost_lib.easy_strerror(result));
     return DELIVERY_FAILED;
 }
 

@@ -25,7 +25,7 @@ static void *webhook_open(const void *section, struct reason *why)
 static void webhook_close(void *receiver)
 {
     struct webhook *w = receiver;
-    curl_easy_cleanup(w->curl);
+    webpost_lib.easy_cleanup(w->curl);
     free(w);
 }
 
@@ -46,13 +46,13 @@ static enum delivery webhook_send(void *receiver, const struct notice *n, const 
     char line[160];
     struct curl_slist *headers = NULL;
     snprintf(line, sizeof line, "X-Squall-Notice: %llu", (unsigned long long)n->number);
-    headers = curl_slist_append(headers, line);
+    headers = webpost_lib.slist_append(headers, line);
     if (o->secret) {
         signature(o->secret, n, line, sizeof line);
-        headers = curl_slist_append(headers, line);
+        headers = webpost_lib.slist_append(headers, line);
     }
     enum delivery d = webpost_send(w->curl, o->url, o->ca, o->timeout, headers, n->body, n->body_size, stop, why);
-    curl_slist_free_all(headers);
+    webpost_lib.slist_free_all(headers);
     return d;
 }
 

@@ -3,18 +3,31 @@
 
 #include <pthread.h>
 
+#include "base/late.h"
+
 #define ANSWER_MOST ((curl_off_t)65536) /* bytes: who sends more is no receiver of ours */
+
+struct webpost_lib webpost_lib;
+static struct reason not_loaded;
 
 static void library_start(void)
 {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+#define X(name, function) {#function, &webpost_lib.name},
+    static const struct late_call calls[] = {WEBPOST_CALLS(X)};
+#undef X
+    if (late_load("libcurl.so.4", calls, sizeof calls / sizeof *calls, &not_loaded))
+        webpost_lib.global_init(CURL_GLOBAL_DEFAULT);
 }
 
 CURL *webpost_open(struct reason *why)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, library_start);
-    CURL *curl = curl_easy_init();
+    if (not_loaded.text[0]) {
+        *why = not_loaded;
+        return NULL;
+    }
+    CURL *curl = webpost_lib.easy_init();
     if (!curl)
         reason_say(why, "libcurl: out of memory");
     return curl;
@@ -24,16 +37,18 @@ CURL *webpost_open(struct reason *why)
 static void place_of(const char *url, char place[256])
 {
     char *scheme = NULL, *host = NULL, *port = NULL;
-    CURLU *u = curl_url();
-    if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK && curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK && curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
+    CURLU *u = webpost_lib.url();
+    if (u && webpost_lib.url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        webpost_lib.url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        webpost_lib.url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        webpost_lib.url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
         snprintf(place, 256, "%s://%.200s:%s", scheme, host, port);
     else
         snprintf(place, 256, "the URL");
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_url_cleanup(u);
+    webpost_lib.free(scheme);
+    webpost_lib.free(host);
+    webpost_lib.free(port);
+    webpost_lib.url_cleanup(u);
 }
 
 static size_t pass_over(char *p, size_t size, size_t n, void *user)
@@ -52,14 +67,14 @@ static int on_progress(void *user, curl_off_t down_all, curl_off_t down, curl_of
 
 void webpost_bounds(CURL *curl, int64_t timeout, const char *ca, const atomic_bool *stop)
 {
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(timeout / 1000000));
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, stop);
-    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    webpost_lib.easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    webpost_lib.easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(timeout / 1000000));
+    webpost_lib.easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    webpost_lib.easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    webpost_lib.easy_setopt(curl, CURLOPT_XFERINFODATA, stop);
+    webpost_lib.easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (ca)
-        curl_easy_setopt(curl, CURLOPT_CAINFO, ca);
+        webpost_lib.easy_setopt(curl, CURLOPT_CAINFO, ca);
 }
 
 enum delivery webpost_send(CURL *curl, const char *url, const char *ca, int64_t timeout, const struct curl_slist *headers, const char *body,
@@ -69,27 +84,27 @@ enum delivery webpost_send(CURL *curl, const char *url, const char *ca, int64_t 
     long status = 0;
     char error[CURL_ERROR_SIZE] = "", place[256];
     place_of(url, place);
-    struct curl_slist *all = curl_slist_append(NULL, "Content-Type: application/json");
-    all = curl_slist_append(all, "Expect:"); /* some receivers never say 100 */
+    struct curl_slist *all = webpost_lib.slist_append(NULL, "Content-Type: application/json");
+    all = webpost_lib.slist_append(all, "Expect:"); /* some receivers never say 100 */
     for (; headers; headers = headers->next)
-        all = curl_slist_append(all, headers->data);
-    curl_easy_reset(curl); /* keeps the connection */
+        all = webpost_lib.slist_append(all, headers->data);
+    webpost_lib.easy_reset(curl); /* keeps the connection */
     webpost_bounds(curl, timeout, ca, stop);
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "squall/" SQUALL_VERSION);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, all);
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, pass_over);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &seen);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
-    CURLcode result = curl_easy_perform(curl);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
-    curl_slist_free_all(all);
+    webpost_lib.easy_setopt(curl, CURLOPT_URL, url);
+    webpost_lib.easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    webpost_lib.easy_setopt(curl, CURLOPT_USERAGENT, "squall/" SQUALL_VERSION);
+    webpost_lib.easy_setopt(curl, CURLOPT_HTTPHEADER, all);
+    webpost_lib.easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    webpost_lib.easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+    webpost_lib.easy_setopt(curl, CURLOPT_WRITEFUNCTION, pass_over);
+    webpost_lib.easy_setopt(curl, CURLOPT_WRITEDATA, &seen);
+    webpost_lib.easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+    CURLcode result = webpost_lib.easy_perform(curl);
+    webpost_lib.easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    webpost_lib.easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
+    webpost_lib.slist_free_all(all);
     if (result != CURLE_OK && !(result == CURLE_WRITE_ERROR && status >= 200 && status < 300)) {
-        reason_say(why, "%s: %s", place, error[0] ? error : curl_easy_strerror(result));
+        reason_say(why, "%s: %s", place, error[0] ? error : webpost_lib.easy_strerror(result));
         return DELIVERY_FAILED;
     }
     reason_say(why, "%s: HTTP status %ld", place, status);

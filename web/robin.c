@@ -2,10 +2,11 @@
 #include "web/robin.h"
 
 #include <assert.h>
-#include <dlfcn.h>
 #include <rrd.h>
 #include <rrd_client.h>
 #include <stdlib.h>
+
+#include "base/late.h"
 
 #define ARGUMENTS 96
 
@@ -23,27 +24,11 @@ static struct {
 
 static bool loaded(struct reason *why)
 {
-    static void *library;
-    if (library)
-        return true;
-    library = dlopen("librrd.so.8", RTLD_NOW | RTLD_LOCAL);
-    bool good = library;
-#define X(name, function)                                                                                                                  \
-    {                                                                                                                                      \
-        void *found = good ? dlsym(library, #function) : NULL;                                                                             \
-        memcpy(&rrd.name, &found, sizeof found);                                                                                           \
-        good = found;                                                                                                                      \
-    }
-    CALLS(X)
+#define X(name, function) {#function, &rrd.name},
+    static const struct late_call calls[] = {CALLS(X)};
 #undef X
-    if (good)
-        return true;
-    const char *said = dlerror();
-    reason_say(why, "%s", said ? said : "librrd cannot be loaded");
-    if (library)
-        dlclose(library);
-    library = NULL;
-    return false;
+    static bool done;
+    return done || (done = late_load("librrd.so.8", calls, sizeof calls / sizeof *calls, why));
 }
 
 static bool failed(const char *path, struct reason *why)
