@@ -73,7 +73,7 @@ void roles_free(struct roles *r)
 struct party *roles_find(const struct roles *r, struct address address)
 {
     for (uint32_t i = 0; i < r->count; i++)
-        if (address_equal(r->party[i]->address, address))
+        if (address_equal(r->party[i]->address, address) || (address_known(address) && address_equal(r->party[i]->other, address)))
             return r->party[i];
     return NULL;
 }
@@ -86,6 +86,35 @@ static struct party *find_name(const struct roles *r, uint64_t name_hash)
     return NULL;
 }
 
+/* Networks that a router stands between: private ones, each by itself, and the world, by version. */
+static unsigned network_of(struct address a)
+{
+    const uint8_t *v4 = a.b + 12;
+    if (!address_is_v4(a))
+        return (a.b[0] & 0xfe) == 0xfc ? 1 : 2;
+    return v4[0] == 10                           ? 3
+           : v4[0] == 172 && (v4[1] & 0xf0) == 16  ? 4
+           : v4[0] == 192 && v4[1] == 168          ? 5
+           : v4[0] == 100 && (v4[1] & 0xc0) == 64  ? 6
+                                                   : 7;
+}
+
+/* The same host by its other address: the wire shows the one where it sends and another where it takes mail in, or a chain names another,
+ * for a NAT stands in between, or they met by the other version of IP.  Hosts of one name in one network are different ones. */
+static struct party *find_translated(const struct roles *r, struct address address, struct span name, bool on_wire, bool sends)
+{
+    if (name.n == 0 || !memchr(name.p, '.', name.n))
+        return NULL;
+    uint64_t name_hash = hash_nocase(name);
+    for (uint32_t i = 0; i < r->count; i++) {
+        struct party *p = r->party[i];
+        bool another_side = p->on_wire != on_wire || (on_wire && p->sends != sends);
+        if (p->name_hash == name_hash && another_side && address_known(p->address) && network_of(p->address) != network_of(address))
+            return p;
+    }
+    return NULL;
+}
+
 static void name_party(struct party *p, struct span name)
 {
     if (p->name_hash || name.n == 0)
@@ -94,14 +123,20 @@ static void name_party(struct party *p, struct span name)
     p->name_hash = hash_nocase(name);
 }
 
-struct party *roles_party(struct roles *r, struct address address, struct span name, bool on_wire)
+static struct party *find_or_add(struct roles *r, struct address address, struct span name, bool on_wire, bool sends)
 {
     bool known = address_known(address);
     if (!known && name.n == 0)
         return NULL;
     struct party *p = known ? roles_find(r, address) : find_name(r, hash_nocase(name));
+    if (!p && known && (p = find_translated(r, address, name, on_wire, sends))) {
+        bool better = on_wire && !p->sends && !r->storm; /* of the wire, and nobody has been told the other one */
+        p->other = better ? p->address : address;
+        p->address = better ? address : p->address;
+    }
     if (p) {
         p->on_wire |= on_wire;
+        p->sends |= sends;
         name_party(p, name);
         return p;
     }
@@ -118,11 +153,22 @@ struct party *roles_party(struct roles *r, struct address address, struct span n
         return NULL;
     p->address = address;
     p->on_wire = on_wire;
+    p->sends = sends;
     p->acts_for = p;
     p->first = p->last = TIME_UNKNOWN;
     name_party(p, name);
     r->party[r->count++] = p;
     return p;
+}
+
+struct party *roles_party(struct roles *r, struct address address, struct span name, bool on_wire)
+{
+    return find_or_add(r, address, name, on_wire, false);
+}
+
+struct party *roles_sender(struct roles *r, struct address address, struct span name)
+{
+    return find_or_add(r, address, name, true, true);
 }
 
 void party_feeder(struct party *p, struct address address, struct span name)

@@ -28,6 +28,7 @@ struct feeder { /* the host whose mailbox fed a re-injector, by the chain's word
 
 struct party {              /* a host: a client on the wire, or one that only chains name */
     struct address address; /* all zero: only a name is known */
+    struct address other;   /* of the same host, in another network; all zero: none */
     char name[ROLES_NAME];
     uint64_t name_hash;
     bool on_wire;
@@ -66,8 +67,9 @@ struct roles {
     struct members hit; /* audience members who got a redelivery, but for those at the origin's own server */
 };
 void roles_free(struct roles *r);
-/* Finds by address, else (address unknown) by name; adds when there is none.  NULL: no room. */
+/* Finds by address, else (address unknown, or one of another network) by name; adds when there is none.  NULL: no room. */
 struct party *roles_party(struct roles *r, struct address address, struct span name, bool on_wire);
+struct party *roles_sender(struct roles *r, struct address address, struct span name); /* a client on the wire */
 struct party *roles_find(const struct roles *r, struct address address); /* NULL: none */
 bool members_add(struct members *m, uint64_t address);                   /* false: it was there, or there is no room */
 bool members_have(const struct members *m, uint64_t address);

@@ -535,9 +535,8 @@ void trail_follow(
     l->touched = p->end;
     l->fresh = true;
     uint32_t parties = l->roles.count;
-    struct party *sender = roles_party(&l->roles, p->client, p->helo, true);
+    struct party *sender = roles_sender(&l->roles, p->client, p->helo);
     if (sender) {
-        sender->sends = true;
         struct work w = work_of(l, m, p, c, sender);
         sender->acts_for = w.by ? w.by : sender;
         if (w.by == sender && w.arrival == ARRIVAL_SMTP && !accepted(m, p->client, p->mail_time))
