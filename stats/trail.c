@@ -125,17 +125,20 @@ void trail_audience(struct trail *l, const struct header *h)
 
 static void compare(struct trail *l, const struct passage *p, const struct chain *c)
 {
-    if (!address_known(l->starter)) {
+    bool first = !address_known(l->starter);
+    if (first) {
         l->starter = p->client;
         log_clean(p->helo, l->starter_name, sizeof l->starter_name);
         l->starter_delivered_to = p->delivered_to;
     }
-    if (c->count == 0)
+    if (c->count == 0) {
+        l->trunk.known |= first; /* the first sender writes no line: what others have in common came after it */
         return;
+    }
     if (!l->trunk.known) {
         log_clean(c->visit[0].name, l->first_name, sizeof l->first_name);
         l->first_address = c->visit[0].address;
-    } else if (!address_known(l->first_address)) {
+    } else if (l->first_name[0] && !address_known(l->first_address)) {
         l->first_address = c->visit[0].address;
     }
     trunk_join(&l->trunk, c);
@@ -217,11 +220,42 @@ struct work {         /* of one copy */
     bool anew; /* its chain begins there: however short it is, it is the copy too many */
 };
 
+/* In one network of a provider's: what takes mail in and what sends it out may be two hosts, by names of two customers'. */
+static bool are_neighbours(struct address a, struct address b)
+{
+    return memcmp(a.b, b.b, address_is_v4(a) ? 15 : 8) == 0;
+}
+
+/* The host, not of the client's house, that wrote the visit and took the mail in on this wire; NULL: none. */
+static const struct message_host *keeper(const struct message *m, const struct passage *p, const struct visit *v)
+{
+    if (v->name.n == 0 || span_equal_nocase(v->name, p->helo) || chain_same_organisation(v->name, p->helo))
+        return NULL;
+    for (uint32_t i = 0; i < m->host_count; i++) {
+        const struct message_host *h = &m->hosts[i];
+        if (h->copies_in && !are_neighbours(h->address, p->client) && span_equal_nocase(span_text(message_text(m, h->helo)), v->name))
+            return h;
+    }
+    return NULL;
+}
+
 /* A client that wrote no line: the newest one is of the mailbox it took the mail from. */
-static bool wrote_nothing(const struct chain *c, const struct passage *p)
+static bool wrote_nothing(const struct message *m, const struct chain *c, const struct passage *p)
 {
     const struct visit *v = &c->visit[c->count - 1];
-    return v->delivered && !span_equal_nocase(v->name, p->helo) && !chain_same_organisation(v->name, p->helo);
+    if (v->delivered)
+        return !span_equal_nocase(v->name, p->helo) && !chain_same_organisation(v->name, p->helo);
+    return keeper(m, p, v) != NULL;
+}
+
+/* The client's own line names somebody else than the host that had the mail before, and that one gave it to nobody. */
+static bool handed_in(const struct message *m, const struct chain *c, const struct passage *p)
+{
+    const struct visit *own = &c->visit[c->count - 1];
+    const struct hop *line = &c->hops[own->first];
+    const struct message_host *h = c->count > 1 && own->arrival == ARRIVAL_SMTP ? keeper(m, p, own - 1) : NULL;
+    return h && h->copies_out == 0 && !address_equal(line->from_address, h->address) && !span_equal_nocase(line->from, own[-1].name) &&
+           !chain_same_organisation(line->from, own[-1].name);
 }
 
 /* The copy shows no way from the first sender to this client, who never had it by SMTP: the lines are gone, or were never there. */
@@ -278,9 +312,11 @@ static struct work work_of(struct trail *l, const struct message *m, const struc
         return w;
     const struct visit *newest = &c->visit[c->count - 1];
     int k = chain_injection(c, &l->trunk);
-    if (!took_it && wrote_nothing(c, p)) {
+    if (!took_it && wrote_nothing(m, c, p)) {
         w.arrival = ARRIVAL_MAILBOX;
         w.visit = -1;
+    } else if (!took_it && k + 1 < (int)c->count && handed_in(m, c, p)) {
+        w.arrival = ARRIVAL_MAILBOX;
     } else if (k >= 0) {
         const struct visit *v = &c->visit[k];
         bool last = (uint32_t)k + 1 == c->count, said = v->fetched || c->visit[k - 1].delivered;

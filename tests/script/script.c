@@ -101,7 +101,7 @@ static void read_way(struct way *way, struct words *w, const char *of)
         struct hop *hop = &way->hop[way->count];
         path = hash_pair(path, hash_nocase(span_text(word)));
         snprintf(way->name[way->count], sizeof way->name[0], "Q%llx", (unsigned long long)(path & 0xffffff));
-        bool pop = strncmp(word, "pop:", 4) == 0, lmtp = strncmp(word, "lmtp:", 5) == 0;
+        bool pop = strncmp(word, "pop:", 4) == 0, lmtp = strncmp(word, "lmtp:", 5) == 0, lan = strncmp(word, "lan:", 4) == 0;
         *hop = (struct hop){.by = span_text(h->helo),
             .with = span_text(pop    ? "POP3"
                               : lmtp ? "LMTP"
@@ -113,7 +113,10 @@ static void read_way(struct way *way, struct words *w, const char *of)
             hop->with_note = span_text("fetchmail-6.4.37");
         if (lmtp)
             hop->from = span_text(h->helo);
-        else if (before) {
+        else if (lan) {
+            hop->from = span_text("pc12");
+            hop->from_address = address_v4((const uint8_t[]){192, 168, 1, 12});
+        } else if (before) {
             hop->from = span_text(before->helo);
             hop->from_address = before->address;
         } else {
