@@ -69,6 +69,16 @@ static bool was_in_short_form(const struct observation *o)
     return false;
 }
 
+/* The mail's own incident holds the client at fault: its repeats are part of that. */
+static bool is_told(const struct resends *r, const struct observation *o)
+{
+    const struct storm *s = incident_find(r->incidents, o->message->key);
+    for (uint32_t i = 0; s && incident_raised(s) && i < s->host_count; i++)
+        if (s->hosts[i].role >= ROLE_REINJECTOR && address_equal(s->hosts[i].address, o->t->client.address))
+            return true;
+    return false;
+}
+
 static void raise_storm(struct resends *r, const struct again *a, const struct observation *o)
 {
     struct address client = o->t->client.address;
@@ -124,7 +134,7 @@ static void observe(void *self, const struct observation *o)
     }
     if (fresh || t->data_end > a->data_end)
         a->data_end = t->data_end;
-    if (a->copies >= r->settings->resend.minor_copies && after && !flood && o->redeliveries == o->deliveries)
+    if (a->copies >= r->settings->resend.minor_copies && after && !flood && o->redeliveries == o->deliveries && !is_told(r, o))
         raise_storm(r, a, o);
 }
 
