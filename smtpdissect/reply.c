@@ -158,6 +158,8 @@ static void reply_done(struct smtp *s, uint16_t code, int64_t now)
 {
     struct command c;
     struct span argument;
+    if (s->smuggled && s->pending_at >= s->pending.n && code != 421)
+        session_smuggled(s, now);
     if (code == 354) {
         go_ahead(s, now);
         return;

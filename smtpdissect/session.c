@@ -177,12 +177,31 @@ static void content_done(struct smtp *s, int64_t now)
 {
     struct content *c = s->content;
     s->content = NULL;
+    s->smuggled = s->candidate && s->held.n && command_verb(text_span(&s->held)) != VERB_OTHER;
     s->candidate = false;
-    text_wipe(s->d->stock, &s->held);
+    if (!s->smuggled)
+        text_wipe(s->d->stock, &s->held);
     session_lines_begin(s);
     if (c)
         c->end = now;
     command_wait_content(s, VERB_FINAL, c, true, now);
+}
+
+/* The client goes on, or something was lost, before the server answered more than one mail: one it was. */
+static void forget_smuggled(struct smtp *s)
+{
+    if (s->smuggled)
+        text_wipe(s->d->stock, &s->held);
+    s->smuggled = false;
+}
+
+void session_smuggled(struct smtp *s, int64_t now)
+{
+    struct text held = s->held;
+    s->held = (struct text){NULL, 0, 0};
+    s->smuggled = false;
+    session_push_client(s, text_span(&held), now);
+    text_wipe(s->d->stock, &held);
 }
 
 void content_ended_unseen(struct smtp *s, int64_t now)
@@ -314,6 +333,7 @@ static void take_unfinished_reply(struct smtp *s, int64_t now)
 static void client_bytes(struct smtp *s, struct span bytes, int64_t now)
 {
     bool may_be_tls = tls_open(s, CLIENT), after_starttls = s->starttls;
+    forget_smuggled(s);
     s->spoke[CLIENT] = true;
     s->fresh |= s->server_since;
     if (may_be_tls) {
@@ -442,6 +462,7 @@ void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now)
     s->last = now;
     s->bytes[from] += n;
     s->spoke[from] = true;
+    forget_smuggled(s);
     if (from == CLIENT) {
         client_gap(s, n, now);
         return;

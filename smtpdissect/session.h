@@ -143,6 +143,7 @@ struct smtp {
     bool chunk_last : 1;
     bool bounce : 1;     /* the last MAIL had an empty path */
     bool candidate : 1;  /* an end of data with bare line feeds was seen; what followed it is in `held` */
+    bool smuggled : 1;   /* and then the true end: `held` is a command and more, if the server took the first one and answers that too */
     uint16_t multi_code; /* of a multi-line reply under way */
     uint32_t transactions;
     uint32_t pending_at; /* the oldest waiting command begins here */
@@ -169,6 +170,8 @@ struct dissector {
 void session_lines_begin(struct smtp *s);
 void session_content_begin(struct smtp *s, int64_t now); /* after 354 */
 void content_ended_unseen(struct smtp *s, int64_t now);  /* the server answers content whose end was lost, or had bare line feeds */
+/* The server answers what stood between two ends of data: to it they were commands. */
+void session_smuggled(struct smtp *s, int64_t now);
 void session_content_drop(struct smtp *s);
 void session_push_client(struct smtp *s, struct span bytes, int64_t now);
 void command_chunk_done(struct smtp *s, int64_t now); /* all bytes of the BDAT chunk are in */
