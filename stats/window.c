@@ -16,7 +16,7 @@
 #define WAYS   8
 #define KEY_0  UINT64_C(0x9e3779b97f4a7c15) /* stands for key 0, which says that a place is empty */
 
-struct way { /* all but the rings: most times one line of the cache says what there is to say of a key, and no page of rings is touched */
+struct way { /* all but the rings: what there is to say of a key stands in one line of the cache, and no page of rings is touched */
     uint64_t key;    /* 0: empty, as are those behind it in its set */
     uint32_t newest; /* number of its newest slice since the epoch, cut to 32 bits */
     uint32_t total : 31, spread : 1; /* 0: all in the newest slice, and the ring says nothing */
@@ -177,7 +177,9 @@ static __attribute__((noinline)) struct way *way_take(struct window *w, uint64_t
 
 void window_expect(const struct window *w, uint64_t key)
 {
-    __builtin_prefetch(set_of(w, key), 1);
+    const struct way *set = set_of(w, key);
+    __builtin_prefetch(set, 1);
+    __builtin_prefetch(set + WAYS / 2, 1);
 }
 
 uint32_t window_add(struct window *w, uint64_t key, uint32_t n, int64_t now)
