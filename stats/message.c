@@ -692,7 +692,7 @@ struct record *message_new(uint64_t key, const struct transaction *t, const stru
         .words.room = table_room(texts, LEDGER_TEXTS),
         .addresses.room = 4,
         .copy_room = 2,
-        .host_room = 2,
+        .host_room = earlier ? 4 : 2, /* what is seen again came another way */
         .node_room = list_room(h->hop_count + 1, 2, LEDGER_NODES),
         .recipient_room = list_room(deliveries, 1, LEDGER_RECIPIENTS),
         .alias_room = 4,
