@@ -1,6 +1,7 @@
 /* In: keys (hashes).  Out: the record of each, to the detectors that remember something by address, pair or thread. */
 #include "stats/cells.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,11 @@
 
 struct head { /* of a record, apart from it: those of a set stand together, the empty ones last */
     uint64_t key;
-    int64_t used;  /* when last taken; 0: empty */
-    uint32_t slot; /* of the record */
+    int64_t used;      /* when last taken; 0: empty */
+    union {
+        uint64_t word; /* the record itself, where it is not larger than this: one miss of the cache less */
+        uint32_t slot; /* else where it is */
+    };
 };
 
 struct cells {
@@ -20,7 +24,7 @@ struct cells {
     uint32_t sets, most;   /* now; at the end */
     uint32_t count;        /* records in use: the first ones, in the order in which they were first taken */
     struct head *heads;    /* WAYS for each set */
-    uint8_t *records;
+    uint8_t *records;      /* NULL: they are inside the heads */
 };
 
 _Static_assert(sizeof(struct head) * WAYS % 64 == 0, "a set begins with a line of the cache");
@@ -30,12 +34,14 @@ struct cells *cells_new(size_t record, uint32_t count)
     struct cells *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    c->record = (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    bool inside = record <= sizeof c->heads->word;
+    c->record = inside ? sizeof c->heads->word : (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     c->most = count / WAYS ? count / WAYS : 1;
     c->sets = memory_begin(c->most);
     c->heads = memory_reserve(sizeof *c->heads * WAYS * c->most);
-    c->records = memory_reserve(c->record * WAYS * c->most);
-    if (c->heads && c->records)
+    if (!inside)
+        c->records = memory_reserve(c->record * WAYS * c->most);
+    if (c->heads && (inside || c->records))
         return c;
     cells_free(c);
     return NULL;
@@ -50,9 +56,9 @@ void cells_free(struct cells *c)
     free(c);
 }
 
-static void *record_at(const struct cells *c, uint32_t slot)
+static void *record_of(const struct cells *c, struct head *h)
 {
-    return c->records + (size_t)slot * c->record;
+    return c->records ? c->records + (size_t)h->slot * c->record : (void *)&h->word;
 }
 
 static struct head *set_of(const struct cells *c, uint64_t key)
@@ -71,8 +77,8 @@ static struct head *head_of(const struct cells *c, uint64_t key) /* NULL: not th
 
 void *cells_find(const struct cells *c, uint64_t key)
 {
-    const struct head *h = head_of(c, key);
-    return h ? record_at(c, h->slot) : NULL;
+    struct head *h = head_of(c, key);
+    return h ? record_of(c, h) : NULL;
 }
 
 void cells_expect(const struct cells *c, uint64_t key)
@@ -97,7 +103,7 @@ static void grow(struct cells *c)
     c->sets = sets;
     if (sizeof *c->heads * WAYS * sets >= MEMORY_HUGE)
         memory_hugely(c->heads, sizeof *c->heads * WAYS * c->most);
-    if (c->record * c->count >= MEMORY_HUGE)
+    if (c->records && c->record * c->count >= MEMORY_HUGE)
         memory_hugely(c->records, c->record * WAYS * c->most);
 }
 
@@ -113,7 +119,7 @@ static __attribute__((noinline)) struct head *head_take(struct cells *c, uint64_
             continue;
         if (used < WAYS) {
             oldest = &set[used];
-            oldest->slot = c->count++;
+            oldest->slot = c->count++; /* a record that is inside is made zero when this returns */
         }
         oldest->key = key;
         return oldest;
@@ -127,7 +133,7 @@ void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
     if (!h)
         h = head_take(c, key);
     h->used = now ? now : 1;
-    void *record = record_at(c, h->slot);
+    void *record = record_of(c, h);
     if (*fresh)
         memset(record, 0, c->record);
     return record;
@@ -135,6 +141,7 @@ void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
 
 const void *cells_each(const struct cells *c, const void *after)
 {
+    assert(c->records);
     size_t i = after ? (size_t)((const uint8_t *)after - c->records) / c->record + 1 : 0;
     return i < c->count ? c->records + i * c->record : NULL;
 }

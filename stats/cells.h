@@ -14,6 +14,7 @@ void *cells_find(const struct cells *c, uint64_t key); /* NULL: not there */
 void cells_expect(const struct cells *c, uint64_t key); /* fetches its place into the cache */
 /* Finds the record, or gives a zeroed one for the key (*fresh).  Good until the next cells_take(). */
 void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh);
-const void *cells_each(const struct cells *c, const void *after); /* in no certain order; after NULL: the first; NULL: no more */
+/* In no certain order, records of more than eight bytes; after NULL: the first; NULL: no more. */
+const void *cells_each(const struct cells *c, const void *after);
 
 #endif
