@@ -443,7 +443,8 @@ struct arrival { /* a copy while its recipients are being entered */
     uint32_t hops;
     uint16_t chain;
     bool never_took;            /* the client has not accepted the message for anybody */
-    uint32_t made, taken, audience; /* its deliveries so far; of them: the client had accepted the message for; of the rest: in the audience */
+    uint32_t made;              /* its deliveries so far; of these: */
+    uint32_t taken, audience;   /* to those for whom the client had accepted it; of the rest: to the audience */
 };
 
 /* Has the host accepted the message for the recipient?  Past the bound of pairs whoever took it at all is believed to have. */

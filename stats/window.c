@@ -2,8 +2,8 @@
  * count "n in ten minutes".
  *
  * A key stands in any of the eight places of its set, the empty ones last; when all are taken the one with the smallest count makes room,
- * so a key that is seen often survives a flood of keys seen once (the idea of HeavyGuardian, Yang et al. 2018). Its span has sixteen slices; a ring with a
- * count for each is needed only by a key that was seen in more than one of them. */
+ * so a key that is seen often survives a flood of keys seen once (the idea of HeavyGuardian, Yang et al. 2018). Its span has sixteen
+ * slices; a ring with a count for each is needed only by a key that was seen in more than one of them. */
 #include "stats/window.h"
 
 #include <stdbool.h>
