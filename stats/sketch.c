@@ -237,7 +237,7 @@ static void hearsay(struct sketch *t, struct storm *s, int32_t from, int32_t to,
 static void earlier_edges(struct sketch *t, struct storm *s)
 {
     const struct incident_before *b = incident_before(s);
-    int32_t at[STORM_HOSTS]; /* the earlier hosts, in the list of now */
+    int32_t at[STORM_HOSTS] = {0}; /* the earlier hosts, in the list of now */
     for (uint32_t i = 0; i < b->host_count; i++)
         at[i] = incident_earlier_place(s, &b->hosts[i]);
     for (uint32_t i = 0; i < b->edge_count; i++) {
