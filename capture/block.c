@@ -11,6 +11,8 @@
 #define ALIGN 8u                                                           /* of headers, as the kernel lays them */
 #define MACS 12u                                                           /* both addresses: a VLAN tag follows them */
 #define TAG 4u
+#define LINE 64u
+#define AHEAD 4096u /* bytes fetched before they are looked at: header after header there is nothing to do but wait for the next */
 #define VLAN 0x8100
 
 void block_begin(struct block *b, uint8_t *p, size_t size, uint32_t link)
@@ -58,8 +60,8 @@ static inline bool take(struct block *b, struct frame *f)
         .time = (int64_t)h->tp_sec * NS_PER_SECOND + h->tp_nsec,
         .link = b->link,
     };
-    __builtin_prefetch(f->p);
-    __builtin_prefetch(f->p + 63);
+    for (size_t line = 0; line < h->tp_mac + (size_t)h->tp_snaplen; line += LINE)
+        __builtin_prefetch(p + AHEAD + line);
     if (tagged(b, h))
         put_tag(f, p + h->tp_mac, h);
     b->at += h->tp_next_offset < HEADERS ? b->size : h->tp_next_offset; /* the last one's is 0 */
