@@ -234,7 +234,7 @@ bool tap_there(struct tap *t, struct reason *why)
     if (!t->down)
         return true;
     /* Down, or gone: the kernel says the same, and forgets the interface a moment later, without a word. */
-    struct sockaddr_ll at;
+    struct sockaddr_ll at = {0};
     n = sizeof at;
     if (getsockname(t->fd, (struct sockaddr *)&at, &n) == 0 && at.sll_ifindex < 0)
         return reason_say(why, "%s: capture ended: The interface disappeared; bring the interface up again", t->name);

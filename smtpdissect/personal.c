@@ -303,15 +303,17 @@ static bool tells(struct span line)
         __m128i x = find_load(line.p + i), lower = _mm_or_si128(x, _mm_set1_epi8(0x20));
         __m128i first = _mm_or_si128(_mm_or_si128(IS('s'), IS('a')), _mm_or_si128(_mm_or_si128(IS('u'), IS('n')), IS('i')));
         letters = letters >> 16 | (unsigned)_mm_movemask_epi8(_mm_or_si128(WITHIN(lower, 'a', 'z'), WITHIN(x, '0', '9'))) << 1;
-        for (unsigned at = (unsigned)_mm_movemask_epi8(first) & ~letters; at; at &= at - 1)
-            if (begins_telling(span_from(line, i + (unsigned)__builtin_ctz(at))))
+        for (unsigned words = (unsigned)_mm_movemask_epi8(first) & ~letters; words; words &= words - 1) {
+            size_t at = i + (size_t)__builtin_ctz(words);
+            if (begins_telling(span_of(line.p + at, line.n - at)))
                 return true;
+        }
     }
 #undef IS
 #undef WITHIN
 #endif
     for (; i < line.n; i++)
-        if (!(i && is_letter(line.p[i - 1])) && begins_telling(span_from(line, i)))
+        if (!(i && is_letter(line.p[i - 1])) && begins_telling(span_of(line.p + i, line.n - i)))
             return true;
     return false;
 }
