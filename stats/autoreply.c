@@ -428,8 +428,13 @@ static uint64_t dialogue_key(uint64_t from, uint64_t to)
 static void expect(void *self, const struct observation *o)
 {
     const struct autoreplies *a = self;
-    if (a->settings->autoreply_loop.enabled && o->t->recipient_count == 1)
-        cells_expect(a->dialogues, dialogue_key(sender_of(o->t), o->t->recipients[0].hash));
+    if (!a->settings->autoreply_loop.enabled || o->t->recipient_count != 1)
+        return;
+    cells_expect(a->dialogues, dialogue_key(sender_of(o->t), o->t->recipients[0].hash));
+    if (o->k->answers == 0)
+        return;
+    cells_expect(a->rings, o->k->answers);
+    cells_expect(a->rings, o->k->id);
 }
 
 static void observe(void *self, const struct observation *o)

@@ -115,6 +115,14 @@ static void expect(void *self, const struct observation *o)
     cells_expect(b->senders, o->k->client);
 }
 
+static void fetch(void *self, const struct observation *o)
+{
+    const struct bursts *b = self;
+    const struct sender *s = b->settings->burst.enabled && o->now >= HOUR ? cells_find(b->senders, o->k->client) : NULL;
+    if (s)
+        __builtin_prefetch(&s->hour[o->now / HOUR % 24], 1);
+}
+
 static void observe(void *self, const struct observation *o)
 {
     struct bursts *b = self;
@@ -143,4 +151,4 @@ static void observe(void *self, const struct observation *o)
         raise_storm(b, key, o, count, usual);
 }
 
-const struct detector burst_detector = {.make = make, .drop = drop, .expect = expect, .observe = observe};
+const struct detector burst_detector = {.make = make, .drop = drop, .expect = expect, .fetch = fetch, .observe = observe};

@@ -31,6 +31,7 @@ struct detector {
     /* Fetches into the cache what observe() of the same message will look at first; only t, k, thread and now are set.  May be NULL, as all
      * that follow. */
     void (*expect)(void *self, const struct observation *o);
+    void (*fetch)(void *self, const struct observation *o); /* a little later: what has come tells where the rest stands */
     void (*observe)(void *self, const struct observation *o);
     void (*session)(void *self, const struct session_record *r);
     void (*mirror)(void *self, const struct mirror_view *m, int64_t now);

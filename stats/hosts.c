@@ -55,6 +55,21 @@ void hosts_expect(const struct hosts *h, const struct key *k)
     cells_expect(h->table, k->server);
 }
 
+static void fetch(const struct hosts *h, uint64_t key)
+{
+    const struct host_row *row = cells_find(h->table, key);
+    if (!row)
+        return;
+    __builtin_prefetch(row, 1);
+    __builtin_prefetch(row->name, 1);
+}
+
+void hosts_fetch(const struct hosts *h, const struct key *k)
+{
+    fetch(h, k->client);
+    fetch(h, k->server);
+}
+
 void hosts_count(struct hosts *h, const struct observation *o)
 {
     const struct transaction *t = o->t;

@@ -102,19 +102,25 @@ static bool is_host(const struct storm_host *h, struct address address, const ch
 static uint32_t find_host(struct slot *s, struct address address, const char *name, uint64_t hash)
 {
     const struct storm *of = &s->storm;
-    uint16_t *free = NULL;
+    uint64_t free = hash % HOST_HINTS;
+    bool found = false;
+    uint16_t tag = (uint16_t)(hash >> 48);
     for (uint64_t i = 0; i < HINTS_TRIED; i++) {
-        uint16_t *hint = &s->hint[(hash + i) % HOST_HINTS];
-        if (*hint < of->host_count && is_host(&of->hosts[*hint], address, name))
-            return *hint;
-        if (!free && (*hint == 0 || *hint >= of->host_count))
-            free = hint;
+        uint64_t at = (hash + i) % HOST_HINTS;
+        uint16_t place = s->hint[at].place;
+        if (place < of->host_count && s->hint[at].tag == tag && is_host(&of->hosts[place], address, name))
+            return place;
+        if (!found && (place == 0 || place >= of->host_count)) {
+            free = at;
+            found = true;
+        }
     }
     const uint64_t *more = of->host_count == STORM_HOSTS ? more_at(s, hash) : NULL;
     uint32_t i = more && *more ? of->host_count : 0;
     while (i < of->host_count && !is_host(&of->hosts[i], address, name))
         i++;
-    *(free ? free : &s->hint[hash % HOST_HINTS]) = (uint16_t)i; /* its place now, or when it is added */
+    s->hint[free].place = (uint16_t)i; /* its place now, or when it is added */
+    s->hint[free].tag = tag;
     return i;
 }
 

@@ -28,7 +28,9 @@ struct slot {
     uint64_t rate[PEAK_SECONDS]; /* deliveries by second, a ring */
     int64_t rate_second;         /* the newest one */
     uint32_t host_room, edge_room, event_room;
-    uint16_t hint[HOST_HINTS]; /* where a host stands in the list, by hash */
+    struct {
+        uint16_t place, tag;
+    } hint[HOST_HINTS]; /* where a host stands in the list, by hash; the tag, of the hash too, spares a look at most others */
     uint64_t *more; /* set of hashes of hosts that found no room; NULL until there is one */
 };
 

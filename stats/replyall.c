@@ -135,6 +135,15 @@ static void raise_storm(struct replyall *r, struct storm *s, const struct observ
         (long long)(r->settings->reply_all.window / NS_PER_SECOND / 60), (unsigned long long)s->recipients);
 }
 
+static void expect(void *self, const struct observation *o)
+{
+    const struct replyall *r = self;
+    if (!r->settings->reply_all.enabled || o->k->root == 0)
+        return;
+    cells_expect(r->roots, o->k->root);
+    cells_expect(r->roots, o->k->id);
+}
+
 static void observe(void *self, const struct observation *o)
 {
     struct replyall *r = self;
@@ -174,4 +183,4 @@ static void observe(void *self, const struct observation *o)
         raise_storm(r, s, o, repliers);
 }
 
-const struct detector replyall_detector = {.make = make, .drop = drop, .observe = observe};
+const struct detector replyall_detector = {.make = make, .drop = drop, .expect = expect, .observe = observe};

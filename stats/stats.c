@@ -148,6 +148,11 @@ void stats_transaction(struct stats *s, const struct transaction *t)
         s->counters.uncertain--; /* it stood for this one; `transactions` has it already */
     else
         s->counters.transactions++;
+    for (size_t i = 0; i < DETECTORS && t->message; i++)
+        if (detectors[i]->fetch)
+            detectors[i]->fetch(s->self[i], &o);
+    if (t->message)
+        hosts_fetch(s->hosts, &k);
     count(s, t, &k, &o);
     s->last.key = o.key;
     s->last.redeliveries = o.redeliveries;
