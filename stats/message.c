@@ -33,7 +33,7 @@ static bool is_own(const struct record *r, const void *array) /* it came with th
 static void release(const struct record *r, void *array)
 {
     if (!is_own(r, array))
-        free(array);
+        free(array); /* NOLINT(clang-analyzer-unix.Malloc): it does not know what is_own() says */
 }
 
 /* What room_for() does when there is none: it doubles, up to `most`; new room is zeroed. */
@@ -699,7 +699,6 @@ struct record *message_new(uint64_t key, const struct transaction *t, const stru
         .alias_room = 4,
         .texts_room = list_room(text_bytes, 1, LEDGER_TEXTS),
     };
-    struct message *m = &rooms.m;
     size_t bytes = sizeof rooms;
 #define ROOM(array, room) (bytes += sizeof *(array) * (room))
     ROOM(rooms.people, rooms.people_room);
@@ -708,10 +707,10 @@ struct record *message_new(uint64_t key, const struct transaction *t, const stru
     ROOM(rooms.words.entry, rooms.words.room);
     ROOM(rooms.addresses.entry, rooms.addresses.room);
     size_t tables_end = bytes; /* so far it is to be zero */
-    ROOM(m->copy_list, rooms.copy_room);
-    ROOM(m->nodes, rooms.node_room);
-    ROOM(m->hosts, rooms.host_room);
-    ROOM(m->recipients, rooms.recipient_room);
+    ROOM(rooms.m.copy_list, rooms.copy_room);
+    ROOM(rooms.m.nodes, rooms.node_room);
+    ROOM(rooms.m.hosts, rooms.host_room);
+    ROOM(rooms.m.recipients, rooms.recipient_room);
     ROOM(rooms.aliases, rooms.alias_room);
     ROOM(rooms.texts, rooms.texts_room);
 #undef ROOM
@@ -722,7 +721,7 @@ struct record *message_new(uint64_t key, const struct transaction *t, const stru
     memset(r + 1, 0, tables_end - sizeof *r);
     r->bytes = r->own_bytes = bytes;
     char *at = (char *)(r + 1);
-    m = &r->m;
+    struct message *m = &r->m;
 #define PLACE(array, room) ((array) = (void *)at, at += sizeof *(array) * (room))
     PLACE(r->people, r->people_room);
     PLACE(r->pairs, r->pair_room);
