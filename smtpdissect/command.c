@@ -135,7 +135,7 @@ void command_chunk_done(struct smtp *s, int64_t now)
     if (s->chunk_last) {
         s->content = NULL;
         if (c)
-            c->end = now;
+            content_end(s, c, now);
     } else if (c)
         c->references++; /* both the queue's and the client's side's */
     command_wait_content(s, VERB_BDAT, c, s->chunk_last, now);

@@ -51,13 +51,18 @@ size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end)
 
 /* ---- what is kept ------------------------------------------------------------------------------------------------------------ */
 
+#define CONTENTS_A_SESSION 2 /* on average; a queue of chunks may hold more */
+
 enum { LINE_MIDDLE, LINE_BEGIN, LINE_BEGIN_CR }; /* of the header: where the next byte stands in its line; after a CR that begins it */
 
 struct content *content_new(struct smtp *s, bool report)
 {
-    struct content *c = pool_get(s->d->contents);
-    if (c)
-        *c = (struct content){.end = TIME_UNKNOWN, .references = 1, .report = report, .line = LINE_BEGIN};
+    struct dissector *d = s->d;
+    struct content *c = d->contents < (size_t)d->settings.sessions * CONTENTS_A_SESSION ? slabs_get(d->slabs, sizeof *c) : NULL;
+    if (!c)
+        return NULL;
+    d->contents++;
+    *c = (struct content){.end = TIME_UNKNOWN, .references = 1, .report = report, .line = LINE_BEGIN};
     return c;
 }
 
@@ -66,7 +71,10 @@ void content_release(struct smtp *s, struct content *c)
     if (!c || --c->references)
         return;
     text_clear(s->d->stock, &c->kept);
-    pool_put(s->d->contents, c);
+    if (!c->ended)
+        slabs_put(s->d->slabs, c->reading, sizeof *c->reading);
+    slabs_put(s->d->slabs, c, sizeof *c);
+    s->d->contents--;
 }
 
 /* How many of the bytes, at least one, are of the header, with the empty line that ends it; *ended: that line is whole. */
@@ -95,7 +103,13 @@ static void take_body(struct smtp *s, struct content *c, struct span bytes)
 {
     bytes = span_head(bytes, BODY_READ - c->body_seen);
     c->body_seen = (uint16_t)(c->body_seen + bytes.n);
-    if (fingerprint_full(&c->fingerprint))
+    if (!c->reading && bytes.n) {
+        c->reading = slabs_get(s->d->slabs, sizeof *c->reading);
+        c->body_cut = c->reading == NULL;
+        if (c->reading)
+            *c->reading = (struct fingerprint){.count = 0};
+    }
+    if (!c->reading || fingerprint_full(c->reading))
         return;
     if (c->kept.n > c->packed) {
         size_t lf = find_byte(bytes, '\n');
@@ -103,7 +117,7 @@ static void take_body(struct smtp *s, struct content *c, struct span bytes)
         c->body_cut = text_add(s->d->stock, &c->kept, part, c->kept.n + BODY_READ) < part.n;
         if (lf == bytes.n || c->body_cut)
             return;
-        fingerprint_add(&c->fingerprint, span_from(text_span(&c->kept), c->packed));
+        fingerprint_add(c->reading, span_from(text_span(&c->kept), c->packed));
         c->kept.n = c->packed;
         bytes = span_from(bytes, part.n);
     }
@@ -111,8 +125,8 @@ static void take_body(struct smtp *s, struct content *c, struct span bytes)
     struct span lines = span_head(bytes, c->body_seen == BODY_READ ? bytes.n : lf ? (size_t)(lf - bytes.p) + 1 : 0);
     struct span rest = span_from(bytes, lines.n);
     if (lines.n)
-        fingerprint_add(&c->fingerprint, lines);
-    if (rest.n && !fingerprint_full(&c->fingerprint))
+        fingerprint_add(c->reading, lines);
+    if (rest.n && !fingerprint_full(c->reading))
         c->body_cut = text_add(s->d->stock, &c->kept, rest, c->kept.n + BODY_READ) < rest.n;
 }
 
@@ -180,12 +194,27 @@ void content_gap(struct content *c, uint64_t n)
 uint64_t content_fingerprint(const struct content *c)
 {
     struct span rest = span_from(text_span(&c->kept), c->packed);
+    if (c->ended)
+        return c->fingerprint;
     if (c->body_cut || !c->header_end)
         return 0;
     if (c->report)
         return fingerprint_of(span_head(rest, BODY_READ));
-    struct fingerprint whole = c->fingerprint;
+    struct fingerprint whole = c->reading ? *c->reading : (struct fingerprint){.count = 0};
     if (rest.n)
         fingerprint_add(&whole, rest);
     return fingerprint_end(&whole);
+}
+
+void content_end(struct smtp *s, struct content *c, int64_t end)
+{
+    uint64_t fingerprint = content_fingerprint(c);
+    c->end = end;
+    if (c->ended)
+        return;
+    slabs_put(s->d->slabs, c->reading, sizeof *c->reading);
+    c->fingerprint = fingerprint;
+    c->ended = true;
+    if (c->header_end && !c->report)
+        c->kept.n = c->packed;
 }

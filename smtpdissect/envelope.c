@@ -6,7 +6,7 @@
 
 static struct envelope *envelope_new(struct smtp *s, int64_t mail_time)
 {
-    struct envelope *e = pool_get(s->d->envelopes);
+    struct envelope *e = slabs_get(s->d->slabs, sizeof *e);
     if (e)
         *e = (struct envelope){.mail_time = mail_time};
     return e;
@@ -15,7 +15,7 @@ static struct envelope *envelope_new(struct smtp *s, int64_t mail_time)
 static void envelope_free(struct smtp *s, struct envelope *e)
 {
     text_clear(s->d->stock, &e->text);
-    pool_put(s->d->envelopes, e);
+    slabs_put(s->d->slabs, e, sizeof *e);
 }
 
 void envelope_doubt(struct smtp *s)

@@ -128,8 +128,7 @@ static void data_refused(struct smtp *s, uint16_t code, int64_t now)
         s->envelope->code = code;
     if (s->mode != MODE_DATA_WAIT)
         return;
-    struct text held = s->held; /* what the client sent without waiting was commands, to the server */
-    s->held = (struct text){NULL, 0, 0};
+    struct text held = carry_take(s, CARRIED_HELD); /* what the client sent without waiting was commands, to the server */
     session_lines_begin(s);
     if (held.n)
         session_push_client(s, text_span(&held), now);
@@ -165,7 +164,7 @@ static void reply_done(struct smtp *s, uint16_t code, int64_t now)
         return;
     }
     if (s->mode == MODE_DATA_WAIT && s->pending_at >= s->pending.n) { /* the answer to DATA was lost */
-        if (s->held.n)
+        if (carry_span(s, CARRIED_HELD).n)
             session_content_begin(s, now);
         else if (code >= 400)
             session_lines_begin(s);

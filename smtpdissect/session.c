@@ -7,8 +7,6 @@
 #include "smtpdissect/find.h"
 #include "smtpdissect/unread.h"
 
-#define ENVELOPES_A_SESSION 2
-
 /* ---- the dissector ----------------------------------------------------------------------------------------------------------- */
 
 const struct setting smtp_settings_list[] = {
@@ -30,13 +28,10 @@ struct dissector *dissector_new(const struct smtp_settings *settings, const stru
         return NULL;
     d->settings = *settings;
     d->sink = *sink;
-    d->sessions = pool_new(sizeof(struct smtp), (size_t)settings->sessions);
-    d->envelopes = pool_new(sizeof(struct envelope), (size_t)settings->sessions);
-    d->contents = pool_new(sizeof(struct content), (size_t)settings->sessions * ENVELOPES_A_SESSION);
-    d->tls_readers = pool_new(sizeof(struct tls_reader), (size_t)settings->sessions);
-    d->stock = stock_new((size_t)settings->text_bytes);
+    d->slabs = slabs_new();
+    d->stock = stock_new(d->slabs, (size_t)settings->text_bytes);
     d->arena = arena_new(unread_arena(settings));
-    if (d->sessions && d->envelopes && d->contents && d->tls_readers && d->stock && d->arena)
+    if (d->slabs && d->stock && d->arena)
         return d;
     dissector_free(d);
     return NULL;
@@ -46,11 +41,8 @@ void dissector_free(struct dissector *d)
 {
     if (!d)
         return;
-    pool_free(d->sessions);
-    pool_free(d->envelopes);
-    pool_free(d->contents);
-    pool_free(d->tls_readers);
     stock_free(d->stock);
+    slabs_free(d->slabs);
     arena_free(d->arena);
     free(d);
 }
@@ -62,9 +54,10 @@ const struct smtp_counters *dissector_counters(const struct dissector *d)
 
 struct smtp *smtp_open(struct dissector *d, uint64_t connection, const struct endpoint side[2], bool client_certain, int64_t now)
 {
-    struct smtp *s = pool_get(d->sessions);
+    struct smtp *s = d->sessions < (size_t)d->settings.sessions ? slabs_get(d->slabs, sizeof *s) : NULL;
     if (!s)
         return NULL;
+    d->sessions++;
     *s = (struct smtp){.d = d,
         .connection = connection,
         .side = {side[0], side[1]},
@@ -94,7 +87,7 @@ void session_tls_begin(struct smtp *s, enum tls tls)
 {
     s->tls = (uint8_t)tls;
     s->mode = MODE_TLS;
-    s->tls_reader = pool_get(s->d->tls_readers);
+    s->tls_reader = slabs_get(s->d->slabs, sizeof *s->tls_reader);
     if (s->tls_reader)
         *s->tls_reader = (struct tls_reader){0};
     if (tls == TLS_STARTTLS)
@@ -126,22 +119,21 @@ static struct span take_line(struct smtp *s, enum side from, struct span bytes, 
 {
     struct span part = span_head(bytes, find_byte(bytes, '\n'));
     bool lf = part.n < bytes.n;
-    struct text *carry = &s->line[from];
-    if (lf && carry->n == 0 && !s->overlong[from]) {
+    enum carried line_of = from == CLIENT ? CARRIED_CLIENT_LINE : CARRIED_SERVER_LINE;
+    if (lf && !s->overlong[from] && carry_span(s, line_of).n == 0) {
         struct span line = span_head(part, LINE_MOST);
         if (part.n > LINE_MOST)
             s->d->counters.lines_too_long++;
         line_done(s, from, line, now);
         return span_from(bytes, part.n + 1);
     }
-    if (text_add_secret(s->d->stock, carry, part, LINE_MOST) < part.n && !s->overlong[from]) {
+    if (carry_add(s, line_of, part, LINE_MOST) < part.n && !s->overlong[from]) {
         s->overlong[from] = true;
         s->d->counters.lines_too_long++;
     }
     if (!lf)
         return span_of(NULL, 0);
-    struct text whole = *carry;
-    *carry = (struct text){NULL, 0, 0};
+    struct text whole = carry_take(s, line_of);
     s->overlong[from] = false;
     line_done(s, from, text_span(&whole), now);
     text_wipe(s->d->stock, &whole); /* it may have been a password */
@@ -152,8 +144,7 @@ static struct span take_line(struct smtp *s, enum side from, struct span bytes, 
 
 void session_content_begin(struct smtp *s, int64_t now)
 {
-    struct text held = s->held;
-    s->held = (struct text){NULL, 0, 0};
+    struct text held = carry_take(s, CARRIED_HELD);
     s->mode = MODE_CONTENT;
     s->scan = SCAN_LINE_START;
     s->candidate = false;
@@ -177,13 +168,14 @@ static void content_done(struct smtp *s, int64_t now)
 {
     struct content *c = s->content;
     s->content = NULL;
-    s->smuggled = s->candidate && s->held.n && command_verb(text_span(&s->held)) != VERB_OTHER;
+    struct span held = carry_span(s, CARRIED_HELD);
+    s->smuggled = s->candidate && held.n && command_verb(held) != VERB_OTHER;
     s->candidate = false;
     if (!s->smuggled)
-        text_wipe(s->d->stock, &s->held);
+        carry_drop(s, CARRIED_HELD);
     session_lines_begin(s);
     if (c)
-        c->end = now;
+        content_end(s, c, now);
     command_wait_content(s, VERB_FINAL, c, true, now);
 }
 
@@ -191,14 +183,13 @@ static void content_done(struct smtp *s, int64_t now)
 static void forget_smuggled(struct smtp *s)
 {
     if (s->smuggled)
-        text_wipe(s->d->stock, &s->held);
+        carry_drop(s, CARRIED_HELD);
     s->smuggled = false;
 }
 
 void session_smuggled(struct smtp *s, int64_t now)
 {
-    struct text held = s->held;
-    s->held = (struct text){NULL, 0, 0};
+    struct text held = carry_take(s, CARRIED_HELD);
     s->smuggled = false;
     session_push_client(s, text_span(&held), now);
     text_wipe(s->d->stock, &held);
@@ -206,12 +197,11 @@ void session_smuggled(struct smtp *s, int64_t now)
 
 void content_ended_unseen(struct smtp *s, int64_t now)
 {
-    struct text held = s->held;
     int64_t end = s->content ? s->content->end : TIME_UNKNOWN;
     bool lost = s->content && s->content->gap_bytes && !s->candidate;
     if (!s->candidate && !lost)
         return; /* an answer before its question: the server gave up on the content; what is to come of it is still content */
-    s->held = (struct text){NULL, 0, 0};
+    struct text held = carry_take(s, CARRIED_HELD);
     if (s->content && s->candidate)
         s->content->bytes -= held.n < s->content->bytes ? held.n : s->content->bytes;
     content_done(s, lost ? now : end);
@@ -230,9 +220,9 @@ static struct span push_content(struct smtp *s, struct span bytes, int64_t now)
     size_t n = content_scan(&s->scan, bytes, &end);
     if (s->content)
         content_take(s, s->content, span_head(bytes, n));
-    if (s->candidate && text_add_secret(s->d->stock, &s->held, span_head(bytes, n), HELD_MOST) < n) {
+    if (s->candidate && carry_add(s, CARRIED_HELD, span_head(bytes, n), HELD_MOST) < n) {
         s->candidate = false; /* so much more content: it was no end */
-        text_wipe(s->d->stock, &s->held);
+        carry_drop(s, CARRIED_HELD);
     }
     if (end == CONTENT_END)
         content_done(s, now);
@@ -261,7 +251,7 @@ void session_push_client(struct smtp *s, struct span bytes, int64_t now)
         switch ((enum mode)s->mode) {
         case MODE_LINES: bytes = take_line(s, CLIENT, bytes, now); break;
         case MODE_DATA_WAIT:
-            bytes = span_from(bytes, text_add_secret(s->d->stock, &s->held, bytes, HELD_MOST));
+            bytes = span_from(bytes, carry_add(s, CARRIED_HELD, bytes, HELD_MOST));
             if (bytes.n == 0)
                 return;
             session_content_begin(s, now); /* so much can only be content; the reply is late or lost */
@@ -319,13 +309,11 @@ static void take_unfinished_reply(struct smtp *s, int64_t now)
         return;
     if (pending_first(s, &c, &argument) && s->pending_at + sizeof c + c.length < s->pending.n)
         return; /* more than one: pipelining, and the rest of the reply is under way */
-    struct text *carry = &s->line[SERVER];
-    if (carry->n) {
-        struct text whole = *carry;
-        *carry = (struct text){NULL, 0, 0};
+    if (carry_span(s, CARRIED_SERVER_LINE).n) {
+        struct text whole = carry_take(s, CARRIED_SERVER_LINE);
         s->overlong[SERVER] = false;
         line_done(s, SERVER, text_span(&whole), now);
-        text_clear(s->d->stock, &whole);
+        text_wipe(s->d->stock, &whole);
     }
     reply_unfinished(s, now);
 }
@@ -442,7 +430,7 @@ static void client_gap(struct smtp *s, uint64_t n, int64_t now)
         s->overlong[CLIENT] = true; /* the line that is left of a lost command is no command */
         return;
     case MODE_LINES:
-        text_wipe(s->d->stock, &s->line[CLIENT]);
+        carry_drop(s, CARRIED_CLIENT_LINE);
         lose_pairing(s, now);
         s->overlong[CLIENT] = true;
         return;
@@ -451,7 +439,7 @@ static void client_gap(struct smtp *s, uint64_t n, int64_t now)
         content_gap(s->content, n);
     s->scan = SCAN_MID_LINE;
     s->candidate = false;
-    text_wipe(s->d->stock, &s->held);
+    carry_drop(s, CARRIED_HELD);
 }
 
 void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now)
@@ -471,7 +459,7 @@ void smtp_gap(struct smtp *s, enum side from, uint64_t n, int64_t now)
         tls_gap(s->tls_reader, SERVER, n);
         return;
     }
-    text_wipe(s->d->stock, &s->line[SERVER]);
+    carry_drop(s, CARRIED_SERVER_LINE);
     s->overlong[SERVER] = true; /* what is left of a lost reply is no reply */
     s->multi_code = 0;
     s->greeting_due = false;
@@ -511,9 +499,11 @@ void smtp_end(struct smtp *s, int64_t now)
         memcpy(r.tls_bytes, s->tls_reader->bytes, sizeof r.tls_bytes);
     if (s->recognised || s->tls != TLS_NONE)
         d->sink.session(d->sink.user, &r);
-    struct text *const texts[] = {&s->line[CLIENT], &s->line[SERVER], &s->pending, &s->held, &s->names};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        text_wipe(d->stock, texts[i]);
-    pool_put(d->tls_readers, s->tls_reader);
-    pool_put(d->sessions, s);
+    for (int i = 0; i < CARRIED; i++)
+        carry_drop(s, (enum carried)i);
+    text_wipe(d->stock, &s->pending);
+    text_wipe(d->stock, &s->names);
+    slabs_put(d->slabs, s->tls_reader, sizeof *s->tls_reader);
+    slabs_put(d->slabs, s, sizeof *s);
+    d->sessions--;
 }

@@ -6,7 +6,6 @@
 #define SQUALL_SMTPDISSECT_SESSION_H
 
 #include "base/arena.h"
-#include "base/pool.h"
 #include "smtpdissect/smtp.h"
 #include "smtpdissect/text.h"
 
@@ -67,14 +66,18 @@ struct content {         /* of one message */
     uint32_t header_end; /* bytes of the header on the wire, its empty line included; 0: it goes on, or was cut */
     uint32_t packed;     /* when it has ended: bytes of `kept` that are the header */
     uint32_t references; /* commands that point here, and the client's side while it sends */
+    uint16_t body_seen;  /* bytes of the body's start */
+    uint8_t line;        /* of the header, at hand: content.c */
+    bool body_cut : 1;   /* a gap in the part of the body that matters, or no memory for it */
+    bool header_cut : 1; /* a gap or the bound ended it early */
+    bool report : 1;     /* MAIL FROM:<>: the body may quote another mail */
+    bool ended : 1;
     uint64_t bytes, gap_bytes;
     int64_t end; /* end of data; TIME_UNKNOWN */
-    struct fingerprint fingerprint;
-    uint16_t body_seen; /* bytes of the body's start */
-    uint8_t line;       /* of the header, at hand: content.c */
-    bool body_cut;      /* a gap in the part of the body that matters */
-    bool header_cut;    /* a gap or the bound ended it early */
-    bool report;        /* MAIL FROM:<>: the body may quote another mail */
+    union {
+        struct fingerprint *reading; /* until it has ended; NULL: nothing of a body has come */
+        uint64_t fingerprint;
+    };
 };
 
 struct envelope { /* as the server has it */
@@ -113,6 +116,17 @@ struct tls_reader {
     uint64_t bytes[2]; /* of application data, by side */
 };
 
+enum carried { /* of a side the part of a line that has come; of the client what may be commands or content */
+    CARRIED_CLIENT_LINE = CLIENT,
+    CARRIED_SERVER_LINE = SERVER,
+    CARRIED_HELD,
+    CARRIED
+};
+
+struct carry {
+    struct text text[CARRIED];
+};
+
 enum name {
     NAME_HELO,
     NAME_GREETING,
@@ -142,15 +156,14 @@ struct smtp {
     bool starttls : 1;     /* 220 to STARTTLS was seen: are the next bytes TLS? */
     bool chunk_last : 1;
     bool bounce : 1;     /* the last MAIL had an empty path */
-    bool candidate : 1;  /* an end of data with bare line feeds was seen; what followed it is in `held` */
-    bool smuggled : 1;   /* and then the true end: `held` is a command and more, if the server took the first one and answers that too */
+    bool candidate : 1;  /* an end of data with bare line feeds was seen; what followed it is held */
+    bool smuggled : 1;   /* and then the true end: what is held is a command and more, if the server took the first and answers that too */
     uint16_t multi_code; /* of a multi-line reply under way */
     uint32_t transactions;
     uint32_t pending_at; /* the oldest waiting command begins here */
     uint64_t chunk_left;
-    struct text line[2]; /* the part of a line that has come */
+    struct carry *carry; /* NULL: nothing is carried */
     struct text pending; /* commands waiting */
-    struct text held;
     struct content *content; /* the client is sending it, or has sent part in chunks */
     struct envelope *envelope;
     struct text names; /* names.c */
@@ -161,8 +174,9 @@ struct dissector {
     struct smtp_settings settings;
     struct smtp_sink sink;
     struct smtp_counters counters;
-    struct pool *sessions, *envelopes, *contents, *tls_readers;
+    struct slabs *slabs; /* sessions, envelopes, contents, small texts */
     struct stock *stock;
+    size_t sessions, contents; /* how many there are */
     struct arena *arena; /* of the record being handed on */
 };
 
@@ -199,7 +213,8 @@ struct content *content_new(struct smtp *s, bool report);
 void content_release(struct smtp *s, struct content *c);
 void content_take(struct smtp *s, struct content *c, struct span bytes); /* keeps what is worth keeping */
 void content_gap(struct content *c, uint64_t n);
-uint64_t content_fingerprint(const struct content *c); /* of a content that has ended; 0: too short, or not seen */
+void content_end(struct smtp *s, struct content *c, int64_t end); /* nothing more of it will come */
+uint64_t content_fingerprint(const struct content *c);            /* 0: too short, or not seen */
 /* Looks for the end of data; returns how many bytes belong to the content (its end included), and whether the end, or a candidate for
  * it, was there. */
 enum content_end { CONTENT_GOES_ON, CONTENT_END, CONTENT_CANDIDATE };
@@ -226,6 +241,11 @@ void report_parse(struct arena *a, struct span body, const struct header *top, s
 /* tls.c; a reader may be NULL */
 void tls_push(struct tls_reader *t, enum side from, struct span bytes);
 void tls_gap(struct tls_reader *t, enum side from, uint64_t n);
+/* carry.c */
+struct span carry_span(const struct smtp *s, enum carried which);
+size_t carry_add(struct smtp *s, enum carried which, struct span bytes, size_t most); /* as text_add_secret() */
+struct text carry_take(struct smtp *s, enum carried which);                           /* the caller's to wipe */
+void carry_drop(struct smtp *s, enum carried which);
 /* names.c */
 struct span names_get(const struct smtp *s, enum name which);
 void names_set(struct smtp *s, enum name which, struct span name); /* 255 bytes of it are kept */

@@ -1,43 +1,35 @@
-/* Most texts are a name or a path, and there may be a million of them: up to 64 bytes they come in steps of 32, from pools.  Above, in four
- * steps from one power of two to the next, from the system; emptied ones up to 16 KiB wait in a list of their size, but no more than a
- * mail or two at once needs: where all sessions have reached the same step of their dialogue, the memory of one size must become that
- * of another. */
+/* Most texts are a name or a path, and there may be a million of them: small ones come from slabs.  Above, in four steps from one power of
+ * two to the next, from the system; emptied ones up to 16 KiB wait in a list of their size, but no more than a mail or two at once needs:
+ * where all sessions have reached the same step of their dialogue, the memory of one size must become that of another. */
 #include "smtpdissect/text.h"
 
 #include <stdlib.h>
 
-#include "base/pool.h"
-
-#define STEP       32u
-#define SMALL_MOST 64u
-#define LARGE_MOST (16u << 10)
-#define STEPS      4u         /* from a power of two to the next */
-#define IDLE_MOST  (1u << 20) /* bytes; and no more than this part of the bound: */
-#define IDLE_PART  64u
-enum { SMALL_SIZES = SMALL_MOST / STEP, LARGE_SIZES = 8 * STEPS }; /* 80 bytes to 16 KiB */
+#define LARGE_LEAST 256u /* below the least size that the system gives, and a power of two */
+#define LARGE_MOST  (16u << 10)
+#define STEPS       4u         /* from a power of two to the next */
+#define IDLE_MOST   (1u << 20) /* bytes; and no more than this part of the bound: */
+#define IDLE_PART   64u
+enum { LARGE_SIZES = 6 * STEPS }; /* to 16 KiB */
 
 struct vacant {
     struct vacant *next;
 };
 
 struct stock {
-    struct pool *small[SMALL_SIZES];
+    struct slabs *slabs;
     struct vacant *vacant[LARGE_SIZES];
     size_t most, used, idle, idle_most; /* bytes: the bound, in texts, in vacant[], the bound on these */
 };
 
-struct stock *stock_new(size_t most)
+struct stock *stock_new(struct slabs *slabs, size_t most)
 {
     struct stock *s = calloc(1, sizeof *s);
     if (s) {
+        s->slabs = slabs;
         s->most = most;
         s->idle_most = most / IDLE_PART < IDLE_MOST ? most / IDLE_PART : IDLE_MOST;
     }
-    for (unsigned i = 0; s && i < SMALL_SIZES; i++)
-        if (!(s->small[i] = pool_new((i + 1) * STEP, SIZE_MAX))) {
-            stock_free(s);
-            return NULL;
-        }
     return s;
 }
 
@@ -45,8 +37,6 @@ void stock_free(struct stock *s)
 {
     if (!s)
         return;
-    for (int i = 0; i < SMALL_SIZES; i++)
-        pool_free(s->small[i]);
     for (unsigned i = 0; i < LARGE_SIZES; i++)
         for (struct vacant *v = s->vacant[i], *next; v; v = next) {
             next = v->next;
@@ -63,8 +53,8 @@ static uint32_t power_below(uint32_t size)
 
 static uint32_t size_for(size_t need)
 {
-    if (need <= SMALL_MOST)
-        return (uint32_t)(need + STEP - 1) / STEP * STEP;
+    if (need <= SLABS_MOST)
+        return (uint32_t)slabs_size(need);
     uint32_t step = power_below((uint32_t)need) / STEPS;
     return (uint32_t)(need + step - 1) / step * step;
 }
@@ -72,12 +62,12 @@ static uint32_t size_for(size_t need)
 static unsigned list_of(uint32_t size)
 {
     uint32_t power = power_below(size);
-    return (unsigned)(__builtin_ctz(power) - __builtin_ctz(SMALL_MOST)) * STEPS + (size - power) / (power / STEPS) - 1;
+    return (unsigned)(__builtin_ctz(power) - __builtin_ctz(LARGE_LEAST)) * STEPS + (size - power) / (power / STEPS) - 1;
 }
 
 static uint32_t size_of_list(unsigned list)
 {
-    uint32_t power = SMALL_MOST << list / STEPS;
+    uint32_t power = LARGE_LEAST << list / STEPS;
     return power + power / STEPS * (list % STEPS + 1);
 }
 
@@ -94,8 +84,8 @@ static struct vacant *take_vacant(struct stock *stock, unsigned list)
 
 static uint8_t *take(struct stock *stock, uint32_t size)
 {
-    if (size <= SMALL_MOST)
-        return pool_get(stock->small[size / STEP - 1]);
+    if (size <= SLABS_MOST)
+        return slabs_get(stock->slabs, size);
     struct vacant *v = size <= LARGE_MOST ? take_vacant(stock, list_of(size)) : NULL;
     if (v)
         return (uint8_t *)v;
@@ -107,8 +97,8 @@ static void give(struct stock *stock, uint8_t *p, uint32_t size)
     if (!p)
         return;
     stock->used -= size;
-    if (size <= SMALL_MOST) {
-        pool_put(stock->small[size / STEP - 1], p);
+    if (size <= SLABS_MOST) {
+        slabs_put(stock->slabs, p, size);
     } else if (size > LARGE_MOST || stock->idle + size > stock->idle_most) {
         free(p);
     } else {

@@ -3,10 +3,11 @@
 #ifndef SQUALL_SMTPDISSECT_TEXT_H
 #define SQUALL_SMTPDISSECT_TEXT_H
 
+#include "base/slabs.h"
 #include "base/span.h"
 
-struct stock;                         /* emptied texts of usual sizes, for the next that needs one */
-struct stock *stock_new(size_t most); /* bytes of all texts together; NULL: out of memory */
+struct stock; /* emptied texts of usual sizes, for the next that needs one */
+struct stock *stock_new(struct slabs *slabs, size_t most); /* the small come from `slabs`; bytes of all together; NULL: out of memory */
 void stock_free(struct stock *s);
 
 struct text {

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/slabs.h"
 
 static void spans(void **state)
 {
@@ -136,6 +137,41 @@ static void pools(void **state)
     pool_free(NULL);
 }
 
+static void slabs_of_all_sizes(void **state)
+{
+    (void)state;
+    enum { MANY = 20000 };
+    static unsigned char *given[MANY];
+    struct slabs *s = slabs_new();
+    unsigned char *least = NULL, *last = NULL;
+    assert_non_null(s);
+    for (size_t n = 1; n <= SLABS_MOST; n++) {
+        assert_in_range(slabs_size(n), n, n + n / 4 + 15);
+        assert_int_equal(slabs_size(slabs_size(n)), slabs_size(n));
+    }
+    for (size_t i = 0; i < MANY; i++) { /* what one size leaves becomes the next one's: no more memory is taken */
+        size_t n = i % SLABS_MOST + 1;
+        assert_non_null(given[i] = slabs_get(s, n));
+        assert_int_equal((uintptr_t)given[i] % 16, 0);
+        memset(given[i], (int)n & 0xff, slabs_size(n));
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        size_t n = i % SLABS_MOST + 1;
+        for (size_t k = 0; k < slabs_size(n); k++)
+            assert_int_equal(given[i][k], n & 0xff); /* nobody else's */
+        least = !least || given[i] < least ? given[i] : least;
+        last = given[i] > last ? given[i] : last;
+        slabs_put(s, given[i], n);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        assert_non_null(given[i] = slabs_get(s, 100));
+        assert_in_range((uintptr_t)given[i], (uintptr_t)least, (uintptr_t)last + SLABS_MOST + ((size_t)16 << 10));
+    }
+    slabs_put(s, NULL, 1);
+    slabs_free(s);
+    slabs_free(NULL);
+}
+
 static void printable(void **state)
 {
     (void)state;
@@ -157,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(spans), cmocka_unit_test(addresses), cmocka_unit_test(times),
         cmocka_unit_test(mail_dates), cmocka_unit_test(hashes), cmocka_unit_test(regions), cmocka_unit_test(pools),
+        cmocka_unit_test(slabs_of_all_sizes),
         cmocka_unit_test(printable)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,8 @@ static void the_bound_holds_over_all_sizes(void **state)
 {
     (void)state;
     static uint8_t bytes[16 << 10];
-    struct stock *s = stock_new(BOUND);
+    struct slabs *slabs = slabs_new();
+    struct stock *s = stock_new(slabs, BOUND);
     struct text *t = calloc(BOUND / 512, sizeof *t);
     assert_true(s && t);
     size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
@@ -38,12 +39,14 @@ static void the_bound_holds_over_all_sizes(void **state)
     }
     free(t);
     stock_free(s);
+    slabs_free(slabs);
 }
 
 static void what_is_wiped_is_gone(void **state)
 {
     (void)state;
-    struct stock *s = stock_new(BOUND);
+    struct slabs *slabs = slabs_new();
+    struct stock *s = stock_new(slabs, BOUND);
     struct text t = {NULL, 0, 0};
     const char secret[] = "AGFsaWNlAHMzY3JldA==";
     text_add(s, &t, span_of(secret, sizeof secret), 100);
@@ -56,6 +59,7 @@ static void what_is_wiped_is_gone(void **state)
         assert_int_equal(again.p[i], 0);
     text_clear(s, &again);
     stock_free(s);
+    slabs_free(slabs);
 }
 
 int main(void)
