@@ -50,16 +50,17 @@ static void read_recipients(const struct unread *u, struct arena *a, struct tran
 {
     struct recipient *list = u->recipient_count ? arena_get(a, u->recipient_count * sizeof *list) : NULL;
     struct span rest = u->recipients;
-    for (uint32_t i = 0; list && i < u->recipient_count; i++) {
-        struct kept_recipient r;
+    struct kept_recipient r;
+    uint32_t n = 0;
+    for (; list && n < u->recipient_count && rest.n >= sizeof r; n++) {
         memcpy(&r, rest.p, sizeof r);
-        struct span address = span_of(rest.p + sizeof r, r.length);
-        rest = span_from(rest, sizeof r + r.length);
+        struct span address = span_head(span_from(rest, sizeof r), r.length);
         uint16_t final = !recipient_accepted(&r) ? 0 : u->lmtp ? r.final_code : u->code;
-        list[i] = (struct recipient){address, address_hash(address), r.code, final};
+        list[n] = (struct recipient){address, address_hash(address), r.code, final};
+        rest = span_from(rest, sizeof r + r.length);
     }
     t->recipients = list;
-    t->recipient_count = list ? u->recipient_count : 0;
+    t->recipient_count = n;
 }
 
 void unread_read(const struct unread *u, struct arena *a, struct transaction *t)
