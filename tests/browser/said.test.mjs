@@ -14,9 +14,11 @@ Object.defineProperty(globalThis, 'navigator', {value: {languages: ['en']}, conf
 const {speak} = await import(`${pages}/i18n.js`), {learn, said} = await import(`${pages}/said.js`);
 
 const sentences = new Set();
+/* What stands before the advice; one word is a product's name, the same in every language. */
+const named = (software) => { const name = software?.split(/[:;]/)[0]; return name?.includes(' ') ? name : null; };
 for (const path of reads) {
   for (const alarm of JSON.parse(await readFile(path, 'utf8')).alarms) {
-    for (const text of [alarm.why, alarm.acquittal, alarm.cure?.advice, ...alarm.timeline.map((e) => e.what), ...alarm.hosts.flatMap((h) => [h.software, h.software?.split(/[:;]/)[0], ...h.evidence.map((e) => e.said)])])
+    for (const text of [alarm.why, alarm.acquittal, alarm.cure?.advice, ...alarm.timeline.map((e) => e.what), ...alarm.hosts.flatMap((h) => [h.software, named(h.software), ...h.evidence.map((e) => e.said)])])
       sentences.add(text);
   }
 }
