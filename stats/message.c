@@ -671,7 +671,8 @@ static void add_text(struct span text, size_t *texts, size_t *bytes)
     *bytes += text.n == 0 ? 0 : text.n < LEDGER_TEXT_SIZE ? text.n + 1 : LEDGER_TEXT_SIZE;
 }
 
-struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k, size_t earlier)
+/* How much a record needs at first: what this mail brings, and what came of it earlier. */
+static struct record rooms_of(const struct transaction *t, size_t earlier)
 {
     const struct header *h = &t->header;
     size_t texts = 0, text_bytes = 1, deliveries = t->recipient_count + earlier;
@@ -686,7 +687,7 @@ struct record *message_new(uint64_t key, const struct transaction *t, const stru
         add_text(h->hops[i].with, &texts, &text_bytes);
         add_text(h->hops[i].with_note, &texts, &text_bytes);
     }
-    struct record rooms = {
+    return (struct record){
         .people_room = table_room(h->audience_count + deliveries, LEDGER_PEOPLE),
         .pair_room = table_room(deliveries, LEDGER_PAIRS),
         .children.room = table_room(h->hop_count, LEDGER_NODES),
@@ -699,42 +700,46 @@ struct record *message_new(uint64_t key, const struct transaction *t, const stru
         .alias_room = 4,
         .texts_room = list_room(text_bytes, 1, LEDGER_TEXTS),
     };
-    size_t bytes = sizeof rooms;
-#define ROOM(array, room) (bytes += sizeof *(array) * (room))
-    ROOM(rooms.people, rooms.people_room);
-    ROOM(rooms.pairs, rooms.pair_room);
-    ROOM(rooms.children.entry, rooms.children.room);
-    ROOM(rooms.words.entry, rooms.words.room);
-    ROOM(rooms.addresses.entry, rooms.addresses.room);
-    size_t tables_end = bytes; /* so far it is to be zero */
-    ROOM(rooms.m.copy_list, rooms.copy_room);
-    ROOM(rooms.m.nodes, rooms.node_room);
-    ROOM(rooms.m.hosts, rooms.host_room);
-    ROOM(rooms.m.recipients, rooms.recipient_room);
-    ROOM(rooms.aliases, rooms.alias_room);
-    ROOM(rooms.texts, rooms.texts_room);
-#undef ROOM
+}
+
+/* What stands behind a new record in its piece of memory: tables, zero at first; then lists. */
+#define TABLES(X)                                                                                                         \
+    X(people, people_room) X(pairs, pair_room) X(children.entry, children.room) X(words.entry, words.room)                \
+    X(addresses.entry, addresses.room)
+#define LISTS(X)                                                                                                          \
+    X(m.copy_list, copy_room) X(m.nodes, node_room) X(m.hosts, host_room) X(m.recipients, recipient_room)                 \
+    X(aliases, alias_room) X(texts, texts_room)
+
+/* A record with these rooms, all of them empty, in one piece of memory; NULL: there is none. */
+static struct record *record_new(const struct record *rooms)
+{
+    size_t bytes = sizeof *rooms, tables_end;
+#define X(array, room) bytes += sizeof *rooms->array * rooms->room;
+    TABLES(X)
+    tables_end = bytes;
+    LISTS(X)
+#undef X
     struct record *r = malloc(bytes);
     if (!r)
         return NULL;
-    *r = rooms;
+    *r = *rooms;
     memset(r + 1, 0, tables_end - sizeof *r);
     r->bytes = r->own_bytes = bytes;
     char *at = (char *)(r + 1);
+#define X(array, room) r->array = (void *)at, at += sizeof *r->array * r->room;
+    TABLES(X)
+    LISTS(X)
+#undef X
+    return r;
+}
+
+struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k, size_t earlier)
+{
+    const struct header *h = &t->header;
+    struct record rooms = rooms_of(t, earlier), *r = record_new(&rooms);
+    if (!r)
+        return NULL;
     struct message *m = &r->m;
-#define PLACE(array, room) ((array) = (void *)at, at += sizeof *(array) * (room))
-    PLACE(r->people, r->people_room);
-    PLACE(r->pairs, r->pair_room);
-    PLACE(r->children.entry, r->children.room);
-    PLACE(r->words.entry, r->words.room);
-    PLACE(r->addresses.entry, r->addresses.room);
-    PLACE(m->copy_list, r->copy_room);
-    PLACE(m->nodes, r->node_room);
-    PLACE(m->hosts, r->host_room);
-    PLACE(m->recipients, r->recipient_room);
-    PLACE(r->aliases, r->alias_room);
-    PLACE(r->texts, r->texts_room);
-#undef PLACE
     m->own = r;
     m->key = key;
     m->from_hash = h->from_hash;
