@@ -2,7 +2,7 @@
  * made quoted-printable and back, other MIME boundaries. Only letters and digits count, lowered; MIME boundaries, part headers and soft
  * line breaks are passed over. */
 #include "base/hash.h"
-#include "smtpdissect/session.h"
+#include "smtpdissect/fingerprint.h"
 
 #define SIGNIFICANT_LEAST 40 /* letters and digits; below it too many mails are alike */
 #define SIGNIFICANT_MOST  256

@@ -6,16 +6,15 @@
 #define SQUALL_SMTPDISSECT_SESSION_H
 
 #include "base/arena.h"
+#include "smtpdissect/content.h"
 #include "smtpdissect/smtp.h"
 #include "smtpdissect/text.h"
 
 #define LINE_MOST          4096u        /* bytes of a line kept; RFC 5321 asks 512, RFC 4954 12288 of which the first part matters */
 #define HELD_MOST          (16u << 10)  /* client bytes held while it is not known whether they are commands or content */
 #define PENDING_MOST       (4u << 20)   /* bytes of commands waiting for replies: 50,000 RCPT in one burst */
-#define BODY_READ          1024u        /* bytes of a body looked at for its fingerprint */
 #define PROBE_BYTES        4            /* "220 ", "EHLO" */
 #define GREETING_UNDER_WAY 1            /* struct smtp's multi_code while a multi-line greeting comes in */
-#define REPORT_KEPT        (128u << 10) /* of a bounce's, for what it quotes */
 
 #define WORD(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24) /* four letters as a number */
 
@@ -48,36 +47,6 @@ struct command { /* a command that waits for its reply, as it stands in the queu
     uint8_t verb;
     bool last;    /* BDAT ... LAST */
     bool touched; /* loss or disorder: its transaction is uncertain */
-};
-
-#define FINGERPRINT_BLOCK 32
-
-struct fingerprint { /* of a body's text, as far as it has been seen; fingerprint.c */
-    struct {
-        uint64_t sum;                     /* of the blocks before */
-        uint8_t block[FINGERPRINT_BLOCK]; /* the beginning of the next */
-    } last;
-    uint16_t count; /* letters and digits */
-    bool in_part_header;
-};
-
-struct content {         /* of one message */
-    struct text kept;    /* its header; behind it a bounce's report, or of the body's start the line that has not ended */
-    uint32_t header_end; /* bytes of the header on the wire, its empty line included; 0: it goes on, or was cut */
-    uint32_t packed;     /* when it has ended: bytes of `kept` that are the header */
-    uint32_t references; /* commands that point here, and the client's side while it sends */
-    uint16_t body_seen;  /* bytes of the body's start */
-    uint8_t line;        /* of the header, at hand: content.c */
-    bool body_cut : 1;   /* a gap in the part of the body that matters, or no memory for it */
-    bool header_cut : 1; /* a gap or the bound ended it early */
-    bool report : 1;     /* MAIL FROM:<>: the body may quote another mail */
-    bool ended : 1;
-    uint64_t bytes, gap_bytes;
-    int64_t end; /* end of data; TIME_UNKNOWN */
-    union {
-        struct fingerprint *reading; /* until it has ended; NULL: nothing of a body has come */
-        uint64_t fingerprint;
-    };
 };
 
 struct envelope { /* as the server has it */
@@ -208,20 +177,7 @@ void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t n
 void envelope_close(
     struct smtp *s, struct content *c, uint16_t code, int64_t now); /* hands the transaction on; nothing when there is none */
 void envelope_doubt(struct smtp *s);                                /* the open one is uncertain */
-/* content.c */
-struct content *content_new(struct smtp *s, bool report);
-void content_release(struct smtp *s, struct content *c);
-void content_take(struct smtp *s, struct content *c, struct span bytes); /* keeps what is worth keeping */
-void content_gap(struct content *c, uint64_t n);
-void content_end(struct smtp *s, struct content *c, int64_t end); /* nothing more of it will come */
-uint64_t content_fingerprint(const struct content *c);            /* 0: too short, or not seen */
-/* Looks for the end of data; returns how many bytes belong to the content (its end included), and whether the end, or a candidate for
- * it, was there. */
-enum content_end { CONTENT_GOES_ON, CONTENT_END, CONTENT_CANDIDATE };
-size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end);
-#define SCAN_LINE_START 2 /* the state after the DATA command's line */
-#define SCAN_MID_LINE   0
-/* header.c, address.c, received.c, fingerprint.c, report.c: what stands in the content; all memory from the arena */
+/* header.c, address.c, received.c: what stands in the content; all memory from the arena */
 void header_parse(struct arena *a, struct span text, bool complete, struct header *h);
 /* The same in two steps: a header made smaller, to be kept (`to` has room for as many bytes; returns how many there are), and what
  * header_parse() would have said of it; `bytes` it had on the wire. */
@@ -233,11 +189,6 @@ uint64_t address_domain_hash(struct span address);
 /* Calls found() for each address of a To, Cc or From field. */
 void address_list(struct span field, void (*found)(void *user, struct span address, struct span display), void *user);
 void received_parse(struct span field, struct hop *hop);
-void fingerprint_add(struct fingerprint *f, struct span lines); /* whole lines, but for the last */
-bool fingerprint_full(const struct fingerprint *f);             /* more lines change nothing */
-uint64_t fingerprint_end(const struct fingerprint *f);          /* 0: too little text */
-uint64_t fingerprint_of(struct span body);
-void report_parse(struct arena *a, struct span body, const struct header *top, struct report *r);
 /* tls.c; a reader may be NULL */
 void tls_push(struct tls_reader *t, enum side from, struct span bytes);
 void tls_gap(struct tls_reader *t, enum side from, uint64_t n);
