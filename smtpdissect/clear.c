@@ -16,7 +16,8 @@ enum place { PLACE_LINES, PLACE_HEADER, PLACE_BODY, PLACE_WAIT, PLACE_TLS };
 #define ANSWER     (1u << 5) /* the client's next line answers an AUTH challenge */
 #define SWAPPED    (1u << 6) /* the dissector has swapped the sides */
 #define CHUNK_LAST (1u << 7) /* the chunk is its message's last */
-#define LEFT_SHIFT 8
+#define CANDIDATE  (1u << 8) /* what may be the data's end was seen */
+#define LEFT_SHIFT 9
 #define LEFT_MOST  (UINT32_MAX >> LEFT_SHIFT) /* bytes left of the chunk; so many or more */
 
 enum state {
@@ -38,8 +39,8 @@ struct walk {
     bool chunk, next_body, answer, last; /* last: the chunk is the message's last */
     bool endless;                        /* the chunk is larger than can be told */
     uint64_t left;                       /* of the chunk */
-    uint8_t *state;
-    bool nameless;       /* what names people is not clear */
+    uint8_t state;                       /* enum state */
+    bool nameless;                       /* what names people is not clear */
     struct parts clear;
 };
 
@@ -56,21 +57,26 @@ uint32_t smtp_place(const struct smtp *s)
     }
     uint32_t left = s->mode != MODE_CHUNK ? 0 : s->chunk_left < LEFT_MOST ? (uint32_t)s->chunk_left : LEFT_MOST;
     return place | (s->mode == MODE_CHUNK ? CHUNK | (s->chunk_last ? CHUNK_LAST : 0) : 0) | (past ? NEXT_BODY : 0) |
-           (s->sasl ? ANSWER : 0) | (s->swapped ? SWAPPED : 0) | left << LEFT_SHIFT;
+           (s->sasl ? ANSWER : 0) | (s->swapped ? SWAPPED : 0) | (s->candidate ? CANDIDATE : 0) | left << LEFT_SHIFT;
 }
 
-static void add(struct walk *w, struct span s)
+static inline void add(struct walk *w, struct span s)
 {
     parts_add(&w->clear, s);
 }
 
-static void note_end(uint8_t *state, bool ended, bool secret)
+static inline uint8_t at_end(uint8_t state, bool ended, bool secret)
 {
-    *state = (uint8_t)((*state & (FOUND | MIDDLE | FIELD)) | (ended ? 0 : secret ? UNFINISHED | SECRET : UNFINISHED));
+    return (uint8_t)((state & (FOUND | MIDDLE | FIELD)) | (ended ? 0 : secret ? UNFINISHED | SECRET : UNFINISHED));
+}
+
+static inline void note_end(struct walk *w, bool ended, bool secret)
+{
+    w->state = at_end(w->state, ended, secret);
 }
 
 /* The next line, or the piece of it that is here; not beyond the chunk. */
-static struct span take_line(struct walk *w)
+static inline struct span take_line(struct walk *w)
 {
     struct span all = w->chunk ? span_head(w->rest, w->left < w->rest.n ? (size_t)w->left : w->rest.n) : w->rest;
     const uint8_t *end = memchr(all.p, '\n', all.n);
@@ -80,12 +86,12 @@ static struct span take_line(struct walk *w)
     return line;
 }
 
-static bool ended(struct span line)
+static inline bool ended(struct span line)
 {
     return line.n && line.p[line.n - 1] == '\n';
 }
 
-static struct span text_of(struct span line)
+static inline struct span text_of(struct span line)
 {
     while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
         line.n--;
@@ -94,29 +100,19 @@ static struct span text_of(struct span line)
 
 /* ---- commands */
 
-static bool command_is(struct span text, const char *verb)
+/* Which command a line is; KIND_UNKNOWN: none. */
+static enum personal_kind kind_of(struct span text)
 {
-    if (!span_starts_nocase(text, verb))
-        return false;
-    size_t n = strlen(verb);
-    return text.n == n || text.p[n] == ' ' || text.p[n] == '\t';
-}
-
-static bool is_command(struct span text)
-{
-    static const char *const verbs[] = {"EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "EXPN",
-        "HELP", "STARTTLS", "XCLIENT", "XFORWARD", "ETRN", "*"};
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (command_is(text, verbs[i]))
-            return true;
-    return false;
+    size_t n;
+    enum personal_kind kind = personal_kind(text, &n);
+    return text.n <= n || text.p[n] == ' ' || text.p[n] == '\t' ? kind : KIND_UNKNOWN;
 }
 
 /* How much of the beginning of a line is clear. */
-static size_t clear_length(struct span text)
+static size_t clear_length(struct span text, enum personal_kind kind)
 {
-    if (!command_is(text, "AUTH"))
-        return is_command(text) ? text.n : 0;
+    if (kind != KIND_AUTH)
+        return kind == KIND_UNKNOWN ? 0 : text.n;
     size_t i = 4;
     while (i < text.n && text.p[i] == ' ')
         i++;
@@ -141,48 +137,51 @@ static bool chunk_size(struct span text, uint64_t *size, bool *last)
 }
 
 /* Where a whole command leads. */
-static void follow_command(struct walk *w, struct span text)
+static void follow_command(struct walk *w, struct span text, enum personal_kind kind)
 {
-    if (command_is(text, "DATA")) {
-        w->place = PLACE_WAIT;
-    } else if (command_is(text, "STARTTLS")) {
-        *w->state &= (uint8_t)~FOUND; /* what follows is not for reading */
-    } else if (command_is(text, "BDAT") && chunk_size(text, &w->left, &w->last)) {
+    switch (kind) {
+    case KIND_DATA: w->place = PLACE_WAIT; break;
+    case KIND_STARTTLS: w->state &= (uint8_t)~FOUND; break; /* what follows is not for reading */
+    case KIND_BDAT:
+        if (!chunk_size(text, &w->left, &w->last))
+            break;
         w->chunk = w->left > 0;
         if (w->chunk)
             w->place = w->next_body ? PLACE_BODY : PLACE_HEADER;
         else if (w->last)
             w->next_body = false;
-    } else if (command_is(text, "MAIL") || command_is(text, "RSET")) {
-        w->next_body = false;
+        break;
+    case KIND_MAIL:
+    case KIND_RSET: w->next_body = false; break;
+    default: break;
     }
 }
 
 static void walk_lines(struct walk *w)
 {
     struct span line = take_line(w), text = text_of(line);
-    bool fresh = !(*w->state & UNFINISHED), secret = *w->state & SECRET;
-    if (fresh &&
-        (command_is(text, "EHLO") || command_is(text, "HELO") || command_is(text, "LHLO") || span_starts_nocase(text, "MAIL FROM:")))
-        *w->state |= FOUND;
+    bool fresh = !(w->state & UNFINISHED), secret = w->state & SECRET;
+    enum personal_kind kind = fresh ? kind_of(text) : KIND_UNKNOWN;
+    if (kind == KIND_HELLO || (kind == KIND_MAIL && span_starts_nocase(text, "MAIL FROM:")))
+        w->state |= FOUND;
     if (fresh) {
-        bool told = (ended(line) || text.n > SHORT) && *w->state & FOUND && !w->answer;
-        size_t n = told ? clear_length(text) : 0;
-        secret = n < text.n || !told || command_is(text, "AUTH") || w->nameless;
-        if (w->nameless && n == text.n && !command_is(text, "AUTH"))
+        bool told = (ended(line) || text.n > SHORT) && w->state & FOUND && !w->answer;
+        size_t n = told ? clear_length(text, kind) : 0;
+        secret = n < text.n || !told || kind == KIND_AUTH || w->nameless;
+        if (w->nameless && n == text.n && kind != KIND_AUTH)
             personal_command(text, ended(line), &w->clear);
         else
             add(w, span_head(text, n));
         if (ended(line) && !w->answer)
-            follow_command(w, text);
+            follow_command(w, text, kind);
     } else if (!secret) {
         add(w, text);
     }
     add(w, span_from(line, text.n));
     w->answer = w->answer && !ended(line);
-    note_end(w->state, ended(line), secret);
-    if (fresh && !ended(line) && (text.n <= SHORT || command_is(text, "BDAT")))
-        *w->state |= DARK;
+    note_end(w, ended(line), secret);
+    if (fresh && !ended(line) && (text.n <= SHORT || kind == KIND_BDAT))
+        w->state |= DARK;
 }
 
 /* ---- content */
@@ -192,13 +191,13 @@ static void end_content(struct walk *w)
     w->next_body = w->chunk && !w->last && w->place == PLACE_BODY;
     w->chunk = false;
     w->place = PLACE_LINES;
-    note_end(w->state, true, false);
+    note_end(w, true, false);
 }
 
 /* A line of a field, or a piece of one.  What goes on in the middle of a line could be the middle of an address. */
 static void walk_field(struct walk *w, struct span text, bool fresh, bool whole)
 {
-    enum personal_field field = (enum personal_field)(*w->state >> FIELD_SHIFT);
+    enum personal_field field = (enum personal_field)(w->state >> FIELD_SHIFT);
     bool dot = fresh && whole && text.n == 1 && text.p[0] == '.'; /* may end the data */
     if (dot)
         add(w, text);
@@ -206,21 +205,21 @@ static void walk_field(struct walk *w, struct span text, bool fresh, bool whole)
         field = personal_field(text, whole, &w->clear);
     else if (fresh || field == PERSONAL_ID)
         personal_value(field, text, whole, &w->clear);
-    *w->state = (uint8_t)((*w->state & ~(unsigned)FIELD) | (unsigned)field << FIELD_SHIFT);
+    w->state = (uint8_t)((w->state & ~(unsigned)FIELD) | (unsigned)field << FIELD_SHIFT);
 }
 
 static void walk_header(struct walk *w)
 {
     struct span line = take_line(w), text = text_of(line);
-    bool fresh = !(*w->state & UNFINISHED), whole = ended(line), blank = text.n == 0 && (fresh || *w->state & BLANK);
+    bool fresh = !(w->state & UNFINISHED), whole = ended(line), blank = text.n == 0 && (fresh || w->state & BLANK);
     if (w->nameless)
         walk_field(w, text, fresh, whole);
     else
         add(w, text);
     add(w, span_from(line, text.n));
-    note_end(w->state, whole, false);
+    note_end(w, whole, false);
     if (blank && !whole)
-        *w->state |= BLANK;
+        w->state |= BLANK;
     if (blank && whole)
         w->place = PLACE_BODY;
     else if (fresh && whole && !w->chunk && text.n == 1 && text.p[0] == '.')
@@ -241,7 +240,7 @@ static void pass_text(struct walk *w)
     const uint8_t *end = dot == w->rest.n ? w->rest.p + dot - 1 : memrchr(w->rest.p, '\n', dot);
     if (!end)
         return;
-    note_end(w->state, *end == '\n', false);
+    note_end(w, *end == '\n', false);
     w->rest = span_from(w->rest, (size_t)(end - w->rest.p) + 1);
 }
 
@@ -250,7 +249,7 @@ static void walk_body(struct walk *w)
 {
     if (w->chunk) {
         struct span all = span_head(w->rest, w->left < w->rest.n ? (size_t)w->left : w->rest.n);
-        note_end(w->state, ended(all), false);
+        note_end(w, ended(all), false);
         w->rest = span_from(w->rest, all.n);
         w->left -= all.n;
         if (w->left == 0)
@@ -262,9 +261,9 @@ static void walk_body(struct walk *w)
             pass_text(w); /* most bytes of most mails */
         if (!w->rest.n)
             return;
-        bool fresh = !(*w->state & UNFINISHED);
+        bool fresh = !(w->state & UNFINISHED);
         line = take_line(w);
-        note_end(w->state, ended(line), false);
+        note_end(w, ended(line), false);
         if (!is_dot(line, fresh))
             continue;
         add(w, span_from(before, text_of(before).n));
@@ -286,12 +285,12 @@ static bool agrees(const struct walk *w, uint32_t after)
 static size_t clear_client(struct walk *w, uint32_t after)
 {
     bool whole = w->rest.n == 0 || ended(w->rest);
-    bool dark = *w->state & DARK && w->place == PLACE_LINES;
-    bool unknown = *w->state & SECRET && w->place == PLACE_HEADER; /* the line that goes on here may be the header's last */
+    bool dark = w->state & DARK && w->place == PLACE_LINES;
+    bool unknown = w->state & SECRET && w->place == PLACE_HEADER; /* the line that goes on here may be the header's last */
     if (dark || unknown) {
-        note_end(w->state, whole, true);
+        note_end(w, whole, true);
         if (dark && !memchr(w->rest.p, '\n', w->rest.n))
-            *w->state |= DARK;
+            w->state |= DARK;
         return 0;
     }
     while (w->rest.n && w->place <= PLACE_BODY) {
@@ -303,11 +302,11 @@ static size_t clear_client(struct walk *w, uint32_t after)
             walk_body(w);
     }
     if (!agrees(w, after)) { /* more may have been misread than these bytes */
-        *w->state = (uint8_t)((*w->state & MIDDLE) | (whole ? 0 : UNFINISHED | SECRET));
+        w->state = (uint8_t)((w->state & MIDDLE) | (whole ? 0 : UNFINISHED | SECRET));
         return 0;
     }
     if (w->rest.n)
-        note_end(w->state, whole, true);
+        note_end(w, whole, true);
     return w->clear.count;
 }
 
@@ -318,14 +317,21 @@ static size_t clear_server(struct walk *w)
         return w->clear.count;
     }
     while (w->rest.n) {
-        bool middle = *w->state & MIDDLE;
+        bool middle = w->state & MIDDLE;
         struct span line = take_line(w), text = text_of(line);
         if (!middle)
             personal_reply(text, ended(line), &w->clear);
         add(w, span_from(line, text.n));
-        *w->state = (uint8_t)(ended(line) ? *w->state & ~(unsigned)MIDDLE : *w->state | MIDDLE);
+        w->state = (uint8_t)(ended(line) ? w->state & ~(unsigned)MIDDLE : w->state | MIDDLE);
     }
     return w->clear.count;
+}
+
+/* Nothing but a message's text, as the dissector saw it: no end of it, no chunk, and too little to hold another mail's beginning. */
+static bool all_text(uint32_t before, uint32_t after, struct span bytes)
+{
+    const uint32_t matters = PLACE_MASK | CHUNK | CANDIDATE;
+    return (before & matters) == PLACE_BODY && (after & matters) == PLACE_BODY && bytes.n && bytes.n <= HELD_MOST;
 }
 
 static size_t walk(
@@ -338,6 +344,12 @@ static size_t walk(
         return 0;
     }
     bool tls = (before & PLACE_MASK) == PLACE_TLS || (after & PLACE_MASK) == PLACE_TLS;
+    if (tls)
+        return 0;
+    if (from == CLIENT && all_text(before, after, bytes)) {
+        *state = at_end(*state, ended(bytes), false);
+        return 0;
+    }
     struct walk w = {.rest = bytes,
         .place = (enum place)(before & PLACE_MASK),
         .chunk = before & CHUNK,
@@ -346,17 +358,15 @@ static size_t walk(
         .answer = before & ANSWER,
         .endless = before >> LEFT_SHIFT == LEFT_MOST,
         .left = before >> LEFT_SHIFT,
-        .state = state,
+        .state = *state,
         .nameless = nameless,
         .clear = {clear, 0, most}};
     if (w.endless)
         w.left = UINT64_MAX;
-    if (tls)
-        return 0;
-    if (from == CLIENT)
-        return clear_client(&w, after);
-    w.chunk = false; /* which is the client's */
-    return clear_server(&w);
+    w.chunk = w.chunk && from == CLIENT; /* which is the client's */
+    size_t n = from == CLIENT ? clear_client(&w, after) : clear_server(&w);
+    *state = w.state;
+    return n;
 }
 
 size_t smtp_clear(uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after, struct span clear[], size_t most)

@@ -10,7 +10,32 @@ struct parts { /* of somebody's bytes, in order; what finds no room is left out 
     struct span *list;
     size_t count, most;
 };
-void parts_add(struct parts *p, struct span s);
+static inline void parts_add(struct parts *p, struct span s)
+{
+    if (s.n == 0 || !p->list)
+        return;
+    struct span *last = p->count ? &p->list[p->count - 1] : NULL;
+    if (last && last->p + last->n == s.p)
+        last->n += s.n;
+    else if (p->count < p->most)
+        p->list[p->count++] = s;
+}
+
+enum personal_kind { /* what a command is, as far as it matters here */
+    KIND_UNKNOWN,
+    KIND_HELLO, /* EHLO, HELO, LHLO */
+    KIND_MAIL,
+    KIND_RCPT,
+    KIND_DATA,
+    KIND_BDAT,
+    KIND_RSET,
+    KIND_AUTH,
+    KIND_STARTTLS,
+    KIND_PLAIN,  /* others whose argument names nobody */
+    KIND_TALK,   /* or may */
+};
+/* With which the line begins; *length: of that word, which ends there only if what follows it is no part of it. */
+enum personal_kind personal_kind(struct span line, size_t *length);
 
 enum personal_field { /* what may be kept of a header field's value */
     PERSONAL_DARK,    /* nothing */
