@@ -10,6 +10,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "stats/memory.h"
 
@@ -82,23 +85,22 @@ static uint8_t tag_of(uint64_t key) /* of bits that say nothing of its home */
     return (uint8_t)key ? (uint8_t)key : 1;
 }
 
-/* Of each byte 0x80 when it is zero, gathered in a bit each. */
-static uint32_t zeroes(uint64_t x)
-{
-    const uint64_t most = UINT64_C(0x7f7f7f7f7f7f7f7f);
-    x = ~(((x & most) + most) | x | most);
-    return (uint32_t)((x >> 7) * UINT64_C(0x0102040810204080) >> 56);
-}
-
+#ifdef __SSE2__
 /* The places of a line that hold the tag, a bit each. */
 static uint32_t matches(const struct line *l, uint8_t tag)
 {
-    uint64_t each = UINT64_C(0x0101010101010101) * tag, first;
-    uint32_t rest;
-    memcpy(&first, l->tag, sizeof first);
-    memcpy(&rest, l->tag + sizeof first, sizeof rest);
-    return zeroes(first ^ each) | (zeroes((uint64_t)(rest ^ (uint32_t)each)) & 15) << 8;
+    __m128i tags = _mm_load_si128((const __m128i *)(const void *)l->tag); /* and `passed`, which does not count */
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag))) & ((1u << PLACES) - 1);
 }
+#else
+static uint32_t matches(const struct line *l, uint8_t tag)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < PLACES; i++)
+        found |= (uint32_t)(l->tag[i] == tag) << i;
+    return found;
+}
+#endif
 
 /* Does a come before b?  Both are in the ring. */
 static bool earlier(const struct glimpses *g, const struct glimpse *a, const struct glimpse *b)
@@ -150,10 +152,10 @@ static void tail_settle(struct glimpses *g)
     }
 }
 
-bool glimpses_full(struct glimpses *g)
+uint32_t glimpses_room(struct glimpses *g)
 {
     tail_settle(g);
-    return g->head - g->tail == g->size;
+    return g->size - (uint32_t)(g->head - g->tail);
 }
 
 static void index_put(struct glimpses *g, uint64_t key, uint32_t slot)

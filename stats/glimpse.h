@@ -31,7 +31,7 @@ size_t glimpse_all(const struct glimpses *g, uint64_t key, const struct glimpse 
 void glimpse_add(struct glimpses *g, const struct glimpse *one);  /* there is room, and fewer than GLIMPSE_MOST of its key */
 void glimpse_drop(struct glimpses *g, const struct glimpse *one); /* its roster numbers are the caller's to release */
 const struct glimpse *glimpse_oldest(struct glimpses *g);                   /* NULL: none */
-bool glimpses_full(struct glimpses *g);
+uint32_t glimpses_room(struct glimpses *g); /* for so many more */
 uint32_t glimpses_count(const struct glimpses *g);
 
 #endif

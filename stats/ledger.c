@@ -38,7 +38,7 @@ struct ledger {
     uint64_t *evicted;
     struct roster *roster;
     struct glimpses *glimpses;
-    struct name *names;         /* open addressing, linear; doubled when three quarters full */
+    struct name *names;         /* open addressing, linear; doubled when half full: most that is looked for is not there */
     uint32_t names_size, names_count, names_most;
     struct list cold, pinned;
     uint64_t *constant;         /* a table of 2 * CONSTANTS; 0: empty */
@@ -184,7 +184,7 @@ static bool names_widen(struct ledger *l)
 /* The first to have a name keeps it. */
 static void name_add(struct ledger *l, uint64_t alias, struct record *r)
 {
-    if (alias == 0 || (l->names_count >= l->names_size / 4 * 3 && !names_widen(l)))
+    if (alias == 0 || (l->names_count >= l->names_size / 2 && !names_widen(l) && l->names_count >= l->names_size / 4 * 3))
         return;
     uint32_t at = name_place(l, alias);
     size_t before = r->bytes;
@@ -367,17 +367,19 @@ static bool passed_on(const struct ledger *l, const struct transaction *t, const
     return true;
 }
 
-static void make_room_for_glimpse(struct ledger *l)
+/* For so many deliveries of a mail and its two hosts; for how many there is. */
+static uint32_t make_room_for_glimpses(struct ledger *l, uint32_t count)
 {
-    for (int i = 0; i < ROSTER_TRIES; i++) {
-        if (!glimpses_full(l->glimpses) && roster_count(l->roster) + 2 <= ROSTER_HOSTS)
-            return;
+    uint32_t room = glimpses_room(l->glimpses);
+    for (int i = 0; i < ROSTER_TRIES && (room < count || roster_count(l->roster) + 2 > ROSTER_HOSTS); i++) {
         const struct glimpse *g = glimpse_oldest(l->glimpses);
         if (!g)
-            return;
+            break;
         forget_glimpse(l, g);
         ++*l->evicted;
+        room = glimpses_room(l->glimpses);
     }
+    return room;
 }
 
 static void glimpses_make(struct ledger *l, const struct transaction *t, const struct key *k, uint64_t key, const struct few *f)
@@ -393,12 +395,11 @@ static void glimpses_make(struct ledger *l, const struct transaction *t, const s
         .stamps = stamps_of(h, k), .chain = (uint16_t)k->chain,
         .hops = (uint8_t)h->hop_count, .audience = (uint8_t)h->audience_count,
     };
-    make_room_for_glimpse(l);
+    uint32_t room = make_room_for_glimpses(l, f->count);
     g.client = roster_hold(l->roster, t->client.address, k->client, f->count);
     g.server = roster_hold(l->roster, t->server.address, k->server, f->count);
     for (uint32_t i = 0; i < f->count; i++) {
-        make_room_for_glimpse(l);
-        if (glimpses_full(l->glimpses)) {
+        if (i >= room) {
             roster_release(l->roster, g.client);
             roster_release(l->roster, g.server);
             continue;

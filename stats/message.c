@@ -5,8 +5,9 @@
  * came first. So each pair (r, s) has a holder, the delivery with the shortest chain so far; a later one with as long or a longer chain
  * is charged to its own client; one with a shorter chain takes the hold, and the former holder is charged.
  *
- * A record is one piece of memory with room for what its first copies need.  Its arrays grow by doubling, up to the bounds in ledger.h: a
- * few calls of malloc in the life of a mail that is seen again and again. */
+ * A record is one piece of memory with room for what its first copy needs.  Most mails are never seen again, so that what serves to compare
+ * copies with each other, the tables of pairs, lines, texts and hosts, is made when the second one comes (tables_make()).  Arrays grow by
+ * doubling, up to the bounds in ledger.h: a few calls of malloc in the life of a mail that is seen again and again. */
 #include "stats/message.h"
 
 #include <assert.h>
@@ -20,6 +21,10 @@
 #define WHAT (IN_AUDIENCE | REACHED)
 #define NO_COPY UINT16_MAX
 #define NO_HOST UINT16_MAX
+#define TABLE_LEAST 4  /* places */
+#define TEXTS_AHEAD 16 /* that a second copy brings */
+#define LINES_AHEAD 4
+#define FIRST_MOST 1024 /* recipients of a first copy that waits for the second */
 #define CUT_CHAIN 0x8000u /* marks the identity of a chain that is not in the tree */
 
 _Static_assert(LEDGER_COPIES < NO_COPY && LEDGER_HOSTS < NO_HOST && LEDGER_NODES < CUT_CHAIN, "they fit 16 bits of a pair");
@@ -67,75 +72,31 @@ static inline bool room_for(struct record *r, void *array, uint32_t *room, uint3
     return need <= *room || grow(r, array, room, need, most, size);
 }
 
-/* --- places: a hash table from tags to indexes --- */
-
-static uint32_t tag_of(uint64_t hash)
-{
-    return (uint32_t)(hash ^ hash >> 32);
-}
-
-/* The values under `tag`, one after the other from *at = tag on; 0: no more. */
-static uint32_t places_next(const struct places *p, uint32_t tag, uint32_t *at)
-{
-    for (;; (*at)++) {
-        const struct place *e = &p->entry[*at & (p->room - 1)];
-        if (e->value == 0)
-            return 0;
-        if (e->tag == tag) {
-            (*at)++;
-            return e->value;
-        }
-    }
-}
-
-static void places_set(struct places *p, uint32_t tag, uint32_t value)
-{
-    uint32_t at = tag;
-    while (p->entry[at & (p->room - 1)].value)
-        at++;
-    p->entry[at & (p->room - 1)] = (struct place){tag, value};
-}
-
-static __attribute__((noinline)) bool places_widen(struct record *r, struct places *p)
-{
-    struct places wider = {.room = p->room * 2, .count = p->count};
-    wider.entry = calloc(wider.room, sizeof *wider.entry);
-    if (!wider.entry)
-        return false;
-    for (uint32_t i = 0; i < p->room; i++)
-        if (p->entry[i].value)
-            places_set(&wider, p->entry[i].tag, p->entry[i].value);
-    r->bytes += (wider.room - (is_own(r, p->entry) ? 0 : p->room)) * sizeof *p->entry;
-    release(r, p->entry);
-    *p = wider;
-    return true;
-}
-
-static bool places_put(struct record *r, struct places *p, uint32_t tag, uint32_t value)
-{
-    if ((p->count + 1) * 4 > p->room * 3 && !places_widen(r, p))
-        return false;
-    places_set(p, tag, value);
-    p->count++;
-    return true;
-}
-
 /* --- texts --- */
 
-static uint32_t text_keep(struct record *r, struct span text)
+/* Into a table, if it is made; false: out of memory. */
+static bool place_keep(struct record *r, struct places *p, uint32_t tag, uint32_t value)
 {
-    if (text.n == 0)
-        return 0;
-    char clean[LEDGER_TEXT_SIZE];
-    if (text.n >= sizeof clean || !log_is_clean(text))
-        text = span_text(log_clean(text, clean, sizeof clean));
-    uint32_t n = (uint32_t)text.n;
-    uint32_t tag = tag_of(hash_bytes(text.p, n)), at = tag, found;
-    while ((found = places_next(&r->words, tag, &at)))
-        if (strncmp(r->texts + found, (const char *)text.p, n) == 0 && r->texts[found + n] == '\0')
-            return found;
+    if (p->room == 0)
+        return true;
+    size_t before = places_bytes(p);
+    bool kept = places_put(p, tag, value);
+    r->bytes += places_bytes(p) - before;
+    return kept;
+}
+
+/* A text of fewer than LEDGER_TEXT_SIZE bytes, all of them clean. */
+static uint32_t text_put(struct record *r, struct span text)
+{
+    uint32_t n = (uint32_t)text.n, tag = 0;
+    if (r->words.room) {
+        uint32_t at = tag = places_tag(hash_bytes(text.p, n)), found;
+        while ((found = places_next(&r->words, tag, &at)))
+            if (strncmp(r->texts + found, (const char *)text.p, n) == 0 && r->texts[found + n] == '\0')
+                return found;
+    }
     uint32_t start = r->texts_used ? r->texts_used : 1; /* text 0 is the empty one */
-    if (!room_for(r, &r->texts, &r->texts_room, start + n + 1, LEDGER_TEXTS, 1) || !places_put(r, &r->words, tag, start))
+    if (!room_for(r, &r->texts, &r->texts_room, start + n + 1, LEDGER_TEXTS, 1) || !place_keep(r, &r->words, tag, start))
         return 0;
     memcpy(r->texts + start, text.p, n);
     r->texts[start + n] = '\0';
@@ -143,9 +104,17 @@ static uint32_t text_keep(struct record *r, struct span text)
     return start;
 }
 
-const char *message_text(const struct message *m, uint32_t text)
+static __attribute__((noinline)) uint32_t text_clean(struct record *r, struct span text)
 {
-    return text ? m->own->texts + text : "";
+    char clean[LEDGER_TEXT_SIZE];
+    return text_put(r, span_text(log_clean(text, clean, sizeof clean)));
+}
+
+static uint32_t text_keep(struct record *r, struct span text)
+{
+    if (text.n == 0)
+        return 0;
+    return text.n < LEDGER_TEXT_SIZE && log_is_clean(text) ? text_put(r, text) : text_clean(r, text);
 }
 
 /* --- people: who stands in the audience, who was reached --- */
@@ -212,16 +181,6 @@ bool message_in_audience(const struct message *m, uint64_t recipient)
     return person_is(m->own, recipient) & IN_AUDIENCE;
 }
 
-uint64_t message_recipients(const struct message *m)
-{
-    return m->own->recipients_known + (m->own->beyond ? hll_count(m->own->beyond) : 0);
-}
-
-bool message_recipients_exact(const struct message *m)
-{
-    return m->own->beyond == NULL;
-}
-
 /* Counts one more in *beyond, which is made for the first. */
 static void count_beyond(struct record *r, struct hll **beyond, uint64_t hash)
 {
@@ -270,24 +229,24 @@ static struct pair *pair_place(const struct record *r, uint64_t key)
 
 static const struct pair *pair_find(const struct record *r, uint64_t recipient, uint64_t host)
 {
-    const struct pair *p = pair_place(r, pair_key(recipient, host));
-    return p->recipient_at ? p : NULL;
+    const struct pair *p = r->pair_room ? pair_place(r, pair_key(recipient, host)) : NULL;
+    return p && p->recipient_at ? p : NULL;
 }
 
 static __attribute__((noinline)) bool pairs_widen(struct record *r)
 {
     struct pair *old = r->pairs;
-    uint32_t old_room = r->pair_room, room = old_room * 2;
+    uint32_t old_room = r->pair_room, room = old_room ? old_room * 2 : TABLE_LEAST;
     struct pair *wider = calloc(room, sizeof *wider);
     if (!wider)
         return r->pair_count + 1 < old_room; /* one place stays empty, or searches would not end */
     r->pairs = wider;
     r->pair_room = room;
-    r->bytes += (room - (is_own(r, old) ? 0 : old_room)) * sizeof *wider;
+    r->bytes += (room - old_room) * sizeof *wider;
     for (uint32_t i = 0; i < old_room; i++)
         if (old[i].recipient_at)
             *pair_place(r, old[i].recipient_at) = old[i];
-    release(r, old);
+    free(old);
     return true;
 }
 
@@ -306,24 +265,33 @@ static struct pair *pair_open(struct record *r, uint64_t key)
     return p;
 }
 
-uint32_t message_copies_at(const struct message *m, uint64_t recipient, struct address server)
+/* The only copy went to the recipient. */
+static bool first_went_to(const struct message *m, uint64_t recipient, struct address server)
 {
-    const struct pair *p = pair_find(m->own, recipient, host_hash(server));
-    return p ? p->count : 0;
+    if (m->copy_count == 0 || !address_equal(m->copy_list[0].server, server))
+        return false;
+    for (uint32_t i = 0; i < m->recipient_count; i++)
+        if (m->recipients[i] == recipient)
+            return true;
+    return false;
 }
 
-uint64_t message_redeliveries(const struct message *m)
+uint32_t message_copies_at(const struct message *m, uint64_t recipient, struct address server)
 {
-    const struct record *r = m->own;
-    uint64_t distinct = r->pairs_beyond ? (uint64_t)((double)hll_count(r->pairs_beyond) * (1 + 3 * HLL_ERROR)) : 0;
-    return m->redeliveries + (r->deliveries_beyond > distinct ? r->deliveries_beyond - distinct : 0);
+    if (!m->own->pair_room)
+        return first_went_to(m, recipient, server);
+    const struct pair *p = pair_find(m->own, recipient, host_hash(server));
+    return p ? p->count : 0;
 }
 
 /* --- hosts --- */
 
 static uint32_t host_index(const struct record *r, struct address a, uint64_t hash) /* 0: not there, else index + 1 */
 {
-    uint32_t tag = tag_of(hash), at = tag, found;
+    uint32_t tag = places_tag(hash), at = tag, found;
+    for (uint32_t i = 0; i < r->m.host_count && r->addresses.room == 0; i++)
+        if (address_equal(r->m.hosts[i].address, a))
+            return i + 1;
     while ((found = places_next(&r->addresses, tag, &at)))
         if (address_equal(r->m.hosts[found - 1].address, a))
             return found;
@@ -343,7 +311,7 @@ static uint32_t host_open(struct record *r, struct address a, uint64_t hash, str
     uint32_t found = host_index(r, a, hash);
     if (found == 0) {
         if (!room_for(r, &m->hosts, &r->host_room, m->host_count + 1, LEDGER_HOSTS, sizeof *m->hosts) ||
-            !places_put(r, &r->addresses, tag_of(hash), m->host_count + 1))
+            !place_keep(r, &r->addresses, places_tag(hash), m->host_count + 1))
             return 0;
         found = ++m->host_count;
         m->hosts[found - 1] = (struct message_host){
@@ -360,7 +328,10 @@ static uint32_t host_open(struct record *r, struct address a, uint64_t hash, str
 
 static uint32_t node_child(const struct record *r, uint32_t parent, uint64_t line)
 {
-    uint32_t tag = tag_of(line) + parent, at = tag, found;
+    uint32_t tag = places_tag(line) + parent, at = tag, found;
+    for (uint32_t i = parent + 1; i < r->m.node_count && r->children.room == 0; i++)
+        if (r->m.nodes[i].hash == line && r->m.nodes[i].parent == parent)
+            return i;
     while ((found = places_next(&r->children, tag, &at)))
         if (r->m.nodes[found].hash == line && r->m.nodes[found].parent == parent)
             return found;
@@ -377,7 +348,7 @@ static uint32_t node_add(struct record *r, uint32_t parent, const struct hop *ho
     struct chain_node *n = &m->nodes[at];
     *n = (struct chain_node){.parent = parent, .depth = m->nodes[parent].depth + 1, .date = TIME_UNKNOWN};
     if (hop) {
-        if (!places_put(r, &r->children, tag_of(hop->hash) + parent, at))
+        if (!place_keep(r, &r->children, places_tag(hop->hash) + parent, at))
             return 0;
         n->hash = hop->hash;
         n->from = text_keep(r, hop->from);
@@ -408,28 +379,6 @@ static uint32_t chain_walk(struct record *r, const struct hop *hops, size_t coun
     }
     *whole = true;
     return at;
-}
-
-uint32_t message_hop(const struct message *m, const struct copy *copy, uint32_t depth)
-{
-    uint32_t at = copy->tail;
-    if (depth == 0 || depth > m->nodes[at].depth)
-        return 0;
-    while (m->nodes[at].depth > depth)
-        at = m->nodes[at].parent;
-    return at;
-}
-
-uint32_t message_common(const struct message *m, const struct copy *a, const struct copy *b)
-{
-    uint32_t x = a->tail, y = b->tail;
-    while (x != y) {
-        if (m->nodes[x].depth >= m->nodes[y].depth)
-            x = m->nodes[x].parent;
-        else
-            y = m->nodes[y].parent;
-    }
-    return m->nodes[x].depth;
 }
 
 /* --- copies --- */
@@ -517,6 +466,19 @@ static void deliver(struct record *r, struct arrival *a, uint64_t recipient, str
     *p = now;
 }
 
+/* The same for the first copy of all, while there is nothing to compare it with. */
+static void deliver_first(struct record *r, struct arrival *a, uint64_t recipient, struct delivery *d)
+{
+    struct message *m = &r->m;
+    *d = (struct delivery){.recipient = recipient, .chains = 1, .copies = 1};
+    d->in_audience = person_reached(r, recipient) & IN_AUDIENCE;
+    a->made++;
+    a->audience += d->in_audience;
+    if (room_for(r, &m->recipients, &r->recipient_room, m->recipient_count + 1, LEDGER_RECIPIENTS, sizeof *m->recipients))
+        m->recipients[m->recipient_count++] = recipient;
+    m->most_copies = 1;
+}
+
 /* Its deliveries have all been entered: the totals. */
 static void copy_close(struct record *r, const struct arrival *a)
 {
@@ -567,6 +529,38 @@ static struct copy *copy_open(struct record *r, struct arrival *a, struct span h
     return c;
 }
 
+/* What the copies are compared by from now on, of a record that has one at most; what there is no memory for is looked for one by one. */
+static void tables_make(struct record *r)
+{
+    struct message *m = &r->m;
+    uint32_t texts = 0;
+    for (uint32_t at = 1; at < r->texts_used; at += (uint32_t)strlen(r->texts + at) + 1)
+        texts++;
+    if (places_make(&r->words, texts + TEXTS_AHEAD))
+        for (uint32_t at = 1, n; at < r->texts_used; at += n + 1) {
+            n = (uint32_t)strlen(r->texts + at);
+            places_put(&r->words, places_tag(hash_bytes(r->texts + at, n)), at);
+        }
+    if (places_make(&r->children, m->node_count + LINES_AHEAD))
+        for (uint32_t i = 1; i < m->node_count; i++)
+            places_put(&r->children, places_tag(m->nodes[i].hash) + m->nodes[i].parent, i);
+    if (places_make(&r->addresses, m->host_count))
+        for (uint32_t i = 0; i < m->host_count; i++)
+            places_put(&r->addresses, places_tag(host_hash(m->hosts[i].address)), i + 1);
+    r->bytes += places_bytes(&r->words) + places_bytes(&r->children) + places_bytes(&r->addresses);
+    pairs_widen(r);
+    for (uint32_t i = 0; i < m->recipient_count && r->pair_room; i++) {
+        const struct copy *first = &m->copy_list[0];
+        struct pair *p = pair_open(r, pair_key(m->recipients[i], host_hash(first->server)));
+        if (p)
+            *p = (struct pair){
+                .recipient_at = p->recipient_at, .last = 1, .count = 1, .chain = {(uint16_t)first->tail}, .chains = 1,
+                .holder_host = (uint16_t)(host_index(r, first->client, host_hash(first->client)) - 1),
+                .holder_hops = (uint8_t)(first->hops < UINT8_MAX ? first->hops : UINT8_MAX),
+            };
+    }
+}
+
 void message_add(struct record *r, const struct transaction *t, const struct key *k, struct delivery *made, struct ledger_entry *e)
 {
     struct message *m = &r->m;
@@ -576,9 +570,14 @@ void message_add(struct record *r, const struct transaction *t, const struct key
         .hops = (uint32_t)h->hop_count,
     };
     int64_t data_end = t->data_end == TIME_UNKNOWN ? t->end : t->data_end;
+    if (m->copies == 1 && !r->pair_room)
+        tables_make(r);
     struct copy *c = copy_open(r, &a, t->helo, t->greeting, data_end);
     bool whole;
     uint32_t tail = chain_walk(r, h->hops, h->hop_count, c != NULL, &whole);
+    bool plain = a.number == 1 && c && whole && t->recipient_count <= FIRST_MOST && !address_equal(a.client, a.server);
+    if (a.number == 1 && !plain)
+        tables_make(r);
     a.chain = (uint16_t)(whole ? tail : CUT_CHAIN | (k->chain & (CUT_CHAIN - 1)));
     if (c) {
         c->connection = t->connection;
@@ -596,7 +595,7 @@ void message_add(struct record *r, const struct transaction *t, const struct key
     uint64_t redeliveries = m->redeliveries;
     for (size_t i = 0; i < t->recipient_count; i++)
         if (recipient_accepted(t, &t->recipients[i]))
-            deliver(r, &a, t->recipients[i].hash, &made[a.made]);
+            (plain ? deliver_first : deliver)(r, &a, t->recipients[i].hash, &made[a.made]);
     copy_close(r, &a);
     m->bytes += t->bytes;
     m->first = m->first == TIME_UNKNOWN || t->end < m->first ? t->end : m->first;
@@ -654,7 +653,7 @@ void message_recall(struct record *r, const struct glimpse *const deliveries[], 
 /* A table of so many entries is at most three quarters full. */
 static uint32_t table_room(size_t entries, uint32_t most)
 {
-    uint32_t room = 4;
+    uint32_t room = TABLE_LEAST;
     for (uint32_t n = entries < most ? (uint32_t)entries : most; n * 4 > room * 3;)
         room *= 2;
     return room;
@@ -665,47 +664,33 @@ static uint32_t list_room(size_t entries, uint32_t least, uint32_t most)
     return entries < least ? least : entries < most ? (uint32_t)entries : most;
 }
 
-static void add_text(struct span text, size_t *texts, size_t *bytes)
+static size_t text_room(struct span text)
 {
-    *texts += text.n != 0;
-    *bytes += text.n == 0 ? 0 : text.n < LEDGER_TEXT_SIZE ? text.n + 1 : LEDGER_TEXT_SIZE;
+    return text.n == 0 ? 0 : text.n < LEDGER_TEXT_SIZE ? text.n + 1 : LEDGER_TEXT_SIZE;
 }
 
 /* How much a record needs at first: what this mail brings, and what came of it earlier. */
 static struct record rooms_of(const struct transaction *t, size_t earlier)
 {
     const struct header *h = &t->header;
-    size_t texts = 0, text_bytes = 1, deliveries = t->recipient_count + earlier;
-    add_text(h->message_id, &texts, &text_bytes);
-    add_text(h->from, &texts, &text_bytes);
-    add_text(h->subject, &texts, &text_bytes);
-    add_text(t->helo, &texts, &text_bytes);
-    add_text(t->greeting, &texts, &text_bytes);
+    size_t deliveries = t->recipient_count + earlier;
+    size_t texts = 1 + text_room(h->message_id) + text_room(h->from) + text_room(h->subject) + text_room(t->helo) + text_room(t->greeting);
     for (size_t i = 0; i < h->hop_count; i++) {
-        add_text(h->hops[i].from, &texts, &text_bytes);
-        add_text(h->hops[i].by, &texts, &text_bytes);
-        add_text(h->hops[i].with, &texts, &text_bytes);
-        add_text(h->hops[i].with_note, &texts, &text_bytes);
+        const struct hop *hop = &h->hops[i];
+        texts += text_room(hop->from) + text_room(hop->by) + text_room(hop->with) + text_room(hop->with_note);
     }
     return (struct record){
         .people_room = table_room(h->audience_count + deliveries, LEDGER_PEOPLE),
-        .pair_room = table_room(deliveries, LEDGER_PAIRS),
-        .children.room = table_room(h->hop_count, LEDGER_NODES),
-        .words.room = table_room(texts, LEDGER_TEXTS),
-        .addresses.room = 4,
         .copy_room = 2,
         .host_room = earlier ? 4 : 2, /* what is seen again came another way */
         .node_room = list_room(h->hop_count + 1, 2, LEDGER_NODES),
         .recipient_room = list_room(deliveries, 1, LEDGER_RECIPIENTS),
         .alias_room = 4,
-        .texts_room = list_room(text_bytes, 1, LEDGER_TEXTS),
+        .texts_room = list_room(texts, 1, LEDGER_TEXTS),
     };
 }
 
-/* What stands behind a new record in its piece of memory: tables, zero at first; then lists. */
-#define TABLES(X)                                                                                                         \
-    X(people, people_room) X(pairs, pair_room) X(children.entry, children.room) X(words.entry, words.room)                \
-    X(addresses.entry, addresses.room)
+/* The lists that stand behind a new record in its piece of memory; before them the table of people, zero at first. */
 #define LISTS(X)                                                                                                          \
     X(m.copy_list, copy_room) X(m.nodes, node_room) X(m.hosts, host_room) X(m.recipients, recipient_room)                 \
     X(aliases, alias_room) X(texts, texts_room)
@@ -713,21 +698,18 @@ static struct record rooms_of(const struct transaction *t, size_t earlier)
 /* A record with these rooms, all of them empty, in one piece of memory; NULL: there is none. */
 static struct record *record_new(const struct record *rooms)
 {
-    size_t bytes = sizeof *rooms, tables_end;
+    size_t people = sizeof *rooms->people * rooms->people_room, bytes = sizeof *rooms + people;
 #define X(array, room) bytes += sizeof *rooms->array * rooms->room;
-    TABLES(X)
-    tables_end = bytes;
     LISTS(X)
 #undef X
     struct record *r = malloc(bytes);
     if (!r)
         return NULL;
     *r = *rooms;
-    memset(r + 1, 0, tables_end - sizeof *r);
     r->bytes = r->own_bytes = bytes;
-    char *at = (char *)(r + 1);
+    r->people = memset(r + 1, 0, people);
+    char *at = (char *)(r + 1) + people;
 #define X(array, room) r->array = (void *)at, at += sizeof *r->array * r->room;
-    TABLES(X)
     LISTS(X)
 #undef X
     return r;
@@ -757,6 +739,8 @@ struct record *message_new(uint64_t key, const struct transaction *t, const stru
     bool kept = h->audience != NULL;
     for (size_t i = 0; i < h->audience_count && kept; i++)
         person_mark(r, h->audience[i].address, IN_AUDIENCE, &kept);
+    if (earlier)
+        tables_make(r);
     return r;
 }
 
@@ -770,11 +754,11 @@ void message_free(struct record *r)
     release(r, r->m.recipients);
     release(r, r->aliases);
     release(r, r->people);
-    release(r, r->pairs);
-    release(r, r->children.entry);
-    release(r, r->words.entry);
-    release(r, r->addresses.entry);
     release(r, r->texts);
+    places_free(&r->children);
+    places_free(&r->words);
+    places_free(&r->addresses);
+    free(r->pairs);
     free(r->beyond);
     free(r->pairs_beyond);
     free(r);

@@ -4,6 +4,7 @@
 
 #include "stats/glimpse.h"
 #include "stats/ledger.h"
+#include "stats/places.h"
 
 struct pair { /* a recipient at a server */
     uint64_t recipient_at;   /* hash of both; 0: empty */
@@ -15,13 +16,6 @@ struct pair { /* a recipient at a server */
     uint8_t holder_hops, chains;
 };
 
-struct places {              /* where things with a hash stand in some array: open addressing */
-    struct place {
-        uint32_t tag, value; /* of the hash; index + 1, 0: empty */
-    } *entry;
-    uint32_t room, count;
-};
-
 struct record {
     struct message m;                /* first: a message is its record */
     struct record *newer, *older;    /* by last copy; of the pinned ones: by time of pinning */
@@ -30,7 +24,7 @@ struct record {
     uint32_t alias_count, alias_room;
     uint64_t *people;                /* set of addresses; the two low bits say what they are */
     uint32_t people_count, people_room, recipients_known;
-    struct pair *pairs;
+    struct pair *pairs;              /* NULL, and no places, while there is one copy */
     uint32_t pair_count, pair_room;
     struct places children;          /* nodes by parent and line */
     struct places words;             /* texts by what they say */

@@ -41,12 +41,12 @@ static void as_a_list_would(void **state)
                 at++;
             glimpse_drop(g, one);
             memmove(&model[at], &model[at + 1], (--count - at) * sizeof model[0]);
-        } else if (n < GLIMPSE_MOST && !glimpses_full(g)) {
+        } else if (n < GLIMPSE_MOST && glimpses_room(g) > 0) {
             model[count] = (struct glimpse){.key = key, .recipient = ++serial};
             glimpse_add(g, &model[count++]);
             added++;
         }
-        while (glimpses_full(g)) {
+        while (glimpses_room(g) == 0) {
             const struct glimpse *oldest = glimpse_oldest(g);
             assert_memory_equal(oldest, &model[0], sizeof model[0]);
             glimpse_drop(g, oldest);
@@ -70,7 +70,7 @@ static void pages_given_back_hold_nothing(void **state)
     uint64_t first = 1, next = 1, seed = 9;
     while (next < 1000000) {
         uint32_t grow = 1 + dice(&seed, 60000);
-        for (; grow > 0 && !glimpses_full(g); grow--, next++)
+        for (; grow > 0 && glimpses_room(g) > 0; grow--, next++)
             glimpse_add(g, &(struct glimpse){.key = hash_pair(next, 1), .recipient = next, .bytes = 77});
         uint32_t shrink = dice(&seed, 60000);
         for (; shrink > 0 && first < next; shrink--, first++) {
