@@ -103,14 +103,20 @@ static void take_frames(void *user, const struct frame *frames, size_t n)
 {
     struct capture *c = user;
     struct tracked tracked[SOURCE_BATCH];
+    const struct flow_index index = *track_index(c->tracker); /* at the start of the batch: good enough to look ahead */
     size_t done = 0;
     for (size_t i = 0; i < n; i++) {
         struct tracked *p = &tracked[i];
         p->captured = frames[i].captured;
-        p->tcp = decode_frame(c->decoder, &frames[i], &p->packet);
+        p->tcp = true;
+        if (decode_plain(&frames[i], &p->packet)) {
+            track_look(&index, p);
+            continue;
+        }
+        p->tcp = decode_any(c->decoder, &frames[i], &p->packet);
         if (!p->tcp)
             continue;
-        track_look(c->tracker, p);
+        track_look(&index, p);
         const uint8_t *tcp = p->packet.tcp.p;
         if (tcp < frames[i].p || tcp >= frames[i].p + frames[i].captured) { /* put together from fragments: gone with the next frame */
             track_packets(c->tracker, tracked + done, i + 1 - done);

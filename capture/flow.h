@@ -108,13 +108,17 @@ static inline void flow_prefetch_session(const struct flow *f) /* later still: w
     __builtin_prefetch(f->session, 1);
     __builtin_prefetch((const char *)f->session + 64, 1);
 }
+/* Is p of this connection, and did this side send it?  Of either side when nothing tells the two apart. */
+static inline bool flow_sent(const struct flow *f, const struct packet *p, enum side from)
+{
+    const struct endpoint *sender = &f->side[from], *receiver = &f->side[side_other(from)];
+    return endpoint_equal(sender, &p->from) && endpoint_equal(receiver, &p->to) && f->tunnel == p->tunnel && f->number != 0;
+}
 /* Is p of this connection?  *from: which side sent it. */
 static inline bool flow_has(const struct flow *f, const struct packet *p, enum side *from)
 {
-    if (f->number == 0 || f->tunnel != p->tunnel)
-        return false;
-    *from = endpoint_equal(&f->side[CLIENT], &p->from) ? CLIENT : SERVER;
-    return endpoint_equal(&f->side[*from], &p->from) && endpoint_equal(&f->side[side_other(*from)], &p->to);
+    *from = flow_sent(f, p, CLIENT) ? CLIENT : SERVER;
+    return *from == CLIENT || flow_sent(f, p, SERVER);
 }
 /* NULL: not known.  *from: which side sent p. */
 struct flow *flow_find(const struct flow_table *t, const struct packet *p, uint32_t hash, enum side *from);

@@ -40,9 +40,8 @@ static bool more(struct reader *r, size_t n)
     return false;
 }
 
-size_t pcapfile_read(struct reader *r, struct frame *frames, size_t most)
+static inline size_t read_frames(struct reader *r, const bool swapped, struct frame *frames, size_t most)
 {
-    const bool swapped = r->swapped;
     const size_t header = r->record;
     const int64_t fraction = r->fraction;
     const uint32_t link = r->link;
@@ -79,4 +78,9 @@ size_t pcapfile_read(struct reader *r, struct frame *frames, size_t most)
     }
     r->in.at = (size_t)(b - r->in.window);
     return n;
+}
+
+size_t pcapfile_read(struct reader *r, struct frame *frames, size_t most)
+{
+    return r->swapped ? read_frames(r, true, frames, most) : read_frames(r, false, frames, most);
 }

@@ -41,35 +41,40 @@ static inline void stream_deliver(struct streams *s, struct flow *f, enum side f
     s->receiver->bytes(s->receiver->user, f, from, bytes, now);
 }
 
-/* Nearly every segment: both sides are known, it is the next of its side, and acknowledges nothing that has not been delivered. */
+/* Nearly every segment: both sides are known, it is the next of its side, and acknowledges nothing that has not been delivered; and no
+ * other connection between the two may begin with it. */
 static inline bool stream_in_step(const struct flow *f, enum side from, const struct packet *p)
 {
     return (p->flags & (PACKET_SYN | PACKET_FIN | PACKET_RST | PACKET_ACK)) == PACKET_ACK && p->seq == f->next[from] &&
-           (f->flags & 3u * (FLOW_BASE | FLOW_FIN)) == 3u * FLOW_BASE && distance(p->ack, f->next[side_other(from)]) <= 0 &&
-           p->payload.n == p->length && !f->hold;
+           (f->flags & (3u * (FLOW_BASE | FLOW_FIN) | FLOW_CLAIMED)) == 3u * FLOW_BASE &&
+           distance(p->ack, f->next[side_other(from)]) <= 0 && p->payload.n == p->length && !f->hold;
 }
 
-/* What stream_any() would do with a segment that is in step is here to be inlined, and much sooner done. */
+/* What stream_any() would do with a segment that is in step, its bytes apart, is here to be inlined, and much sooner done. */
+static inline void stream_step(struct flow *f, enum side from, const struct packet *p)
+{
+    enum side other = side_other(from);
+    if (!(f->flags & FLOW_ACKED << other) || distance(p->ack, f->acked[other]) > 0)
+        f->acked[other] = p->ack;
+    f->flags |= (uint16_t)((FLOW_ACKED << other) | (p->length && f->mode != FLOW_IGNORED ? FLOW_PAYLOAD << from : 0));
+    f->next[from] += p->length;
+}
+
 static inline void stream_segment(struct streams *s, struct flow *f, enum side from, const struct packet *p, int64_t now)
 {
     if (!stream_in_step(f, from, p)) {
         stream_any(s, f, from, p, now);
         return;
     }
-    enum side other = side_other(from);
-    if (!(f->flags & FLOW_ACKED << other) || distance(p->ack, f->acked[other]) > 0)
-        f->acked[other] = p->ack;
-    f->flags |= (uint16_t)(FLOW_ACKED << other);
-    if (f->mode == FLOW_IGNORED)
-        f->next[from] += p->length;
-    else if (p->length)
-        stream_deliver(s, f, from, p->payload, now);
+    stream_step(f, from, p);
+    if (f->mode != FLOW_IGNORED && p->length)
+        s->receiver->bytes(s->receiver->user, f, from, p->payload, now);
 }
 
 /* Holes of all flows whose time has come.  Cheap; call it with every packet. */
 static inline void stream_tick(struct streams *s, int64_t now)
 {
-    if (now >= s->next_look || now < s->next_look - s->reorder)
+    if ((uint64_t)s->next_look - (uint64_t)now - 1 >= (uint64_t)s->reorder) /* it is due; or the clock was set back */
         stream_look(s, now);
 }
 

@@ -331,17 +331,20 @@ static void time_jumps(struct tracker *t, int64_t time)
     t->next_second = time - time % NS_PER_SECOND + NS_PER_SECOND;
 }
 
-static inline void time_passes(struct tracker *t, int64_t time)
+/* False: time_jumps() has to look at it. */
+static inline bool time_goes_on(struct tracker *t, int64_t time)
 {
-    if (time > t->now && time < t->next_second)
+    if (time >= t->next_second || t->now - time >= SET_BACK)
+        return false;
+    if (time > t->now)
         t->now = time;
-    else
-        time_jumps(t, time);
+    return true;
 }
 
 void track_time(struct tracker *t, int64_t time)
 {
-    time_passes(t, time);
+    if (!time_goes_on(t, time))
+        time_jumps(t, time);
 }
 
 /* ---- packets */
@@ -389,17 +392,15 @@ static void may_begin(struct tracker *t, struct flow *f, enum side *from, const 
         onset_learn(f, from, p);
 }
 
-static void take_packet(struct tracker *t, const struct tracked *this)
+/* Not the next packet of a connection whose receiver is decided, or one that is kept as evidence.  Never inlined: what it needs would slow
+ * down the others. */
+static __attribute__((noinline)) void take_other(struct tracker *t, const struct tracked *this)
 {
     const struct packet *p = &this->packet;
-    struct flow *likely = this->likely;
-    stream_tick(t->streams, t->now);
-    if (twin_seen(t->twins, p, this->twin, t->now)) {
-        t->counters->duplicates++;
-        return;
-    }
+    struct flow *f = this->likely;
     enum side from;
-    struct flow *f = likely && flow_has(likely, p, &from) ? likely : flow_find(t->table, p, this->hash, &from);
+    if (!f || !flow_has(f, p, &from))
+        f = flow_find(t->table, p, this->hash, &from);
     if (!f)
         f = add(t, p, this->hash, &from);
     else if (p->flags & PACKET_SYN || f->mode == FLOW_DONE || f->flags & FLOW_CLAIMED)
@@ -417,25 +418,55 @@ static void take_packet(struct tracker *t, const struct tracked *this)
         keep_end(t->keep, f->number, from, handed || f->mode == FLOW_HANDED || mail_port(t, f->side[SERVER].port));
 }
 
-void track_look(const struct tracker *t, struct tracked *p)
+/* Nearly every packet is what this side of the connection says next.  False: it is another.  Inlined for each side, which is a constant. */
+static inline __attribute__((always_inline)) bool take_next(struct tracker *t, struct flow *f, enum side from, const struct packet *p)
 {
-    p->hash = flow_hash(&p->packet);
-    flow_prefetch(t->index, p->hash);
-    p->twin = twin_sum(t->twins, &p->packet, p->hash);
+    if (!flow_sent(f, p, from) || !stream_in_step(f, from, p) || (f->mode != FLOW_HANDED && f->mode != FLOW_IGNORED))
+        return false;
+    f->last = t->now;
+    stream_step(f, from, p);
+    if (f->mode == FLOW_HANDED && p->length)
+        t->sink->bytes(f->session, from, p->payload, t->now);
+    return true;
+}
+
+static inline void take_packet(struct tracker *t, const struct tracked *this)
+{
+    const struct packet *p = &this->packet;
+    struct flow *f = this->likely;
+    stream_tick(t->streams, t->now);
+    if (twin_seen(t->twins, p, twin_sum(p, this->hash), t->now))
+        t->counters->duplicates++;
+    else if (!f || t->keep || !(take_next(t, f, CLIENT, p) || take_next(t, f, SERVER, p)))
+        take_other(t, this);
+}
+
+const struct flow_index *track_index(const struct tracker *t)
+{
+    return t->index;
 }
 
 void track_packets(struct tracker *t, struct tracked *packets, size_t n)
 {
+    const struct flow_index index = *t->index;
     for (size_t i = 0; i < n; i++)
-        packets[i].likely = packets[i].tcp ? flow_likely(t->index, packets[i].hash) : NULL;
+        packets[i].likely = packets[i].tcp ? flow_likely(&index, packets[i].hash) : NULL;
+    uint64_t counted = 0, bytes = 0; /* of them in the counters; not yet there */
     for (size_t i = 0; i < n; i++) {
         const struct tracked *p = &packets[i];
         if (i + FETCH_SESSION < n && p[FETCH_SESSION].likely)
             flow_prefetch_session(p[FETCH_SESSION].likely);
-        t->counters->packets++;
-        t->counters->bytes += p->captured;
-        time_passes(t, p->packet.time);
+        bytes += p->captured;
+        if (!time_goes_on(t, p->packet.time)) {
+            t->counters->packets += i + 1 - counted;
+            t->counters->bytes += bytes;
+            counted = i + 1;
+            bytes = 0;
+            time_jumps(t, p->packet.time);
+        }
         if (p->tcp)
             take_packet(t, p);
     }
+    t->counters->packets += n - counted;
+    t->counters->bytes += bytes;
 }

@@ -3,9 +3,9 @@
 #define SQUALL_CAPTURE_TRACK_H
 
 #include "capture/capture.h"
+#include "capture/flow.h"
 #include "capture/packet.h"
 
-struct flow;
 struct keep;
 struct tracker;
 /* settings, sink and counters are the caller's and outlive it.  NULL: out of memory. */
@@ -19,11 +19,15 @@ struct tracked {
     struct packet packet; /* when it is of TCP; its time in any case */
     uint32_t captured;    /* bytes of the frame */
     bool tcp;
-    uint32_t hash;        /* track_look()'s, with what follows */
-    uint64_t twin;
-    struct flow *likely;
+    uint32_t hash;        /* track_look()'s */
+    struct flow *likely;  /* track_packets()'s */
 };
-void track_look(const struct tracker *t, struct tracked *p); /* some time before track_packets(), so that what it needs is at hand */
+const struct flow_index *track_index(const struct tracker *t);
+static inline void track_look(const struct flow_index *x, struct tracked *p) /* some time before track_packets(), so that it is at hand */
+{
+    p->hash = flow_hash(&p->packet);
+    flow_prefetch(x, p->hash);
+}
 /* One after the other: time passes, and what is of TCP goes to its connection. */
 void track_packets(struct tracker *t, struct tracked *packets, size_t n);
 void track_finish(struct tracker *t, int64_t now); /* ends every connection, in order of their numbers */

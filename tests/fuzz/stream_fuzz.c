@@ -212,7 +212,7 @@ static void whole_path(struct script s, bool detect)
         packet[2] = (uint8_t)(p.ip.n >> 8);
         packet[3] = (uint8_t)p.ip.n;
         tracked[count] = (struct tracked){.packet = p, .tcp = who != 0xff, .captured = (uint32_t)p.ip.n};
-        track_look(t, &tracked[count++]);
+        track_look(track_index(t), &tracked[count++]);
         if (count == AT_ONCE || who % 3 == 0 || s.n == 0) {
             track_packets(t, tracked, count);
             count = 0;
