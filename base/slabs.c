@@ -1,6 +1,7 @@
 /* A slab is 16 KiB, begins at a multiple of its size, and so is found from each of its objects.  Its free objects are threaded through
  * themselves; slabs with room stand in a ring for each size.  Slabs are cut from regions, each twice the one before, up to the size of a
- * huge page: what is small stays small, what is large costs few page faults and few misses of the TLB. */
+ * huge page: what is small stays small, what is large costs few page faults and few misses of the TLB.  What came back last goes out
+ * first, without a look at its slab: a few objects of each size are at hand. */
 #include "base/slabs.h"
 
 #include <assert.h>
@@ -13,7 +14,13 @@
 #define SLAB         ((size_t)16 << 10)
 #define FIRST_REGION ((size_t)64 << 10)
 #define LAST_REGION  ((size_t)2 << 20)
+#define AT_HAND      16u /* objects of a size */
 enum { SIZES = 8 + 4 + 3 }; /* by 16 to 128, by 32 to 256, by 64 to 448 */
+
+/* Of so many sixteens of bytes, less one: the size, as a number and in bytes. */
+static const uint8_t class_by_16[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 12, 12, 13, 13, 13, 13, 14, 14, 14, 14};
+static const uint16_t size_of_class[SIZES] = {16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448};
+static_assert(sizeof class_by_16 * 16 == SLABS_MOST, "each size has its class");
 
 struct vacant {
     struct vacant *next;
@@ -32,6 +39,10 @@ struct region {
 };
 
 struct slabs {
+    struct {
+        unsigned n;
+        void *object[AT_HAND];
+    } at_hand[SIZES];
     struct slab *with_room[SIZES];
     struct slab *empty;
     unsigned char *cut; /* of the newest region: the next slab */
@@ -62,19 +73,12 @@ void slabs_free(struct slabs *s)
 
 static unsigned class_of(size_t n)
 {
-    if (n <= 128)
-        return (unsigned)(n - 1) / 16;
-    return n <= 256 ? 8 + (unsigned)(n - 129) / 32 : 12 + (unsigned)(n - 257) / 64;
-}
-
-static size_t size_of(unsigned class)
-{
-    return class < 8 ? (class + 1) * (size_t)16 : class < 12 ? 128 + (class - 7) * (size_t)32 : 256 + (class - 11) * (size_t)64;
+    return class_by_16[(n - 1) / 16];
 }
 
 size_t slabs_size(size_t n)
 {
-    return size_of(class_of(n));
+    return size_of_class[class_of(n)];
 }
 
 /* ---- slabs with room ------------------------------------------------------------------------------------------------------------ */
@@ -137,13 +141,11 @@ static struct slab *slab_new(struct slabs *s, size_t size)
 
 /* ---- objects -------------------------------------------------------------------------------------------------------------------- */
 
-void *slabs_get(struct slabs *s, size_t n)
+static __attribute__((noinline)) void *take(struct slabs *s, unsigned class) /* seldom: its registers are not saved each time */
 {
-    assert(n >= 1 && n <= SLABS_MOST);
-    unsigned class = class_of(n);
     struct slab **ring = &s->with_room[class], *slab = *ring;
     if (!slab) {
-        slab = slab_new(s, size_of(class));
+        slab = slab_new(s, size_of_class[class]);
         if (!slab)
             return NULL;
         link_before(ring, slab);
@@ -152,18 +154,16 @@ void *slabs_get(struct slabs *s, size_t n)
     if (object)
         slab->vacant = slab->vacant->next;
     else
-        object = slab->room + (slab->most - slab->fresh--) * size_of(class);
+        object = slab->room + (slab->most - slab->fresh--) * (size_t)size_of_class[class];
     if (++slab->used == slab->most)
         unlink_slab(ring, slab);
     return object;
 }
 
-void slabs_put(struct slabs *s, void *p, size_t n)
+static __attribute__((noinline)) void give(struct slabs *s, void *p, unsigned class)
 {
-    if (!p)
-        return;
     struct slab *slab = (struct slab *)(void *)((unsigned char *)p - ((uintptr_t)p & (SLAB - 1)));
-    struct slab **ring = &s->with_room[class_of(n)];
+    struct slab **ring = &s->with_room[class];
     struct vacant *v = p;
     v->next = slab->vacant;
     slab->vacant = v;
@@ -174,4 +174,27 @@ void slabs_put(struct slabs *s, void *p, size_t n)
         slab->next = s->empty;
         s->empty = slab;
     }
+}
+
+void *slabs_get(struct slabs *s, size_t n)
+{
+    assert(n >= 1 && n <= SLABS_MOST);
+    unsigned class = class_of(n), at_hand = s->at_hand[class].n;
+    if (at_hand == 0)
+        return take(s, class);
+    s->at_hand[class].n = --at_hand;
+    return s->at_hand[class].object[at_hand];
+}
+
+void slabs_put(struct slabs *s, void *p, size_t n)
+{
+    if (!p)
+        return;
+    unsigned class = class_of(n), at_hand = s->at_hand[class].n;
+    if (at_hand == AT_HAND) {
+        give(s, p, class);
+        return;
+    }
+    s->at_hand[class].object[at_hand] = p;
+    s->at_hand[class].n = at_hand + 1;
 }

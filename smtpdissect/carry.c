@@ -2,11 +2,6 @@
  * come.  Few sessions hold any at a time, so none has room of its own for it; all of it may be a password. */
 #include "smtpdissect/session.h"
 
-struct span carry_span(const struct smtp *s, enum carried which)
-{
-    return s->carry ? text_span(&s->carry->text[which]) : span_of(NULL, 0);
-}
-
 size_t carry_add(struct smtp *s, enum carried which, struct span bytes, size_t most)
 {
     if (bytes.n == 0)

@@ -1,24 +1,25 @@
-/* In: one line of the client.  Out: a command in the queue, waiting for its reply; for DATA and BDAT also the mode of what follows. */
+/* In: lines of the client.  Out: of each a command in the queue, waiting for its reply; for DATA and BDAT also the mode of what follows. */
+#include "smtpdissect/line.h"
 #include "smtpdissect/session.h"
 
-#define ENVELOPE_USUAL 80 /* bytes of the commands that follow MAIL without waiting: a recipient, DATA */
+#define ENVELOPE_USUAL 64 /* bytes of the commands that follow MAIL without waiting: a recipient, DATA */
 
 struct known {
     const char *word;
     enum verb verb;
 };
 
-/* The four letters that decide, folded; STARTTLS, XCLIENT and XFORWARD must then match whole. */
-static enum verb verb_of(struct span word)
+#define LETTER_BITS 0xdfdfdfdfu /* of four letters, case aside */
+
+static inline uint32_t folded(const uint8_t p[4])
 {
-    static const struct known whole[] = {{"STARTTLS", VERB_STARTTLS}, {"XCLIENT", VERB_XCLIENT}, {"XFORWARD", VERB_XFORWARD}};
-    if (word.n != 4) {
-        for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
-            if (span_equal_nocase(word, span_text(whole[i].word)))
-                return whole[i].verb;
-        return VERB_OTHER;
-    }
-    switch (WORD(word.p[0] & 0xdf, word.p[1] & 0xdf, word.p[2] & 0xdf, word.p[3] & 0xdf)) {
+    return WORD(p[0], p[1], p[2], p[3]) & LETTER_BITS;
+}
+
+/* The four letters that decide. */
+static enum verb verb_of_four(const uint8_t p[4])
+{
+    switch (folded(p)) {
     case WORD('H', 'E', 'L', 'O'): return VERB_HELO;
     case WORD('E', 'H', 'L', 'O'): return VERB_EHLO;
     case WORD('L', 'H', 'L', 'O'): return VERB_LHLO;
@@ -33,38 +34,60 @@ static enum verb verb_of(struct span word)
     }
 }
 
+/* STARTTLS, XCLIENT and XFORWARD must match whole. */
 enum verb command_verb(struct span line)
 {
-    return verb_of(text_word(line));
+    static const struct known whole[] = {{"STARTTLS", VERB_STARTTLS}, {"XCLIENT", VERB_XCLIENT}, {"XFORWARD", VERB_XFORWARD}};
+    if (line.n >= 4 && (line.n == 4 || line.p[4] <= ' '))
+        return verb_of_four(line.p);
+    struct span word = text_word(line);
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        if (span_equal_nocase(word, span_text(whole[i].word)))
+            return whole[i].verb;
+    return VERB_OTHER;
 }
 
-/* `ahead`: bytes that are likely to be waiting soon after. */
-static bool wait_for_reply(struct smtp *s, struct command c, struct span argument, size_t ahead, int64_t now)
+/* Makes room for n bytes more in the queue; `ahead`: bytes that are likely to wait soon after. */
+static bool make_room(struct smtp *s, size_t n, size_t ahead, int64_t now)
 {
-    if (s->pending.n + sizeof c + argument.n > PENDING_MOST)
+    if (s->pending.n + n > PENDING_MOST)
         pending_give_up(s, now); /* nobody answers */
-    c.touched = s->unsure;
-    uint8_t *p = text_more(s->d->stock, &s->pending, sizeof c + argument.n, ahead, PENDING_MOST);
-    if (!p) { /* no memory: from here on replies are one ahead of what waits for them */
-        s->unsure = true;
-        return false;
-    }
-    memcpy(p, &c, sizeof c);
-    if (argument.n)
-        memcpy(p + sizeof c, argument.p, argument.n);
-    return true;
+    if (n <= s->pending.size - s->pending.n || text_grow(s->d->stock, &s->pending, n, ahead, PENDING_MOST))
+        return true;
+    s->unsure = true; /* no memory: from here on replies are one ahead of what waits for them */
+    return false;
 }
 
-void command_wait(struct smtp *s, enum verb verb, struct span argument, int64_t now)
+/* A command at the end of the queue, with its argument, for the caller to fill in the rest; NULL: no memory. */
+static inline struct command *wait_for_reply(struct smtp *s, enum verb verb, struct span argument, size_t ahead, int64_t now)
 {
-    struct command c = {.time = now, .length = (uint32_t)argument.n, .verb = (uint8_t)verb};
-    wait_for_reply(s, c, argument, verb == VERB_MAIL ? ENVELOPE_USUAL : 0, now);
+    size_t n = sizeof(struct command) + argument.n;
+    if (n > s->pending.size - s->pending.n && !make_room(s, n, ahead, now))
+        return NULL;
+    struct command *c = (struct command *)(s->pending.p + s->pending.n);
+    c->length = (uint32_t)argument.n;
+    c->verb = (uint8_t)verb;
+    c->touched = s->unsure;
+    if (argument.n)
+        memcpy((uint8_t *)c + sizeof *c, argument.p, argument.n);
+    s->pending.n += (uint32_t)n;
+    return c;
+}
+
+static inline void command_wait(struct smtp *s, enum verb verb, struct span argument, int64_t now)
+{
+    struct command *c = wait_for_reply(s, verb, argument, verb == VERB_MAIL ? ENVELOPE_USUAL : 0, now);
+    if (c)
+        c->time = now;
 }
 
 void command_wait_content(struct smtp *s, enum verb verb, struct content *content, bool last, int64_t now)
 {
-    struct command c = {.content = content, .verb = (uint8_t)verb, .last = last};
-    if (!wait_for_reply(s, c, span_of(NULL, 0), 0, now))
+    struct command *c = wait_for_reply(s, verb, span_of(NULL, 0), 0, now);
+    if (c) {
+        c->content = content;
+        c->last = last;
+    } else
         content_release(s, content);
 }
 
@@ -72,6 +95,18 @@ void command_wait_content(struct smtp *s, enum verb verb, struct content *conten
 static struct span path_of(struct span argument, const char *word)
 {
     return address_of_path(span_starts_nocase(argument, word) ? span_from(argument, strlen(word)) : argument);
+}
+
+/* The same in short, of a line "MAIL FROM:<path>" or "RCPT TO:<path>" whose colon stands at `colon`; false: something in it is unusual. */
+static inline __attribute__((always_inline)) bool plain_path(struct span line, const char word[4], size_t colon, struct span *path)
+{
+    size_t begin = colon + 2;
+    if (line.n <= begin || line.p[4] != ' ' || folded(line.p + 5) != (WORD(word[0], word[1], word[2], word[3]) & LETTER_BITS) ||
+        line.p[colon] != ':' || line.p[colon + 1] != '<' || line.p[begin] == '@')
+        return false;
+    *path = span_of(line.p + begin, line_find(span_of(line.p + begin, line.n - begin), line.n, '>', '"'));
+    const uint8_t *end = path->p + path->n;
+    return end < line.p + line.n && *end == '>' && (path->n == 0 || (*path->p > ' ' && end[-1] > ' '));
 }
 
 /* "NAME=mail.example ADDR=192.0.2.1 HELO=mail" of XCLIENT and XFORWARD: the name that the client's client gave, else the one it has. */
@@ -89,6 +124,11 @@ static struct span given_name(struct span attributes)
             helo = value;
     }
     return helo.n ? helo : name;
+}
+
+static struct span argument_of(struct span line)
+{
+    return span_trim(span_from(line, text_word(line).n));
 }
 
 /* "BDAT SP size [SP LAST]" (RFC 3030, 2); false: the server will refuse it, and no chunk follows. */
@@ -144,17 +184,17 @@ void command_chunk_done(struct smtp *s, int64_t now)
 /* A flight that begins with one of these after the server spoke: all that was asked before has been answered. */
 static bool is_anchor(enum verb v)
 {
-    return v == VERB_MAIL || v == VERB_RSET || v == VERB_EHLO || v == VERB_HELO || v == VERB_LHLO;
+    return 1u << v & (1u << VERB_MAIL | 1u << VERB_RSET | 1u << VERB_EHLO | 1u << VERB_HELO | 1u << VERB_LHLO);
 }
 
 void command_line(struct smtp *s, struct span line, int64_t now)
 {
-    struct span word = text_word(line), argument = span_trim(span_from(line, word.n));
-    enum verb verb = verb_of(word);
+    enum verb verb = command_verb(line);
+    struct span argument = span_of(NULL, 0);
     if (s->sasl || (verb == VERB_OTHER && s->auth_step)) {
         s->sasl = false;
         auth_line(s, line);
-        command_wait(s, VERB_SASL, span_of(NULL, 0), now);
+        command_wait(s, VERB_SASL, argument, now);
         return;
     }
     if (verb != VERB_OTHER)
@@ -170,26 +210,69 @@ void command_line(struct smtp *s, struct span line, int64_t now)
             envelope_close(s, NULL, 0, now); /* what was left open is as uncertain as it was */
     }
     switch (verb) {
-    case VERB_DATA:
-        command_wait(s, verb, span_of(NULL, 0), now);
-        s->mode = MODE_DATA_WAIT;
-        break;
-    case VERB_BDAT: begin_chunk(s, argument, now); break;
-    case VERB_AUTH:
-        auth_begin(s, argument);
-        command_wait(s, verb, span_of(NULL, 0), now);
-        break;
+    case VERB_DATA: s->mode = MODE_DATA_WAIT; break;
+    case VERB_BDAT: begin_chunk(s, argument_of(line), now); return;
+    case VERB_AUTH: auth_begin(s, argument_of(line)); break;
     case VERB_MAIL:
-        argument = path_of(argument, "FROM:");
+        argument = path_of(argument_of(line), "FROM:");
         s->bounce = argument.n == 0;
-        command_wait(s, verb, argument, now);
         break;
-    case VERB_RCPT: command_wait(s, verb, path_of(argument, "TO:"), now); break;
+    case VERB_RCPT: argument = path_of(argument_of(line), "TO:"); break;
     case VERB_XCLIENT:
-    case VERB_XFORWARD: command_wait(s, verb, given_name(argument), now); break;
+    case VERB_XFORWARD: argument = given_name(argument_of(line)); break;
     case VERB_HELO:
     case VERB_EHLO:
-    case VERB_LHLO: command_wait(s, verb, argument, now); break;
-    default: command_wait(s, verb, span_of(NULL, 0), now); /* nothing of it is needed, and it may be a secret */
+    case VERB_LHLO: argument = argument_of(line); break;
+    default: break; /* nothing of it is needed, and it may be a secret */
     }
+    command_wait(s, verb, argument, now);
+}
+
+/* The same in short for a mail's commands, in a session that has lost nothing; false: it is another, or has something unusual. */
+static inline bool plain_command(struct smtp *s, struct span line, int64_t now)
+{
+    struct span path = {NULL, 0};
+    if (line.n < 4 || s->unsure || s->sasl)
+        return false;
+    switch (folded(line.p)) {
+    case WORD('R', 'C', 'P', 'T'):
+        if (!plain_path(line, "TO:<", 7, &path))
+            return false;
+        command_wait(s, VERB_RCPT, path, now);
+        break;
+    case WORD('M', 'A', 'I', 'L'):
+        if (s->content || !plain_path(line, "FROM", 9, &path))
+            return false;
+        s->bounce = path.n == 0;
+        command_wait(s, VERB_MAIL, path, now);
+        break;
+    case WORD('D', 'A', 'T', 'A'):
+        if (line.n > 4 && line.p[4] > ' ')
+            return false;
+        command_wait(s, VERB_DATA, path, now);
+        s->mode = MODE_DATA_WAIT;
+        break;
+    default: return false;
+    }
+    session_recognised(s);
+    s->fresh = false;
+    return true;
+}
+
+struct span command_lines(struct smtp *s, struct span bytes, int64_t now)
+{
+    size_t whole = bytes.n;
+    bool begun = s->carry || s->overlong[CLIENT]; /* the first line, perhaps, in what came before */
+    while (bytes.n && s->mode == MODE_LINES) {
+        size_t n = line_find(bytes, whole, '\n', '\n');
+        if (begun || n == bytes.n || n > LINE_MOST) {
+            bytes = session_part(s, CLIENT, bytes, n, now);
+            begun = false;
+        } else {
+            if (!plain_command(s, span_of(bytes.p, n), now))
+                command_line(s, span_of(bytes.p, n), now);
+            bytes = span_of(bytes.p + n + 1, bytes.n - n - 1);
+        }
+    }
+    return bytes;
 }

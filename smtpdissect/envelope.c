@@ -76,6 +76,8 @@ static uint64_t accepted_in(const struct smtp *s, const struct envelope *e, uint
 {
     uint64_t n = 0;
     struct kept_recipient r;
+    if (!s->lmtp && e->dropped == 0)
+        return e->accepted;
     for (uint32_t i = 0, at = e->path_length; i < e->count; i++, at += (uint32_t)sizeof r + r.length) {
         memcpy(&r, e->text.p + at, sizeof r);
         bool good = recipient_accepted(&r) && (!s->lmtp || code_good(r.final_code));
@@ -142,14 +144,15 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
     if (!e)
         return; /* content without an envelope is no mail transaction */
     s->envelope = NULL;
-    struct span given = names_get(s, NAME_GIVEN), text = text_span(&e->text);
+    struct span name[NAMES], text = text_span(&e->text);
+    names_all(s, name);
     struct unread u = {.connection = s->connection,
         .ordinal = ++s->transactions,
         .client = s->side[CLIENT],
         .server = s->side[SERVER],
-        .helo = given.n ? given : names_get(s, NAME_HELO),
-        .greeting = names_get(s, NAME_GREETING),
-        .user = names_get(s, NAME_USER),
+        .helo = name[name[NAME_GIVEN].n ? NAME_GIVEN : NAME_HELO],
+        .greeting = name[NAME_GREETING],
+        .user = name[NAME_USER],
         .lmtp = s->lmtp,
         .tls = s->tls,
         .mail_time = e->mail_time,

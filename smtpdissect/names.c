@@ -4,30 +4,37 @@
 
 #define NAME_MOST 255u
 
-struct span names_get(const struct smtp *s, enum name which)
+void names_all(const struct smtp *s, struct span all[NAMES])
 {
     const uint8_t *p = s->names.p;
-    if (!p)
-        return span_of(NULL, 0);
-    for (int i = 0; i < (int)which; i++)
-        p += 1 + *p;
-    return span_of(p + 1, *p);
+    for (int i = 0; i < NAMES; i++) {
+        all[i] = p ? span_of(p + 1, *p) : span_of(NULL, 0);
+        p = p ? p + 1 + *p : NULL;
+    }
+}
+
+struct span names_get(const struct smtp *s, enum name which)
+{
+    struct span all[NAMES];
+    names_all(s, all);
+    return all[which];
 }
 
 void names_set(struct smtp *s, enum name which, struct span name)
 {
     struct text fresh = {NULL, 0, 0};
-    uint8_t all[NAMES * (1 + NAME_MOST)];
-    size_t n = 0, total = 0;
+    struct span all[NAMES];
+    uint8_t row[NAMES * (1 + NAME_MOST)];
+    size_t n = 0;
+    names_all(s, all);
+    all[which] = span_head(name, NAME_MOST);
     for (int i = 0; i < NAMES; i++) {
-        struct span one = i == (int)which ? span_head(name, NAME_MOST) : names_get(s, (enum name)i);
-        all[n++] = (uint8_t)one.n;
-        if (one.n)
-            memcpy(all + n, one.p, one.n);
-        n += one.n;
-        total += one.n;
+        row[n++] = (uint8_t)all[i].n;
+        if (all[i].n)
+            memcpy(row + n, all[i].p, all[i].n);
+        n += all[i].n;
     }
-    if (total && text_add(s->d->stock, &fresh, span_of(all, n), sizeof all) < n)
+    if (n > NAMES && text_add(s->d->stock, &fresh, span_of(row, n), sizeof row) < n)
         return; /* no memory: the names stay as they were */
     text_clear(s->d->stock, &s->names);
     s->names = fresh;

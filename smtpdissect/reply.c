@@ -1,34 +1,33 @@
-/* In: one line of the server.  Out: the oldest waiting command gets its answer, and the envelope changes as the server says. */
+/* In: lines of the server.  Out: the oldest waiting command gets its answer, and the envelope changes as the server says. */
+#include "smtpdissect/line.h"
 #include "smtpdissect/session.h"
 
 /* ---- the queue of waiting commands ------------------------------------------------------------------------------------------- */
 
-bool pending_first(const struct smtp *s, struct command *c, struct span *argument)
-{
-    if (s->pending_at >= s->pending.n)
-        return false;
-    memcpy(c, s->pending.p + s->pending_at, sizeof *c);
-    *argument = span_of(s->pending.p + s->pending_at + sizeof *c, c->length);
-    return true;
-}
+#define KEPT_MOST 256u /* bytes of an emptied queue that are kept for the next command of the same mail */
 
-void pending_pop(struct smtp *s)
+static inline void pending_pop(struct smtp *s, const struct command *first)
 {
-    struct command c;
-    memcpy(&c, s->pending.p + s->pending_at, sizeof c);
-    s->pending_at += (uint32_t)sizeof c + c.length;
+    s->pending_at += (uint32_t)sizeof *first + first->length;
     if (s->pending_at == s->pending.n) {
-        text_clear(s->d->stock, &s->pending);
-        s->pending_at = 0;
+        s->pending_at = s->pending.n = 0;
+        if (!s->envelope || s->pending.size > KEPT_MOST)
+            text_clear(s->d->stock, &s->pending);
     } else if (s->pending_at > s->pending.n / 2 && s->pending_at > 4096) {
         text_drop_head(&s->pending, s->pending_at);
         s->pending_at = 0;
     }
 }
 
-/* Gives `code` to the waiting command `c`; 0: its reply is not known. */
-static void answer(struct smtp *s, const struct command *c, struct span argument, uint16_t code, int64_t now)
+static inline struct span argument_of(const struct command *c)
 {
+    return span_of((const uint8_t *)c + sizeof *c, c->length);
+}
+
+/* Gives `code` to the waiting command `c`; 0: its reply is not known. */
+static void answer(struct smtp *s, const struct command *c, uint16_t code, int64_t now)
+{
+    struct span argument = argument_of(c);
     bool good = code >= 200 && code < 300;
     if (c->touched && c->verb != VERB_MAIL)
         envelope_doubt(s);
@@ -80,12 +79,9 @@ static void answer(struct smtp *s, const struct command *c, struct span argument
 
 void pending_give_up(struct smtp *s, int64_t now)
 {
-    struct command c;
-    struct span argument;
-    while (pending_first(s, &c, &argument)) {
-        c.touched = true;
-        answer(s, &c, argument, 0, now);
-        pending_pop(s);
+    for (struct command *c; (c = pending_first(s)); pending_pop(s, c)) {
+        c->touched = true;
+        answer(s, c, 0, now);
     }
 }
 
@@ -103,18 +99,14 @@ static void greeting(struct smtp *s, uint16_t code, struct span text)
 /* 354: the client may send.  True: it was DATA's, or could be nothing else. */
 static void go_ahead(struct smtp *s, int64_t now)
 {
-    struct command c;
-    struct span argument;
     bool paired = false;
-    while (!paired && pending_first(s, &c, &argument)) {
-        paired = c.verb == VERB_DATA;
+    for (struct command *c; !paired && (c = pending_first(s)); pending_pop(s, c)) {
+        paired = c->verb == VERB_DATA;
         if (!paired) { /* replies before it were lost or never sent */
-            c.touched = true;
-            answer(s, &c, argument, 0, now);
-        }
-        if (paired && c.touched)
+            c->touched = true;
+            answer(s, c, 0, now);
+        } else if (c->touched)
             envelope_doubt(s);
-        pending_pop(s);
     }
     if (!paired)
         envelope_doubt(s);
@@ -152,47 +144,55 @@ static bool lmtp_answer(struct smtp *s, uint16_t code)
     return ++e->answered < e->accepted;
 }
 
-/* A reply that is whole, to whatever waits. */
-static void reply_done(struct smtp *s, uint16_t code, int64_t now)
+/* Nothing waits for this reply: perhaps the mode tells what it answers, and then that waits. */
+static void find_question(struct smtp *s, uint16_t code, int64_t now)
 {
-    struct command c;
-    struct span argument;
-    if (s->smuggled && s->pending_at >= s->pending.n && code != 421)
+    if (s->smuggled && code != 421)
         session_smuggled(s, now);
-    if (code == 354) {
-        go_ahead(s, now);
+    if (code == 354)
         return;
-    }
-    if (s->mode == MODE_DATA_WAIT && s->pending_at >= s->pending.n) { /* the answer to DATA was lost */
+    if (s->mode == MODE_DATA_WAIT && pending_none(s)) { /* the answer to DATA was lost */
         if (carry_span(s, CARRIED_HELD).n)
             session_content_begin(s, now);
         else if (code >= 400)
             session_lines_begin(s);
     }
-    if (s->mode == MODE_CONTENT && s->pending_at >= s->pending.n && code != 421)
+    if (s->mode == MODE_CONTENT && pending_none(s) && code != 421)
         content_ended_unseen(s, now); /* only its end can be answered now */
-    if (!pending_first(s, &c, &argument)) {
+}
+
+/* A reply that is whole, to whatever waits. */
+static void reply_done(struct smtp *s, uint16_t code, int64_t now)
+{
+    if (pending_none(s))
+        find_question(s, code, now);
+    if (code == 354) {
+        go_ahead(s, now);
+        return;
+    }
+    const struct command *c = pending_first(s);
+    if (!c) {
         s->d->counters.replies_unpaired++;
         return;
     }
-    if (c.verb == VERB_DATA) { /* never 2xx: then the queue is out of step */
-        pending_pop(s);
+    if (c->verb == VERB_DATA) { /* never 2xx: then the queue is out of step */
+        pending_pop(s, c);
         if (code < 300)
             envelope_doubt(s);
         data_refused(s, code, now);
         return;
     }
-    if ((c.verb == VERB_AUTH || c.verb == VERB_SASL) && code == 334) {
-        pending_pop(s);
+    if ((c->verb == VERB_AUTH || c->verb == VERB_SASL) && code == 334) {
+        pending_pop(s, c);
         s->sasl = true;
         return;
     }
-    if ((c.verb == VERB_FINAL || (c.verb == VERB_BDAT && c.last)) && lmtp_answer(s, code))
+    if ((c->verb == VERB_FINAL || (c->verb == VERB_BDAT && c->last)) && lmtp_answer(s, code))
         return;
-    if (code == 421 && c.verb != VERB_FINAL && c.verb != VERB_BDAT)
+    if (code == 421 && c->verb != VERB_FINAL && c->verb != VERB_BDAT)
         envelope_doubt(s);
-    answer(s, &c, argument, code, now);
-    pending_pop(s);
+    answer(s, c, code, now);
+    pending_pop(s, c);
 }
 
 void reply_unfinished(struct smtp *s, int64_t now)
@@ -203,15 +203,21 @@ void reply_unfinished(struct smtp *s, int64_t now)
         reply_done(s, code, now);
 }
 
+/* 0: these are no digits of a reply. */
+static inline uint16_t code_of(const uint8_t digits[3])
+{
+    unsigned hundreds = digits[0] - (unsigned)'0', tens = digits[1] - (unsigned)'0', ones = digits[2] - (unsigned)'0';
+    return hundreds - 2 > 5 - 2 || tens > 9 || ones > 9 ? 0 : (uint16_t)(hundreds * 100 + tens * 10 + ones);
+}
+
 void reply_line(struct smtp *s, struct span line, int64_t now)
 {
-    bool digits = line.n >= 3 && line.p[0] >= '2' && line.p[0] <= '5';
-    for (size_t i = 1; digits && i < 3; i++)
-        digits = line.p[i] >= '0' && line.p[i] <= '9';
-    if (!digits || (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-'))
-        return; /* text inside a multi-line reply, or no SMTP at all */
-    uint16_t code = (uint16_t)((line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + (line.p[2] - '0'));
+    while (line.n && line.p[line.n - 1] == '\r')
+        line.n--;
+    uint16_t code = line.n < 3 ? 0 : code_of(line.p);
     bool more = line.n > 3 && line.p[3] == '-', began = s->multi_code == 0;
+    if (code == 0 || (line.n > 3 && line.p[3] != ' ' && !more))
+        return; /* text inside a multi-line reply, or no SMTP at all */
     if (s->multi_code && s->multi_code != code && s->multi_code != GREETING_UNDER_WAY) { /* a multi-line reply that never ended */
         reply_unfinished(s, now);
         began = true;
@@ -228,4 +234,42 @@ void reply_line(struct smtp *s, struct span line, int64_t now)
     s->multi_code = more ? code : 0;
     if (!more)
         reply_done(s, code, now);
+}
+
+/* The same in short of a line "250 ...", when it is all of the reply and answers a command of a mail; false: it is something else. */
+static inline bool plain_reply(struct smtp *s, struct span line, int64_t now)
+{
+    if (line.n < 4 || WORD(line.p[0], line.p[1], line.p[2], line.p[3]) != WORD('2', '5', '0', ' ') || s->multi_code || s->greeting_due)
+        return false;
+    const struct command *c = pending_first(s);
+    if (!c || c->touched || !s->recognised)
+        return false;
+    if (c->verb == VERB_RCPT)
+        envelope_rcpt(s, argument_of(c), 250, now);
+    else if (c->verb == VERB_MAIL)
+        envelope_mail(s, argument_of(c), 250, false, c->time, now);
+    else if (c->verb == VERB_FINAL && !s->lmtp) {
+        envelope_close(s, c->content, 250, now);
+        content_release(s, c->content);
+    } else
+        return false;
+    pending_pop(s, c);
+    return true;
+}
+
+void reply_lines(struct smtp *s, struct span bytes, int64_t now)
+{
+    size_t whole = bytes.n;
+    bool begun = s->carry || s->overlong[SERVER]; /* the first line, perhaps, in what came before */
+    while (bytes.n) {
+        size_t n = line_find(bytes, whole, '\n', '\n');
+        if (begun || n == bytes.n || n > LINE_MOST) {
+            bytes = session_part(s, SERVER, bytes, n, now);
+            begun = false;
+            continue;
+        }
+        if (!plain_reply(s, span_of(bytes.p, n), now))
+            reply_line(s, span_of(bytes.p, n), now);
+        bytes = span_of(bytes.p + n + 1, bytes.n - n - 1);
+    }
 }

@@ -1,10 +1,9 @@
 /* In: bytes of both sides, gaps, end. Out: lines to command.c and reply.c, content to content.c; the session record to the sink. Here
- * are the modes of the client's side, the cutting of lines, and what a gap does. */
+ * are the modes of the client's side, lines that are not whole, and what a gap does. */
 #include "smtpdissect/session.h"
 
 #include <stdlib.h>
 
-#include "smtpdissect/find.h"
 #include "smtpdissect/unread.h"
 
 /* ---- the dissector ----------------------------------------------------------------------------------------------------------- */
@@ -71,18 +70,6 @@ struct smtp *smtp_open(struct dissector *d, uint64_t connection, const struct en
 
 /* ---- modes ------------------------------------------------------------------------------------------------------------------- */
 
-void session_lines_begin(struct smtp *s)
-{
-    s->mode = MODE_LINES;
-}
-
-void session_recognised(struct smtp *s)
-{
-    if (!s->recognised)
-        s->d->counters.sessions++;
-    s->recognised = true;
-}
-
 void session_tls_begin(struct smtp *s, enum tls tls)
 {
     s->tls = (uint8_t)tls;
@@ -106,18 +93,15 @@ static bool looks_like_tls(struct span bytes)
 
 static void line_done(struct smtp *s, enum side from, struct span line, int64_t now)
 {
-    while (line.n && line.p[line.n - 1] == '\r')
-        line.n--;
     if (from == CLIENT)
         command_line(s, line, now);
     else
         reply_line(s, line, now);
 }
 
-/* Takes one line, or what there is of it, from the front of `bytes`; returns what is left.  Only a line split between calls is copied. */
-static struct span take_line(struct smtp *s, enum side from, struct span bytes, int64_t now)
+struct span session_part(struct smtp *s, enum side from, struct span bytes, size_t n, int64_t now)
 {
-    struct span part = span_head(bytes, find_byte(bytes, '\n'));
+    struct span part = span_head(bytes, n);
     bool lf = part.n < bytes.n;
     enum carried line_of = from == CLIENT ? CARRIED_CLIENT_LINE : CARRIED_SERVER_LINE;
     if (lf && !s->overlong[from] && carry_span(s, line_of).n == 0) {
@@ -144,18 +128,19 @@ static struct span take_line(struct smtp *s, enum side from, struct span bytes, 
 
 void session_content_begin(struct smtp *s, int64_t now)
 {
-    struct text held = carry_take(s, CARRIED_HELD);
     s->mode = MODE_CONTENT;
     s->scan = SCAN_LINE_START;
     s->candidate = false;
     if (!s->content)
         s->content = content_new(s, s->envelope ? s->envelope->null_reverse_path : s->bounce);
+    if (!s->carry)
+        return;
+    struct text held = carry_take(s, CARRIED_HELD);
     if (held.n)
         session_push_client(s, text_span(&held), now);
     text_wipe(s->d->stock, &held);
 }
 
-/* Chunks of a message that the client will not finish. */
 void session_content_drop(struct smtp *s)
 {
     if (s->content)
@@ -171,7 +156,7 @@ static void content_done(struct smtp *s, int64_t now)
     struct span held = carry_span(s, CARRIED_HELD);
     s->smuggled = s->candidate && held.n && command_verb(held) != VERB_OTHER;
     s->candidate = false;
-    if (!s->smuggled)
+    if (held.n && !s->smuggled)
         carry_drop(s, CARRIED_HELD);
     session_lines_begin(s);
     if (c)
@@ -180,10 +165,11 @@ static void content_done(struct smtp *s, int64_t now)
 }
 
 /* The client goes on, or something was lost, before the server answered more than one mail: one it was. */
-static void forget_smuggled(struct smtp *s)
+static inline void forget_smuggled(struct smtp *s)
 {
-    if (s->smuggled)
-        carry_drop(s, CARRIED_HELD);
+    if (!s->smuggled)
+        return;
+    carry_drop(s, CARRIED_HELD);
     s->smuggled = false;
 }
 
@@ -249,7 +235,7 @@ void session_push_client(struct smtp *s, struct span bytes, int64_t now)
 {
     while (bytes.n)
         switch ((enum mode)s->mode) {
-        case MODE_LINES: bytes = take_line(s, CLIENT, bytes, now); break;
+        case MODE_LINES: bytes = command_lines(s, bytes, now); break;
         case MODE_DATA_WAIT:
             bytes = span_from(bytes, carry_add(s, CARRIED_HELD, bytes, HELD_MOST));
             if (bytes.n == 0)
@@ -303,11 +289,10 @@ static void swap_sides(struct smtp *s)
  * without its end, a "250-" that no "250 " follows): to the client it was an answer, so it is one. */
 static void take_unfinished_reply(struct smtp *s, int64_t now)
 {
-    struct command c;
-    struct span argument;
+    const struct command *c = pending_first(s);
     if (!s->server_since || s->mode != MODE_LINES || s->unsure)
         return;
-    if (pending_first(s, &c, &argument) && s->pending_at + sizeof c + c.length < s->pending.n)
+    if (c && s->pending_at + sizeof *c + c->length < s->pending.n)
         return; /* more than one: pipelining, and the rest of the reply is under way */
     if (carry_span(s, CARRIED_SERVER_LINE).n) {
         struct text whole = carry_take(s, CARRIED_SERVER_LINE);
@@ -318,45 +303,57 @@ static void take_unfinished_reply(struct smtp *s, int64_t now)
     reply_unfinished(s, now);
 }
 
+/* Where TLS may begin. */
+static __attribute__((noinline)) void look_for_tls(struct smtp *s, struct span bytes, int64_t now)
+{
+    bool after_starttls = s->starttls;
+    s->starttls = false;
+    if (!looks_like_tls(bytes))
+        return;
+    if (after_starttls)
+        envelope_close(s, NULL, 0, now); /* RFC 3207, 4.2: the client starts anew */
+    session_tls_begin(s, after_starttls ? TLS_STARTTLS : TLS_IMPLICIT);
+}
+
 static void client_bytes(struct smtp *s, struct span bytes, int64_t now)
 {
-    bool may_be_tls = tls_open(s, CLIENT), after_starttls = s->starttls;
+    if (tls_open(s, CLIENT))
+        look_for_tls(s, bytes, now);
     forget_smuggled(s);
+    s->bytes[CLIENT] += bytes.n;
     s->spoke[CLIENT] = true;
-    s->fresh |= s->server_since;
-    if (may_be_tls) {
-        s->starttls = false;
-        if (looks_like_tls(bytes)) {
-            if (after_starttls)
-                envelope_close(s, NULL, 0, now); /* RFC 3207, 4.2: the client starts anew */
-            session_tls_begin(s, after_starttls ? TLS_STARTTLS : TLS_IMPLICIT);
-        }
-    }
-    session_push_client(s, bytes, now);
+    if (s->server_since)
+        s->fresh = true;
     s->server_since = false;
+    session_push_client(s, bytes, now);
 }
 
 static void server_bytes(struct smtp *s, struct span bytes, int64_t now)
 {
+    s->bytes[SERVER] += bytes.n;
     s->spoke[SERVER] = true;
-    while (bytes.n && s->mode != MODE_TLS)
-        bytes = take_line(s, SERVER, bytes, now);
-    if (bytes.n)
-        tls_push(s->tls_reader, SERVER, bytes);
     s->server_since = true;
+    if (s->mode == MODE_TLS)
+        tls_push(s->tls_reader, SERVER, bytes);
+    else
+        reply_lines(s, bytes, now);
+}
+
+static inline void push_as(struct smtp *s, enum side from, struct span bytes, int64_t now)
+{
+    if (s->swapped)
+        from = side_other(from);
+    if (from == CLIENT)
+        client_bytes(s, bytes, now);
+    else
+        server_bytes(s, bytes, now);
 }
 
 static void push_decided(struct smtp *s, enum side from, struct span bytes, int64_t now)
 {
     if (sides_open(s) && swapped_sides(s->swapped ? side_other(from) : from, bytes))
         swap_sides(s);
-    if (s->swapped)
-        from = side_other(from);
-    s->bytes[from] += bytes.n;
-    if (from == CLIENT)
-        client_bytes(s, bytes, now);
-    else
-        server_bytes(s, bytes, now);
+    push_as(s, from, bytes, now);
 }
 
 static void push_probe(struct smtp *s, int64_t now)
@@ -367,11 +364,9 @@ static void push_probe(struct smtp *s, int64_t now)
         push_decided(s, (enum side)s->probe_from, span_of(s->probe, n), now);
 }
 
-void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now)
+/* As long as it is not known who speaks, and what. */
+static __attribute__((noinline)) void push_undecided(struct smtp *s, enum side from, struct span bytes, int64_t now)
 {
-    if (bytes.n == 0)
-        return;
-    s->last = now;
     if (s->probe_count && s->probe_from != from)
         push_probe(s, now);
     if (from == (s->swapped ? SERVER : CLIENT))
@@ -385,6 +380,18 @@ void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now)
     }
     if (bytes.n)
         push_decided(s, from, bytes, now);
+}
+
+void smtp_push(struct smtp *s, enum side from, struct span bytes, int64_t now)
+{
+    if (bytes.n == 0)
+        return;
+    s->last = now;
+    bool decided = s->spoke[CLIENT] && !s->probe_count && !s->starttls;
+    if (decided && (from != (s->swapped ? SERVER : CLIENT) || (!s->carry && !s->multi_code)))
+        push_as(s, from, bytes, now);
+    else
+        push_undecided(s, from, bytes, now);
 }
 
 /* Commands of the client were lost, or parts of them. */

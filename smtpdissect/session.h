@@ -38,7 +38,7 @@ enum verb {
     VERB_FINAL
 };
 
-struct command { /* a command that waits for its reply, as it stands in the queue; `length` bytes of argument follow */
+struct __attribute__((packed)) command { /* that waits for its reply, as it stands in the queue; `length` bytes of argument follow */
     union {
         int64_t time;            /* VERB_MAIL */
         struct content *content; /* VERB_BDAT, VERB_FINAL */
@@ -132,7 +132,7 @@ struct smtp {
     uint32_t pending_at; /* the oldest waiting command begins here */
     uint64_t chunk_left;
     struct carry *carry; /* NULL: nothing is carried */
-    struct text pending; /* commands waiting */
+    struct text pending; /* commands waiting; empty, it is kept while a mail is open */
     struct content *content; /* the client is sending it, or has sent part in chunks */
     struct envelope *envelope;
     struct text names; /* names.c */
@@ -150,26 +150,44 @@ struct dissector {
 };
 
 /* session.c: the modes */
-void session_lines_begin(struct smtp *s);
+static inline void session_lines_begin(struct smtp *s)
+{
+    s->mode = MODE_LINES;
+}
 void session_content_begin(struct smtp *s, int64_t now); /* after 354 */
 void content_ended_unseen(struct smtp *s, int64_t now);  /* the server answers content whose end was lost, or had bare line feeds */
 /* The server answers what stood between two ends of data: to it they were commands. */
 void session_smuggled(struct smtp *s, int64_t now);
-void session_content_drop(struct smtp *s);
+void session_content_drop(struct smtp *s); /* chunks of a message that the client will not finish */
 void session_push_client(struct smtp *s, struct span bytes, int64_t now);
 void command_chunk_done(struct smtp *s, int64_t now); /* all bytes of the BDAT chunk are in */
 void session_tls_begin(struct smtp *s, enum tls tls);
-void session_recognised(struct smtp *s);
-/* command.c: a line of the client, without its line end */
+static inline void session_recognised(struct smtp *s)
+{
+    if (!s->recognised)
+        s->d->counters.sessions++;
+    s->recognised = true;
+}
+/* The first n of `bytes`, a line or what there is of it, when it does not simply stand there; returns what is left.  Only a line split
+ * between calls is copied. */
+struct span session_part(struct smtp *s, enum side from, struct span bytes, size_t n, int64_t now);
+/* command.c: a line of the client, without its line feed; carriage returns may stand at its end */
+struct span command_lines(struct smtp *s, struct span bytes, int64_t now); /* until the mode is another; returns what is left */
 void command_line(struct smtp *s, struct span line, int64_t now);
 enum verb command_verb(struct span line);
-void command_wait(struct smtp *s, enum verb verb, struct span argument, int64_t now);
 void command_wait_content(struct smtp *s, enum verb verb, struct content *content, bool last, int64_t now); /* BDAT, end of data */
-/* reply.c: a line of the server */
+/* reply.c: the same of the server */
+void reply_lines(struct smtp *s, struct span bytes, int64_t now);
 void reply_line(struct smtp *s, struct span line, int64_t now);
 void reply_unfinished(struct smtp *s, int64_t now); /* a multi-line reply under way is taken as whole */
-bool pending_first(const struct smtp *s, struct command *c, struct span *argument);
-void pending_pop(struct smtp *s);
+static inline bool pending_none(const struct smtp *s)
+{
+    return s->pending_at >= s->pending.n;
+}
+static inline struct command *pending_first(const struct smtp *s) /* NULL: none */
+{
+    return pending_none(s) ? NULL : (struct command *)(s->pending.p + s->pending_at);
+}
 void pending_give_up(struct smtp *s, int64_t now); /* every waiting command: its reply is lost */
 /* envelope.c */
 void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched, int64_t mail_time, int64_t now);
@@ -193,11 +211,15 @@ void received_parse(struct span field, struct hop *hop);
 void tls_push(struct tls_reader *t, enum side from, struct span bytes);
 void tls_gap(struct tls_reader *t, enum side from, uint64_t n);
 /* carry.c */
-struct span carry_span(const struct smtp *s, enum carried which);
+static inline struct span carry_span(const struct smtp *s, enum carried which)
+{
+    return s->carry ? text_span(&s->carry->text[which]) : span_of(NULL, 0);
+}
 size_t carry_add(struct smtp *s, enum carried which, struct span bytes, size_t most); /* as text_add_secret() */
 struct text carry_take(struct smtp *s, enum carried which);                           /* the caller's to wipe */
-void carry_drop(struct smtp *s, enum carried which);
+void carry_drop(struct smtp *s, enum carried which);                                  /* wiped */
 /* names.c */
+void names_all(const struct smtp *s, struct span all[NAMES]);
 struct span names_get(const struct smtp *s, enum name which);
 void names_set(struct smtp *s, enum name which, struct span name); /* 255 bytes of it are kept */
 /* auth.c */

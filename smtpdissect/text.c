@@ -82,7 +82,7 @@ static struct vacant *take_vacant(struct stock *stock, unsigned list)
     return v;
 }
 
-static uint8_t *take(struct stock *stock, uint32_t size)
+static inline uint8_t *take(struct stock *stock, uint32_t size)
 {
     if (size <= SLABS_MOST)
         return slabs_get(stock->slabs, size);
@@ -92,10 +92,8 @@ static uint8_t *take(struct stock *stock, uint32_t size)
     return malloc(size);
 }
 
-static void give(struct stock *stock, uint8_t *p, uint32_t size)
+static void give_any(struct stock *stock, uint8_t *p, uint32_t size)
 {
-    if (!p)
-        return;
     stock->used -= size;
     if (size <= SLABS_MOST) {
         slabs_put(stock->slabs, p, size);
@@ -107,6 +105,12 @@ static void give(struct stock *stock, uint8_t *p, uint32_t size)
         *list = v;
         stock->idle += size;
     }
+}
+
+static inline void give(struct stock *stock, uint8_t *p, uint32_t size)
+{
+    if (p)
+        give_any(stock, p, size);
 }
 
 static bool grow(struct stock *stock, struct text *t, size_t need, bool secret)
@@ -146,14 +150,11 @@ size_t text_add_secret(struct stock *stock, struct text *t, struct span s, size_
     return add(stock, t, s, most, true);
 }
 
-uint8_t *text_more(struct stock *stock, struct text *t, size_t n, size_t ahead, size_t most)
+bool text_grow(struct stock *stock, struct text *t, size_t n, size_t ahead, size_t most)
 {
     size_t need = t->n + n, room = t->size ? t->size * (size_t)2 : need + ahead;
-    if (need > most || (need > t->size && !grow(stock, t, need > room ? need : room, false)))
-        return NULL;
-    uint8_t *p = t->p + t->n;
-    t->n = (uint32_t)need;
-    return p;
+    room = room > most ? most : room;
+    return need <= most && grow(stock, t, need > room ? need : room, false);
 }
 
 void text_clear(struct stock *stock, struct text *t)

@@ -139,6 +139,18 @@ static const struct {
     {"STARTTLS, but the rest is in clear", GREET "C: STARTTLS\nS: 220 go\nC: EHLO c.example\nS: 250 mx\n" MAIL("1"), SENT("1") SESSION},
     {"TLS from the first byte", "C| \\x16\\x03\\x01\\x00\\x03\\x01\\x00\\x00\nS| \\x16\\x03\\x03\\x00\\x03\\x02\\x00\\x00\n",
         "connection   implicit\n"},
+    {"commands and replies as few write them",
+        GREET
+        "C| mail fROM:<a@c.example> SIZE=9\\r\\r\\n\nS| 250\\r\\n\nC: RcPt  to: <b@mx.example> NOTIFY=NEVER\nS| 250 \\n\nC: RCPT TO:< "
+        "i@mx.example "
+        ">\nS: 250 ok\nC| RCPT TO:x@mx.example\\r\\n\nS: 250 ok\nC: RCPT\tTO:<y@mx.example>\nS: 250 ok\nC| dAtA \\n\nS: 354\n" CONTENT(
+            "1") "S| 250\\n\n",
+        "<a@c.example> message 250 id=1@c.example b@mx.example:250 i@mx.example:250 x@mx.example:250 y@mx.example:250\n" SESSION},
+    {"no commands of a mail, and no replies",
+        GREET ENVELOPE
+        "C: RCPTS TO:<x@mx.example>\nS: 500 what\nC: DATAX\nS: 500 what\nS: 25x\nS: 250ok\nS: 25\nS: 650 ok\nS: 2\nC: RCPT TO:<y@mx."
+        "example>\nS: 250 ok\nC: DATA\nS: 354 go on\n" CONTENT("1") "S: 250 queued\n",
+        "<a@c.example> message 250 id=1@c.example b@mx.example:250 y@mx.example:250\n" SESSION},
     {"source routes and quoted local parts",
         GREET "C: MAIL FROM:<@r.example,@s.example:\"a <b>\"@c.example>\nS: 250 ok\nC: RCPT TO:<\"x y\"@mx.example>\nS: 250 ok\nC: "
               "DATA\nS: 354 go\n" CONTENT("1") "S: 250 queued\n",
