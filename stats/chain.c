@@ -124,7 +124,8 @@ static struct visit *visit_open(struct chain *c, uint32_t line, uint64_t path, b
         v->arrival = ARRIVAL_START;
     } else {
         v->arrival = arrival_of(&c->visit[c->count - 1], h, fetched);
-        if (!is_loopback(h->from_address))
+        v->missing = v->arrival == ARRIVAL_MAILBOX && !fetched && !from_itself(h);
+        if (!is_loopback(h->from_address) && !v->missing)
             c->visit[c->count - 1].address = h->from_address;
     }
     c->count++;
@@ -136,8 +137,9 @@ static bool continues(const struct visit *v, const struct hop *h, bool named)
 {
     if (!named)
         return true;
+    /* what it fetched, or gave to a mailbox, has been elsewhere when it comes in again */
     if (span_equal_nocase(v->name, h->by))
-        return true;
+        return !(v->fetched || v->delivered) || from_itself(h) || !has_dot(h->from) || chain_same_organisation(h->from, v->name);
     /* a program that fetches may call its host by another name than the server beside it does: "vm", "localhost" */
     return !has_dot(v->name) && !v->delivered && from_itself(h);
 }
@@ -200,13 +202,22 @@ void trunk_join(struct trunk *t, const struct chain *c)
     t->count = k;
 }
 
+/* A mailbox stands in the chain before visit k, by plain word: what comes after it is not the origin's own way. */
+static bool after_mailbox(const struct chain *c, uint32_t k)
+{
+    while (k-- > 0)
+        if (c->visit[k].delivered || c->visit[k].fetched)
+            return true;
+    return false;
+}
+
 int chain_injection(const struct chain *c, const struct trunk *t)
 {
     for (uint32_t k = c->count; k-- > 1;) {
         const struct visit *v = &c->visit[k];
         if (v->arrival != ARRIVAL_MAILBOX)
             continue;
-        if (k >= t->count && (t->count || v->fetched || c->visit[k - 1].delivered))
+        if (k >= t->count && (t->count || t->bare || v->fetched || after_mailbox(c, k)))
             return (int)k;
         /* of one re-injector alone all copies share everything: its own word that it fetched the mail is enough */
         if (v->fetched && k + 1 == c->count)
@@ -230,6 +241,22 @@ uint32_t chain_passes(const struct chain *c, struct span name, struct address ad
             *latest = k;
     }
     return n;
+}
+
+/* With a password (RFC 3848: ESMTPA, ESMTPSA): a person's program gave it, no server. */
+static bool is_submission(const struct hop *h)
+{
+    return span_starts_nocase(h->with, "ESMTP") && (h->with.p[h->with.n - 1] | 0x20) == 'a';
+}
+
+const struct hop *chain_before(const struct chain *c, struct span author_domain)
+{
+    const struct hop *h = c->count ? &c->hops[c->visit[0].first] : NULL;
+    if (!h || c->visit[0].fetched || from_itself(h) || is_submission(h) || !has_dot(h->from) ||
+        chain_same_organisation(h->by, author_domain))
+        return NULL;
+    bool boxed = c->visit[0].delivered || (c->count > 1 && c->visit[1].arrival == ARRIVAL_MAILBOX);
+    return boxed || chain_same_organisation(h->from, author_domain) ? h : NULL;
 }
 
 /* Postfix and others of the common limit leave no mark in what is kept of a line. */

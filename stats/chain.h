@@ -25,6 +25,7 @@ struct visit {              /* lines that one host wrote, one after the other */
     enum arrival arrival;
     bool fetched;   /* a line of it says POP3, IMAP or a program that fetches */
     bool delivered; /* its last line is a final delivery (LMTP) */
+    bool missing;   /* out of a mailbox, though its first line says by SMTP: the line of the host that gave it is not there */
 };
 
 struct chain {
@@ -40,6 +41,7 @@ uint64_t chain_end(const struct chain *c, uint32_t k); /* of all lines up to the
 
 struct trunk { /* what all copies have in common, from the oldest host on */
     bool known;
+    bool bare; /* the first sender writes no line */
     uint32_t count;
     struct {
         uint64_t name, end; /* the host; all lines up to its last one */
@@ -54,6 +56,9 @@ int chain_injection(const struct chain *c, const struct trunk *t);
 uint32_t chain_passes(const struct chain *c, struct span name, struct address address, bool same_name_is_same, uint32_t *latest);
 bool chain_same_organisation(struct span a, struct span b); /* host names under one registered domain */
 struct span chain_organisation(struct span name);           /* that domain; empty: the name has none */
+/* The host that the oldest line had the mail from, which wrote no line of its own: the author's, or known for it because the oldest line is
+ * of the mailbox's host.  NULL: there is none. */
+const struct hop *chain_before(const struct chain *c, struct span author_domain);
 bool chain_fetched(const struct hop *h);                    /* this line says that its host fetched the mail from a mailbox */
 uint32_t chain_hop_limit(const struct chain *c);            /* the least of its servers that tell theirs; 0: none does */
 /* "from A [1.2.3.4] by B with POP3 (fetchmail-6.4.37)": as much as helps to find the line.  Returns `to`. */

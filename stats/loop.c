@@ -155,7 +155,8 @@ static void note_pass(struct trail *l, const struct message *m, const struct pas
     on_cycle(x->host, p, said, x->by_chain ? &c->hops[c->visit[x->latest].first] : NULL);
     for (uint32_t k = x->latest + 1; x->by_chain && k + 1 < c->count; k++) {
         const struct visit *v = &c->visit[k];
-        if (c->visit[k + 1].arrival == ARRIVAL_MAILBOX) /* the mailbox's host: it was the next one who sent the mail on */
+        /* the mailbox's host: it was the next one who sent the mail on */
+        if (c->visit[k + 1].arrival == ARRIVAL_MAILBOX || trail_refutes(m, v))
             continue;
         on_cycle(roles_party(&l->roles, v->address, v->name, address_known(v->address) && message_host(m, v->address)), p,
             "stands between two visits of the mail at the same server", &c->hops[v->first]);

@@ -105,11 +105,13 @@ static void put_origin(struct storm *s, const struct trail *l, const struct mess
 {
     struct feeder first = {.address = l->first_address};
     snprintf(first.name, sizeof first.name, "%s", l->first_name);
-    if (origin && origin->behind.name[0])
+    if (origin && origin->behind.name[0]) {
         first = origin->behind;
-    else if (origin) {
+    } else if (origin) {
         put_party(s, l, m, origin, ROLE_ORIGIN);
         return;
+    } else if (l->before.name[0]) {
+        first = l->before;
     }
     if ((!address_known(first.address) && first.name[0] == '\0') || is_guilty(s, first.name))
         return;

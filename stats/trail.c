@@ -123,7 +123,17 @@ void trail_audience(struct trail *l, const struct header *h)
 
 /* ---- what all copies share ---- */
 
-static void compare(struct trail *l, const struct passage *p, const struct chain *c)
+/* The domain of the From field, as the ledger keeps it; the copies of before the trail have no other. */
+static struct span author_domain(const struct message *m)
+{
+    struct span domain = detect_domain(span_text(message_text(m, m->from)));
+    const uint8_t *close = domain.n ? memchr(domain.p, '>', domain.n) : NULL;
+    if (close)
+        domain.n = (size_t)(close - domain.p);
+    return domain;
+}
+
+static void compare(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c)
 {
     bool first = !address_known(l->starter);
     if (first) {
@@ -133,13 +143,20 @@ static void compare(struct trail *l, const struct passage *p, const struct chain
     }
     if (c->count == 0) {
         l->trunk.known |= first; /* the first sender writes no line: what others have in common came after it */
+        l->trunk.bare |= first;
         return;
     }
     if (!l->trunk.known) {
         log_clean(c->visit[0].name, l->first_name, sizeof l->first_name);
         l->first_address = c->visit[0].address;
-    } else if (l->first_name[0] && !address_known(l->first_address)) {
+    }
+    bool of_first = l->first_name[0] && span_equal_nocase(c->visit[0].name, span_text(l->first_name));
+    if (of_first && !address_known(l->first_address))
         l->first_address = c->visit[0].address;
+    const struct hop *before = of_first && !l->before.name[0] ? chain_before(c, author_domain(m)) : NULL;
+    if (before) {
+        l->before.address = before->from_address;
+        log_clean(before->from, l->before.name, sizeof l->before.name);
     }
     trunk_join(&l->trunk, c);
     for (uint32_t i = 0; i < c->hop_count && !l->branched; i++) {
@@ -213,18 +230,33 @@ static bool accepted(const struct message *m, struct address a, int64_t before)
     return h && h->first_in != TIME_UNKNOWN && h->first_in <= before;
 }
 
+/* In one network of a provider's: what takes mail in and what sends it out may be two hosts, by names of two customers'. */
+static bool are_neighbours(struct address a, struct address b)
+{
+    return memcmp(a.b, b.b, address_is_v4(a) ? 15 : 8) == 0;
+}
+
+bool trail_refutes(const struct message *m, const struct visit *v)
+{
+    const struct message_host *there = address_known(v->address) && v->name.n ? message_host(m, v->address) : NULL;
+    if (!there || span_equal_nocase(span_text(message_text(m, there->helo)), v->name) ||
+        chain_same_organisation(span_text(message_text(m, there->helo)), v->name))
+        return false;
+    for (uint32_t i = 0; i < m->host_count; i++) {
+        const struct message_host *h = &m->hosts[i];
+        if (h->copies_in && h != there && !are_neighbours(h->address, v->address) &&
+            span_equal_nocase(span_text(message_text(m, h->helo)), v->name))
+            return true;
+    }
+    return false;
+}
+
 struct work {         /* of one copy */
     struct party *by; /* who put it on its way; NULL: no room to remember */
     enum arrival arrival;
     int visit; /* the lines of `by`, -1: it wrote none that we know */
     bool anew; /* its chain begins there: however short it is, it is the copy too many */
 };
-
-/* In one network of a provider's: what takes mail in and what sends it out may be two hosts, by names of two customers'. */
-static bool are_neighbours(struct address a, struct address b)
-{
-    return memcmp(a.b, b.b, address_is_v4(a) ? 15 : 8) == 0;
-}
 
 /* The host, not of the client's house, that wrote the visit and took the mail in on this wire; NULL: none. */
 static const struct message_host *keeper(const struct message *m, const struct passage *p, const struct visit *v)
@@ -265,7 +297,8 @@ static bool begins_here(const struct trail *l, const struct passage *p, const st
         return true;
     if (address_equal(p->client, l->starter)) /* seen from its own link it is the first sender */
         return c->count <= 1 && p->delivered_to > l->starter_delivered_to;
-    return c->count == 0 || (c->count == 1 && !span_equal_nocase(c->visit[0].name, span_text(l->first_name)));
+    bool another = c->count && !span_equal_nocase(c->visit[0].name, span_text(l->first_name));
+    return c->count == 0 || (another && (c->count == 1 || (l->first_name[0] && !l->trunk.bare)));
 }
 
 /* Neither of the first sender's house nor of the author's. */
@@ -312,6 +345,7 @@ static struct work work_of(struct trail *l, const struct message *m, const struc
         return w;
     const struct visit *newest = &c->visit[c->count - 1];
     int k = chain_injection(c, &l->trunk);
+    bool its_line = span_equal_nocase(newest->name, p->helo) || chain_same_organisation(newest->name, p->helo);
     if (!took_it && wrote_nothing(m, c, p)) {
         w.arrival = ARRIVAL_MAILBOX;
         w.visit = -1;
@@ -320,32 +354,35 @@ static struct work work_of(struct trail *l, const struct message *m, const struc
     } else if (k >= 0) {
         const struct visit *v = &c->visit[k];
         bool last = (uint32_t)k + 1 == c->count, said = v->fetched || c->visit[k - 1].delivered;
+        bool there = address_known(v->address) && message_host(m, v->address);
+        struct address giver = v->missing ? c->hops[v->first].from_address : (struct address){{0}};
+        struct party *silent = address_known(giver) && message_host(m, giver) ? roles_find(&l->roles, giver) : NULL;
+        if (!last && silent && silent->arrival == ARRIVAL_MAILBOX) { /* the line names it, and its own copies have shown that it does so */
+            w.by = silent;
+            w.arrival = ARRIVAL_MAILBOX;
+            w.visit = -1;
+            return w;
+        }
+        if (!last && !took_it && (trail_refutes(m, v) || (v->missing && !its_line && !there))) {
+            w.arrival = v->missing ? ARRIVAL_MAILBOX : ARRIVAL_ODD; /* nobody but the client is certain */
+            w.visit = -1;
+            return w;
+        }
         /* who had it by SMTP and then sends it from nowhere runs a list or a filter, unless a mailbox stands in between */
         if (said || !accepted(m, last ? p->client : v->address, p->mail_time)) {
             w.arrival = ARRIVAL_MAILBOX;
             w.visit = k;
             if (!last)
-                w.by = roles_party(&l->roles, v->address, v->name, address_known(v->address) && message_host(m, v->address));
+                w.by = roles_party(&l->roles, v->address, v->name, there);
         } else {
             w.arrival = ARRIVAL_SMTP;
         }
     } else if (!took_it && c->count > 1) {
-        w.arrival =
-            span_equal_nocase(newest->name, p->helo) || chain_same_organisation(newest->name, p->helo) ? newest->arrival : ARRIVAL_ODD;
+        w.arrival = its_line ? newest->arrival : ARRIVAL_ODD;
         if (w.arrival == ARRIVAL_MAILBOX)
             w.arrival = ARRIVAL_ODD; /* all copies share this visit: the origin's own way */
     }
     return w;
-}
-
-/* The domain of the From field, as the ledger keeps it; the copies of before the trail have no other. */
-static struct span author_domain(const struct message *m)
-{
-    struct span domain = detect_domain(span_text(message_text(m, m->from)));
-    const uint8_t *close = domain.n ? memchr(domain.p, '>', domain.n) : NULL;
-    if (close)
-        domain.n = (size_t)(close - domain.p);
-    return domain;
 }
 
 /* A client who never took the mail in on this wire may be the provider that the author's server sends by.  Its own line says who gave it
@@ -566,7 +603,7 @@ static void breed(struct trail *l, const struct message *m, const struct passage
 void trail_follow(
     struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings)
 {
-    compare(l, p, c);
+    compare(l, m, p, c);
     count(l, p);
     l->touched = p->end;
     l->fresh = true;

@@ -39,6 +39,7 @@ struct trail {
     struct trunk trunk;
     char first_name[ROLES_NAME]; /* of the oldest host, by the chains' word */
     struct address first_address;
+    struct feeder before;        /* the host that gave it the mail and wrote no line; all zero: none */
     struct address starter;      /* the client of the first copy */
     char starter_name[ROLES_NAME];
     uint32_t starter_delivered_to; /* fields it bore */
@@ -76,6 +77,8 @@ struct trail *trail_new(const struct message *m, uint32_t but, const struct stat
 void trail_free(struct trail *l);
 void trail_follow(
     struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, const struct stats_settings *settings);
+/* The wire knows the visit's name and the address that the next line gives it as two hosts: one of the lines lies. */
+bool trail_refutes(const struct message *m, const struct visit *v);
 /* Keeps a piece of evidence against `by`, with the line that matters; NULL: none. */
 void trail_evidence(struct party *by, const struct passage *p, const struct hop *line, const char *said);
 /* Adds to the share of a host in the mails that `l` leads. */

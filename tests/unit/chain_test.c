@@ -32,6 +32,8 @@ static void read_lines(const char *const *lines, size_t n)
 #define POP       "from pop.provider1.test by server.company1.test with POP3 (fetchmail-6.4.37)" DATE
 #define CONNECTOR "from server.company1.test (localhost [127.0.0.1]) by server.company1.test (Postfix) with ESMTP id 7125EA7AF32" DATE
 
+#define PICKUP    "from mail pickup service by server.company2.test with Microsoft SMTPSVC" DATE
+
 static void visit(uint32_t k, const char *name, enum arrival arrival)
 {
     assert_true(k < chain.count);
@@ -53,6 +55,52 @@ static void a_connector_takes_it_out_of_a_mailbox(void **state)
     assert_int_equal(chain.visit[2].first, 3);
     char text[ADDRESS_TEXT];
     assert_string_equal(address_text(chain.visit[0].address, text), "10.1.0.10");
+}
+
+/* A sensor started late sees no line of an author's server that writes none: the mailbox's line names it. */
+static void the_host_before_the_oldest_line(void **state)
+{
+    (void)state;
+    struct span author = span_text("bank.test");
+    READ(PROVIDER, LMTP, POP, CONNECTOR);
+    const struct hop *h = chain_before(&chain, author);
+    assert_non_null(h);
+    char text[ADDRESS_TEXT];
+    assert_string_equal(address_text(h->from_address, text), "10.1.0.10");
+    assert_non_null(chain_before(&chain, span_text("elsewhere.test"))); /* it went into the mailbox from there, whoever wrote it */
+    READ(BANK, PROVIDER);
+    assert_null(chain_before(&chain, author)); /* the author's own server wrote */
+    READ("from pc17.home.test [10.9.0.7] by mail.provider1.test (Postfix) with ESMTPSA id 898A3A7A3B0" DATE, LMTP, POP);
+    assert_null(chain_before(&chain, author)); /* a person's program */
+    READ("from localhost (localhost [127.0.0.1]) by mail.provider1.test with ESMTP id 8" DATE, LMTP, POP);
+    assert_null(chain_before(&chain, author));
+    READ(PROVIDER, "from mail.provider1.test by gate.other.test with ESMTP id 8" DATE);
+    assert_null(chain_before(&chain, span_text("elsewhere.test")));
+}
+
+/* What has been delivered is gone from its host: a line of the same one after that is another visit, and who gave it wrote no line. */
+static void delivered_and_taken_in_again(void **state)
+{
+    (void)state;
+    READ(BANK, PROVIDER, LMTP, "from server.company1.test [10.3.1.10] by mail.provider1.test with ESMTP id 8" DATE);
+    assert_int_equal(chain.count, 3);
+    visit(2, "mail.provider1.test", ARRIVAL_MAILBOX);
+    assert_true(chain.visit[2].missing);
+    assert_false(address_known(chain.visit[1].address)); /* the mailbox's host is not where it came from */
+    READ(BANK, PROVIDER, LMTP, "from localhost (localhost [127.0.0.1]) by mail.provider1.test with ESMTP id 8" DATE);
+    assert_int_equal(chain.count, 2); /* a filter */
+}
+
+/* Copies that share nothing: only behind a mailbox is a host that had it from itself more than the origin's own way. */
+static void an_injection_without_a_trunk(void **state)
+{
+    (void)state;
+    struct trunk none = {.known = true}, bare = {.known = true, .bare = true};
+    READ(PROVIDER, PICKUP);
+    assert_int_equal(chain_injection(&chain, &none), -1);
+    assert_int_equal(chain_injection(&chain, &bare), 1); /* the first sender writes no line: these came after it */
+    READ(PROVIDER, LMTP, "from server.company1.test [10.3.1.10] by mail.provider2.test with ESMTP id 8" DATE, PICKUP);
+    assert_int_equal(chain_injection(&chain, &none), 2);
 }
 
 /* Dovecot and fetchmail call the host by the name of the machine, the mail server beside them by its own. */
@@ -235,6 +283,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connector_takes_it_out_of_a_mailbox),
+        cmocka_unit_test(the_host_before_the_oldest_line),
+        cmocka_unit_test(delivered_and_taken_in_again),
+        cmocka_unit_test(an_injection_without_a_trunk),
         cmocka_unit_test(names_of_the_machine),
         cmocka_unit_test(fetchmail_on_localhost),
         cmocka_unit_test(out_of_nowhere),
