@@ -12,6 +12,10 @@
  * Subject. */
 #include <stdlib.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/hash.h"
 #include "base/log.h"
 #include "stats/cells.h"
@@ -27,6 +31,7 @@
 #define PATIENCE     8     /* one mail missed on the wire is forgiven in so many that alternate */
 #define TAG_MOST     64    /* bytes of a ticket tag */
 #define SUBJECT_MOST 1024  /* bytes compared */
+#define BLOCK        16    /* of them looked at in one step */
 #define NESTED_SHARE 2     /* of the mails, one in so many must nest */
 
 enum sign { SIGN_SIDE = 1, SIGN_AUTO = 2, SIGN_SAME_BODY = 4, SIGN_NESTS = 8, SIGN_ANSWERS = 16 };
@@ -63,9 +68,10 @@ struct mail { /* what a dialogue needs of a transaction */
     const struct observation *o;
     const struct recipient *to;
     uint64_t from;
-    uint8_t subject[SUBJECT_MOST]; /* tags set aside */
-    uint32_t subject_length;
+    struct span subject; /* tags set aside: the mail's own, most often, else in `room` */
+    uint64_t subject_hash;
     bool automatic;
+    uint8_t room[SUBJECT_MOST];
 };
 
 static void drop(void *self)
@@ -105,6 +111,34 @@ static bool is_odd(uint8_t c)
     return odd[c];
 }
 
+/* Of sixteen bytes none is odd but for single spaces. */
+static bool is_plain_block(const uint8_t *p)
+{
+#ifdef __SSE2__
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p), control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(' ' - 1)), x);
+    __m128i bracket = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('[')), _mm_cmpeq_epi8(x, _mm_set1_epi8('(')));
+    __m128i odd = _mm_or_si128(_mm_or_si128(control, bracket), _mm_cmpeq_epi8(x, _mm_set1_epi8('#')));
+    unsigned spaces = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(' ')));
+    return (spaces & spaces >> 1) == 0 && _mm_movemask_epi8(odd) == 0;
+#else
+    for (int i = 0; i < BLOCK; i++)
+        if (is_odd(p[i]) && (p[i] != ' ' || (i > 0 && p[i - 1] == ' ')))
+            return false;
+    return true;
+#endif
+}
+
+/* plain_subject() would leave it as it is, or it is short and not worth the look. */
+static bool is_plain(struct span s)
+{
+    if (s.n < BLOCK || s.n > SUBJECT_MOST || s.p[0] == ' ' || s.p[s.n - 1] == ' ')
+        return s.n == 0;
+    for (size_t i = 0; i + BLOCK < s.n; i += BLOCK - 1) /* a pair of spaces may stand anywhere */
+        if (!is_plain_block(s.p + i))
+            return false;
+    return is_plain_block(s.p + s.n - BLOCK);
+}
+
 /* The Subject without ticket tags, which are brackets with a digit or # inside, words with # before a digit; and without double spaces. */
 static uint32_t plain_subject(struct span s, uint8_t to[SUBJECT_MOST])
 {
@@ -139,6 +173,13 @@ static uint32_t plain_subject(struct span s, uint8_t to[SUBJECT_MOST])
     return n;
 }
 
+static void take_subject(struct mail *m, struct span subject)
+{
+    bool plain = is_plain(subject);
+    m->subject = plain ? subject : span_of(m->room, plain_subject(subject, m->room));
+    m->subject_hash = plain ? m->o->k->subject : hash_bytes(m->subject.p, m->subject.n);
+}
+
 /* The prefix that a mail reader puts before the Subject it answers or forwards. */
 static bool is_reply_prefix(struct span s)
 {
@@ -154,10 +195,9 @@ static bool is_reply_prefix(struct span s)
 /* The mail's Subject is the last one's with more before it than one reply prefix that does not stand there yet. */
 static bool nests(const struct dialogue *d, const struct mail *m)
 {
-    if (d->subject_length == 0 || m->subject_length <= d->subject_length)
+    if (d->subject_length == 0 || m->subject.n <= d->subject_length)
         return false;
-    struct span whole = span_of(m->subject, m->subject_length), before = span_head(whole, m->subject_length - d->subject_length);
-    struct span last = span_from(whole, before.n);
+    struct span before = span_head(m->subject, m->subject.n - d->subject_length), last = span_from(m->subject, before.n);
     if (hash_bytes(last.p, last.n) != d->subject)
         return false;
     struct span prefix = span_trim(before);
@@ -166,6 +206,8 @@ static bool nests(const struct dialogue *d, const struct mail *m)
 
 static bool is_automatic(const struct header *h)
 {
+    if (h->auto_submitted.n == 0 && h->precedence.n == 0)
+        return false;
     struct span value = span_trim(h->auto_submitted);
     return (value.n && !(span_starts_nocase(value, "no") && (value.n == 2 || value.p[2] == ';' || value.p[2] == ' '))) ||
            span_equal_nocase(span_trim(h->precedence), span_text("auto_reply"));
@@ -244,8 +286,8 @@ static bool add(struct autoreplies *a, struct dialogue *d, uint64_t key, const s
     d->last_client = t->client.address;
     d->last_body[side] = t->body_fingerprint;
     d->last_id = k->id;
-    d->subject = hash_bytes(m->subject, m->subject_length);
-    d->subject_length = m->subject_length;
+    d->subject = m->subject_hash;
+    d->subject_length = (uint32_t)m->subject.n;
     return true;
 }
 
@@ -414,11 +456,6 @@ static void pass_on(struct autoreplies *a, const struct mail *m)
         consider(a, d, c, key, m);
 }
 
-static uint64_t sender_of(const struct transaction *t)
-{
-    return t->header.from_hash ? t->header.from_hash : hash_nocase(t->reverse_path);
-}
-
 /* Of the two, whoever writes. */
 static uint64_t dialogue_key(uint64_t from, uint64_t to)
 {
@@ -430,7 +467,7 @@ static void expect(void *self, const struct observation *o)
     const struct autoreplies *a = self;
     if (!a->settings->autoreply_loop.enabled || o->t->recipient_count != 1)
         return;
-    cells_expect(a->dialogues, dialogue_key(sender_of(o->t), o->t->recipients[0].hash));
+    cells_expect(a->dialogues, dialogue_key(o->k->sender, o->t->recipients[0].hash));
     if (o->k->answers == 0)
         return;
     cells_expect(a->rings, o->k->answers);
@@ -449,15 +486,15 @@ static void observe(void *self, const struct observation *o)
     while (!recipient_accepted(t, m.to))
         m.to++;
     struct span from = t->header.from_hash ? t->header.from_address : t->reverse_path;
-    m.from = sender_of(t);
+    m.from = o->k->sender;
     if (from.n == 0 || m.from == m.to->hash)
         return;
-    m.subject_length = plain_subject(t->header.subject, m.subject);
+    take_subject(&m, t->header.subject);
     m.automatic = is_automatic(&t->header);
     talk(a, &m, dialogue_key(m.from, m.to->hash), m.from > m.to->hash, 0);
     if (o->k->answers && o->k->id)
         pass_on(a, &m);
-    if (!(o->k->answers || m.automatic || memchr(m.subject, ':', m.subject_length)))
+    if (!(o->k->answers || m.automatic || (m.subject.n && memchr(m.subject.p, ':', m.subject.n))))
         return; /* where a side has several addresses, mails must answer one another */
     uint64_t from_domain = hash_nocase(detect_domain(from)), to_domain = hash_nocase(detect_domain(m.to->address));
     if (from_domain == to_domain)
@@ -466,4 +503,4 @@ static void observe(void *self, const struct observation *o)
     talk(a, &m, hash_pair(m.to->hash, from_domain), 1, m.from);
 }
 
-const struct detector autoreply_detector = {.make = make, .drop = drop, .expect = expect, .observe = observe};
+const struct detector autoreply_detector = {.make = make, .drop = drop, .traits = TRAIT_SINGLE, .expect = expect, .observe = observe};

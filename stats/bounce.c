@@ -121,4 +121,4 @@ static void observe(void *self, const struct observation *o)
     }
 }
 
-const struct detector bounce_detector = {.make = make, .drop = drop, .observe = observe};
+const struct detector bounce_detector = {.make = make, .drop = drop, .traits = TRAIT_BOUNCE, .observe = observe};

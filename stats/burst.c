@@ -32,6 +32,9 @@ struct bursts {
     struct incidents *incidents;
     struct window *counts;
     struct cells *senders;
+    int64_t hour_begin; /* of the hour last asked for, so that most times need no division */
+    int64_t day;        /* it is in, since the epoch */
+    uint32_t hour;      /* of the day */
 };
 
 static void drop(void *self)
@@ -48,7 +51,7 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
     struct bursts *b = calloc(1, sizeof *b);
     if (!b)
         return NULL;
-    *b = (struct bursts){.settings = settings, .incidents = incidents};
+    *b = (struct bursts){.settings = settings, .incidents = incidents, .hour_begin = -HOUR};
     b->counts = window_new(WINDOW, CLIENTS);
     b->senders = cells_new(sizeof(struct sender), CLIENTS);
     if (b->counts && b->senders)
@@ -60,13 +63,14 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
 /* What the days before this one say of the hour. */
 static float baseline_of_hour(struct hour *h, int64_t day)
 {
-    if (day > h->day) {
+    if (day > h->day && (h->before > 0 || h->today > 0)) {
         float faded = h->before * (float)pow(FADE, (double)(day - h->day)),
               yesterday = h->today * (float)pow(FADE, (double)(day - h->day - 1));
         h->before = fmaxf(faded, yesterday);
         h->today = 0;
-        h->day = (int32_t)day;
     }
+    if (day > h->day)
+        h->day = (int32_t)day;
     return h->before;
 }
 
@@ -106,6 +110,16 @@ static void raise_storm(struct bursts *b, uint64_t key, const struct observation
         address_text(o->t->client.address, address), count, (double)usual);
 }
 
+static void turn(struct bursts *b, int64_t now) /* to the hour of now */
+{
+    if (now >= b->hour_begin && now - b->hour_begin < HOUR)
+        return;
+    int64_t number = now / HOUR;
+    b->hour_begin = number * HOUR;
+    b->day = number / 24;
+    b->hour = (uint32_t)(number % 24);
+}
+
 static void expect(void *self, const struct observation *o)
 {
     const struct bursts *b = self;
@@ -113,14 +127,6 @@ static void expect(void *self, const struct observation *o)
         return;
     window_expect(b->counts, o->k->client);
     cells_expect(b->senders, o->k->client);
-}
-
-static void fetch(void *self, const struct observation *o)
-{
-    const struct bursts *b = self;
-    const struct sender *s = b->settings->burst.enabled && o->now >= HOUR ? cells_find(b->senders, o->k->client) : NULL;
-    if (s)
-        __builtin_prefetch(&s->hour[o->now / HOUR % 24], 1);
 }
 
 static void observe(void *self, const struct observation *o)
@@ -134,9 +140,9 @@ static void observe(void *self, const struct observation *o)
     struct sender *s = cells_take(b->senders, key, o->now, &fresh);
     if (fresh)
         s->first = o->now;
-    int64_t number = o->now / HOUR;
-    struct hour *hour = &s->hour[number % 24];
-    float usual = baseline_of_hour(hour, number / 24);
+    turn(b, o->now);
+    struct hour *hour = &s->hour[b->hour];
+    float usual = baseline_of_hour(hour, b->day);
     bool over = count >= b->settings->burst.least && o->now - s->first >= b->settings->burst.history;
     if (over) {
         usual = baseline(s, o->now);
@@ -151,4 +157,4 @@ static void observe(void *self, const struct observation *o)
         raise_storm(b, key, o, count, usual);
 }
 
-const struct detector burst_detector = {.make = make, .drop = drop, .expect = expect, .fetch = fetch, .observe = observe};
+const struct detector burst_detector = {.make = make, .drop = drop, .traits = TRAIT_MESSAGE, .expect = expect, .observe = observe};

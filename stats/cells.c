@@ -5,29 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stats/memory.h"
-
-#define WAYS      8
 #define ALIGNMENT 16
 
-struct head { /* of a record, apart from it: those of a set stand together, the empty ones last */
-    uint64_t key;
-    int64_t used;      /* when last taken; 0: empty */
-    union {
-        uint64_t word; /* the record itself, where it is not larger than this: one miss of the cache less */
-        uint32_t slot; /* else where it is */
-    };
-};
+_Static_assert(sizeof(struct cells_head) * CELLS_WAYS % 64 == 0, "a set begins with a line of the cache");
 
-struct cells {
-    size_t record;         /* bytes */
-    uint32_t sets, most;   /* now; at the end */
-    uint32_t count;        /* records in use: the first ones, in the order in which they were first taken */
-    struct head *heads;    /* WAYS for each set */
-    uint8_t *records;      /* NULL: they are inside the heads */
-};
-
-_Static_assert(sizeof(struct head) * WAYS % 64 == 0, "a set begins with a line of the cache");
+static struct cells_head nowhere; /* empty: where nothing has been found yet */
 
 struct cells *cells_new(size_t record, uint32_t count)
 {
@@ -36,11 +18,13 @@ struct cells *cells_new(size_t record, uint32_t count)
         return NULL;
     bool inside = record <= sizeof c->heads->word;
     c->record = inside ? sizeof c->heads->word : (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    c->most = count / WAYS ? count / WAYS : 1;
+    for (int i = 0; i < CELLS_LATEST; i++)
+        c->latest[i] = &nowhere;
+    c->most = count / CELLS_WAYS ? count / CELLS_WAYS : 1;
     c->sets = memory_begin(c->most);
-    c->heads = memory_reserve(sizeof *c->heads * WAYS * c->most);
+    c->heads = memory_reserve(sizeof *c->heads * CELLS_WAYS * c->most);
     if (!inside)
-        c->records = memory_reserve(c->record * WAYS * c->most);
+        c->records = memory_reserve(c->record * CELLS_WAYS * c->most);
     if (c->heads && (inside || c->records))
         return c;
     cells_free(c);
@@ -51,90 +35,66 @@ void cells_free(struct cells *c)
 {
     if (!c)
         return;
-    memory_unmap(c->heads, sizeof *c->heads * WAYS * c->most);
-    memory_unmap(c->records, c->record * WAYS * c->most);
+    memory_unmap(c->heads, sizeof *c->heads * CELLS_WAYS * c->most);
+    memory_unmap(c->records, c->record * CELLS_WAYS * c->most);
     free(c);
 }
 
-static void *record_of(const struct cells *c, struct head *h)
-{
-    return c->records ? c->records + (size_t)h->slot * c->record : (void *)&h->word;
-}
-
-static struct head *set_of(const struct cells *c, uint64_t key)
-{
-    return &c->heads[(size_t)memory_place(key, c->sets) * WAYS];
-}
-
-static struct head *head_of(const struct cells *c, uint64_t key) /* NULL: not there */
-{
-    struct head *set = set_of(c, key);
-    for (uint32_t i = 0; i < WAYS && set[i].used != 0; i++)
-        if (set[i].key == key)
-            return &set[i];
-    return NULL;
-}
-
-void *cells_find(const struct cells *c, uint64_t key)
-{
-    struct head *h = head_of(c, key);
-    return h ? record_of(c, h) : NULL;
-}
-
-void cells_expect(const struct cells *c, uint64_t key)
-{
-    const char *set = (const char *)set_of(c, key);
-    __builtin_prefetch(set, 1);
-    __builtin_prefetch(set + 64, 1);
-}
-
-static void grow(struct cells *c)
+static __attribute__((noinline)) void grow(struct cells *c)
 {
     uint32_t sets = 2 * c->sets;
     for (uint32_t set = c->sets; set-- > 0;) {
-        struct head from[WAYS], *old = &c->heads[(size_t)set * WAYS], *to[2];
-        memcpy(from, old, sizeof from);
-        memset(old, 0, sizeof from);
-        to[0] = &c->heads[(size_t)set * 2 * WAYS];
-        to[1] = to[0] + WAYS;
-        for (uint32_t i = 0; i < WAYS && from[i].used != 0; i++)
-            *to[memory_place(from[i].key, sets) & 1]++ = from[i];
+        struct cells_head *h = &c->heads[(size_t)set * CELLS_WAYS], *end = h + CELLS_WAYS, *to[2];
+        to[0] = &c->heads[(size_t)set * 2 * CELLS_WAYS];
+        to[1] = to[0] + CELLS_WAYS;
+        for (; h < end && h->used != 0; h++) { /* set 0 moves within itself, to the front */
+            struct cells_head one = *h;
+            h->used = 0;
+            *to[memory_place(one.key, sets) & 1]++ = one;
+        }
     }
     c->sets = sets;
-    if (sizeof *c->heads * WAYS * sets >= MEMORY_HUGE)
-        memory_hugely(c->heads, sizeof *c->heads * WAYS * c->most);
+    if (sizeof *c->heads * CELLS_WAYS * sets >= MEMORY_HUGE)
+        memory_hugely(c->heads, sizeof *c->heads * CELLS_WAYS * c->most);
     if (c->records && c->record * c->count >= MEMORY_HUGE)
-        memory_hugely(c->records, c->record * WAYS * c->most);
+        memory_hugely(c->records, c->record * CELLS_WAYS * c->most);
 }
 
-/* A head for a key that has none: an empty one, else the one that was used longest ago, with its record. */
-static __attribute__((noinline)) struct head *head_take(struct cells *c, uint64_t key)
+/* The one of a full set that was used longest ago. */
+static __attribute__((noinline)) struct cells_head *oldest_of(struct cells_head *set)
 {
+    struct cells_head *oldest = set;
+    for (int i = 1; i < CELLS_WAYS; i++)
+        oldest = set[i].used < oldest->used ? &set[i] : oldest;
+    return oldest;
+}
+
+void *cells_add(struct cells *c, uint64_t key, int64_t now)
+{
+    struct cells_head *h, *end;
     for (;; grow(c)) {
-        struct head *set = set_of(c, key), *oldest = set;
-        uint32_t used = 0;
-        for (; used < WAYS && set[used].used != 0; used++)
-            oldest = set[used].used < oldest->used ? &set[used] : oldest;
-        if (c->sets < c->most && (used == WAYS || c->count > c->sets * (WAYS / 2)))
-            continue;
-        if (used < WAYS) {
-            oldest = &set[used];
-            oldest->slot = c->count++; /* a record that is inside is made zero when this returns */
-        }
-        oldest->key = key;
-        return oldest;
+        h = cells_set(c, key);
+        end = h + CELLS_WAYS;
+        while (h < end && h->used != 0)
+            h++;
+        if (c->sets == c->most || (h < end && c->count <= c->sets * (CELLS_WAYS / 2)))
+            break;
     }
-}
-
-void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
-{
-    struct head *h = head_of(c, key);
-    *fresh = h == NULL;
-    if (!h)
-        h = head_take(c, key);
+    bool full = h == end;
+    if (full)
+        h = oldest_of(end - CELLS_WAYS);
+    h->key = key;
     h->used = now ? now : 1;
-    void *record = record_of(c, h);
-    if (*fresh)
+    c->latest[key % CELLS_LATEST] = h;
+    if (!c->records) {
+        c->count += !full;
+        h->word = 0;
+        return &h->word;
+    }
+    if (!full)
+        h->slot = c->count++; /* one that nobody has written to is zero already */
+    void *record = cells_record(c, h);
+    if (full)
         memset(record, 0, c->record);
     return record;
 }

@@ -7,13 +7,80 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct cells;
+#include "stats/memory.h"
+
+#define CELLS_WAYS   8
+#define CELLS_LATEST 4
+
+struct cells_head { /* of a record, apart from it: those of a set stand together, the empty ones last */
+    uint64_t key;
+    int64_t used;      /* when last taken; 0: empty */
+    union {
+        uint64_t word; /* the record itself, where it is not larger than this: one miss of the cache less */
+        uint32_t slot; /* else where it is */
+    };
+};
+
+struct cells { /* stands here for the inline functions alone: each mail looks into a dozen of these tables */
+    size_t record;         /* bytes */
+    uint32_t sets, most;   /* now; at the end */
+    uint32_t count;        /* records in use: the first ones, in the order in which they were first taken */
+    struct cells_head *heads; /* CELLS_WAYS for each set */
+    uint8_t *records;      /* NULL: they are inside the heads */
+    struct cells_head *latest[CELLS_LATEST]; /* found last, by key: who fetches a record ahead need not look for it again */
+};
+
 struct cells *cells_new(size_t record, uint32_t count); /* bytes a record, records; NULL: out of memory */
 void cells_free(struct cells *c);
-void *cells_find(const struct cells *c, uint64_t key); /* NULL: not there */
-void cells_expect(const struct cells *c, uint64_t key); /* fetches its place into the cache */
+
+static inline struct cells_head *cells_set(const struct cells *c, uint64_t key)
+{
+    return &c->heads[(size_t)memory_place(key, c->sets) * CELLS_WAYS];
+}
+
+static inline void *cells_record(const struct cells *c, struct cells_head *h)
+{
+    return c->records ? c->records + (size_t)h->slot * c->record : (void *)&h->word;
+}
+
+static inline struct cells_head *cells_head(struct cells *c, uint64_t key) /* NULL: not there */
+{
+    struct cells_head **latest = &c->latest[key % CELLS_LATEST], *h = *latest;
+    if (h->key == key && h->used != 0)
+        return h;
+    h = cells_set(c, key);
+    for (struct cells_head *end = h + CELLS_WAYS; h < end && h->used != 0; h++)
+        if (h->key == key)
+            return *latest = h;
+    return NULL;
+}
+
+static inline void *cells_find(struct cells *c, uint64_t key) /* NULL: not there */
+{
+    struct cells_head *h = cells_head(c, key);
+    return h ? cells_record(c, h) : NULL;
+}
+
+static inline void cells_expect(const struct cells *c, uint64_t key) /* fetches its place into the cache */
+{
+    const char *set = (const char *)cells_set(c, key);
+    __builtin_prefetch(set, 1);
+    __builtin_prefetch(set + 64, 1);
+}
+
+void *cells_add(struct cells *c, uint64_t key, int64_t now); /* zeroed, for a key that has none */
+
 /* Finds the record, or gives a zeroed one for the key (*fresh).  Good until the next cells_take(). */
-void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh);
+static inline void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
+{
+    struct cells_head *h = cells_head(c, key);
+    *fresh = h == NULL;
+    if (!h)
+        return cells_add(c, key, now);
+    h->used = now ? now : 1;
+    return cells_record(c, h);
+}
+
 /* In no certain order, records of more than eight bytes; after NULL: the first; NULL: no more. */
 const void *cells_each(const struct cells *c, const void *after);
 

@@ -259,4 +259,4 @@ size_t census_rows(const void *self, struct amplifier_row *rows, size_t most)
     return n;
 }
 
-const struct detector census_detector = {.make = make, .drop = drop, .observe = observe};
+const struct detector census_detector = {.make = make, .drop = drop, .traits = TRAIT_PEOPLE, .observe = observe};

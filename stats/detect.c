@@ -15,10 +15,17 @@ void detect_describe(struct storm *s, const struct transaction *t)
     s->audience = t->header.audience_count;
 }
 
-static struct storm_host *seen(struct storm *s, struct address address, struct span name, int64_t now)
+static __attribute__((noinline)) struct storm_host *seen_first(struct storm *s, struct address address, struct span name)
 {
     char text[STORM_TEXT_SIZE];
-    struct storm_host *h = incident_host(s, address, log_clean(name, text, sizeof text), true);
+    return incident_host(s, address, log_clean(name, text, sizeof text), true);
+}
+
+static struct storm_host *seen(struct storm *s, struct address address, uint64_t hash, struct span name, int64_t now)
+{
+    struct storm_host *h = incident_named_host(s, address, hash);
+    if (!h)
+        h = seen_first(s, address, name);
     if (!h)
         return NULL;
     if (h->first == TIME_UNKNOWN)
@@ -29,7 +36,7 @@ static struct storm_host *seen(struct storm *s, struct address address, struct s
 
 struct storm_host *detect_client(struct storm *s, const struct observation *o)
 {
-    struct storm_host *h = seen(s, o->t->client.address, o->t->helo, o->now);
+    struct storm_host *h = seen(s, o->t->client.address, o->k->client, o->t->helo, o->now);
     if (h) {
         h->copies++;
         h->deliveries += o->deliveries;
@@ -39,7 +46,7 @@ struct storm_host *detect_client(struct storm *s, const struct observation *o)
 
 struct storm_host *detect_server(struct storm *s, const struct observation *o)
 {
-    struct storm_host *h = seen(s, o->t->server.address, o->t->greeting, o->now);
+    struct storm_host *h = seen(s, o->t->server.address, o->k->server, o->t->greeting, o->now);
     if (h)
         h->recipients_in += o->deliveries;
     return h;

@@ -10,6 +10,17 @@ struct copy;
 struct delivery;
 struct ledger;
 
+enum trait { /* of a transaction: by these stats.c knows, in a glance, which detectors it is nothing for */
+    TRAIT_MESSAGE = 1 << 0, /* a mail, accepted: all that follow say this too */
+    TRAIT_BOUNCE = 1 << 1,  /* its reverse-path is empty */
+    TRAIT_PLAIN = 1 << 2,   /* or is not */
+    TRAIT_ANSWER = 1 << 3,  /* it names the root of a thread */
+    TRAIT_PEOPLE = 1 << 4,  /* To and Cc hold two addresses or more */
+    TRAIT_SINGLE = 1 << 5,  /* one recipient was accepted */
+    TRAIT_RECORD = 1 << 6,  /* the ledger has a full record of it: message is not NULL */
+    TRAITS_ALL = (1 << 7) - 1,
+};
+
 struct observation { /* a transaction, twins left out, with what the ledger made of it */
     const struct transaction *t;
     const struct key *k;     /* what of t is hashed, made once */
@@ -28,10 +39,10 @@ struct observation { /* a transaction, twins left out, with what the ledger made
 struct detector {
     void *(*make)(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger); /* NULL: out of memory */
     void (*drop)(void *self);
+    uint32_t traits; /* observe() is called for transactions that have all of these */
     /* Fetches into the cache what observe() of the same message will look at first; only t, k, thread and now are set.  May be NULL, as all
      * that follow. */
     void (*expect)(void *self, const struct observation *o);
-    void (*fetch)(void *self, const struct observation *o); /* a little later: what has come tells where the rest stands */
     void (*observe)(void *self, const struct observation *o);
     void (*session)(void *self, const struct session_record *r);
     void (*mirror)(void *self, const struct mirror_view *m, int64_t now);

@@ -441,4 +441,4 @@ static void tick(void *self, int64_t now)
     }
 }
 
-const struct detector elsewhere_detector = {.make = make, .drop = free, .observe = observe, .tick = tick};
+const struct detector elsewhere_detector = {.make = make, .drop = free, .traits = TRAIT_BOUNCE, .observe = observe, .tick = tick};

@@ -70,4 +70,4 @@ static void observe(void *self, const struct observation *o)
         (unsigned long long)s->audience, (unsigned long long)domains);
 }
 
-const struct detector exposure_detector = {.make = make, .drop = free, .observe = observe};
+const struct detector exposure_detector = {.make = make, .drop = free, .traits = TRAIT_MESSAGE, .observe = observe};

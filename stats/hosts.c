@@ -35,16 +35,14 @@ void hosts_free(struct hosts *h)
     free(h);
 }
 
-static struct host_row *row_of(struct hosts *h, struct address address, uint64_t hash, struct span name, int64_t now)
+static struct host_row *row_of(struct hosts *h, const struct address *address, uint64_t hash, int64_t now)
 {
     bool fresh;
     struct host_row *row = cells_take(h->table, hash, now, &fresh);
     if (fresh) {
-        row->address = address;
+        row->address = *address;
         row->first = now;
     }
-    if (row->name[0] == '\0' && name.n)
-        log_clean(name, row->name, sizeof row->name);
     row->last = now;
     return row;
 }
@@ -55,34 +53,23 @@ void hosts_expect(const struct hosts *h, const struct key *k)
     cells_expect(h->table, k->server);
 }
 
-static void fetch(const struct hosts *h, uint64_t key)
-{
-    const struct host_row *row = cells_find(h->table, key);
-    if (!row)
-        return;
-    __builtin_prefetch(row, 1);
-    __builtin_prefetch(row->name, 1);
-}
-
-void hosts_fetch(const struct hosts *h, const struct key *k)
-{
-    fetch(h, k->client);
-    fetch(h, k->server);
-}
-
 void hosts_count(struct hosts *h, const struct observation *o)
 {
     const struct transaction *t = o->t;
-    struct host_row *client = row_of(h, t->client.address, o->k->client, t->helo, o->now);
+    struct host_row *client = row_of(h, &t->client.address, o->k->client, o->now);
     client->messages_out++;
     client->recipients_out += o->deliveries;
-    struct host_row *server = row_of(h, t->server.address, o->k->server, t->greeting, o->now);
+    if (client->name[0] == '\0' && t->helo.n)
+        log_clean(t->helo, client->name, sizeof client->name);
+    struct host_row *server = row_of(h, &t->server.address, o->k->server, o->now);
     server->messages_in++;
     server->recipients_in += o->deliveries;
+    if (server->name[0] == '\0' && t->greeting.n)
+        log_clean(t->greeting, server->name, sizeof server->name);
     for (uint32_t i = 0; o->redeliveries && i < o->made_count; i++)
         if (address_known(o->made[i].charged)) {
-            struct address by = o->made[i].charged;
-            row_of(h, by, hash_bytes(by.b, sizeof by.b), (struct span){NULL, 0}, o->now)->redeliveries++;
+            const struct address *by = &o->made[i].charged;
+            row_of(h, by, hash_bytes(by->b, sizeof by->b), o->now)->redeliveries++;
         }
 }
 

@@ -9,7 +9,6 @@ struct hosts;
 struct hosts *hosts_new(void); /* NULL: out of memory */
 void hosts_free(struct hosts *h);
 void hosts_expect(const struct hosts *h, const struct key *k); /* fetches into the cache what hosts_count() will look at */
-void hosts_fetch(const struct hosts *h, const struct key *k);  /* a little later: the rows themselves */
 void hosts_count(struct hosts *h, const struct observation *o); /* a message */
 size_t hosts_rows(const struct hosts *h, struct host_row *rows, size_t most);
 

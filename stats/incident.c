@@ -64,10 +64,10 @@ static bool entry_lives(const struct incidents *all, const struct entry *e)
     return s->used && !s->forgotten && s->generation == e->generation;
 }
 
-/* The entry of `key`, dead or alive, else the empty one where it would stand. */
+/* The entry of `key`, dead or alive, else the empty one where it would stand.  Keys are hashes. */
 static struct entry *entry_at(struct entry *table, uint32_t size, uint64_t key)
 {
-    uint32_t i = (uint32_t)hash_pair(key, size) & (size - 1);
+    uint32_t i = (uint32_t)(key ^ key >> 32) & (size - 1);
     while (table[i].generation != 0 && table[i].key != key)
         i = (i + 1) & (size - 1);
     return &table[i];
@@ -320,22 +320,35 @@ void incident_touch(struct incidents *all, struct storm *s, int64_t now)
     had_evidence(all, slot, now);
 }
 
-void incident_rate(struct storm *s, uint64_t deliveries, int64_t now)
+/* The ring of seconds goes on to the one of `now`; a time before the newest one (packets out of order) is counted there. */
+static __attribute__((noinline)) void rate_turn(struct slot *slot, int64_t now)
 {
-    struct slot *slot = slot_of(s);
     int64_t second = now / NS_PER_SECOND;
     if (second - slot->rate_second >= PEAK_SECONDS)
         memset(slot->rate, 0, sizeof slot->rate);
     else
         for (int64_t t = slot->rate_second + 1; t <= second; t++)
             slot->rate[t % PEAK_SECONDS] = 0;
-    if (second > slot->rate_second)
+    if (second > slot->rate_second) {
         slot->rate_second = second;
-    slot->rate[slot->rate_second % PEAK_SECONDS] += deliveries;
-    uint64_t sum = 0;
+        slot->rate_newest = (uint32_t)(second % PEAK_SECONDS);
+        slot->rate_begin = second * NS_PER_SECOND;
+    }
+    slot->rate_sum = 0;
     for (int i = 0; i < PEAK_SECONDS; i++)
-        sum += slot->rate[i];
-    s->peak_rate = fmax(s->peak_rate, (double)sum / PEAK_SECONDS);
+        slot->rate_sum += slot->rate[i];
+}
+
+void incident_rate(struct storm *s, uint64_t deliveries, int64_t now)
+{
+    struct slot *slot = slot_of(s);
+    if (now - slot->rate_begin >= NS_PER_SECOND)
+        rate_turn(slot, now);
+    slot->rate[slot->rate_newest] += deliveries;
+    slot->rate_sum += deliveries;
+    double rate = (double)slot->rate_sum / PEAK_SECONDS;
+    if (!(rate <= s->peak_rate)) /* a resumed one may have none */
+        s->peak_rate = rate;
 }
 
 void incident_tell(struct incidents *all, struct storm *s, int64_t now)

@@ -40,6 +40,9 @@ void incident_event(struct storm *s, int64_t now, const char *what, ...) __attri
 /* Finds or adds; NULL: hosts_more counted.  A known address is found by it alone, an unknown one by name.  A new host is a relay until told
  * otherwise.  Good until the next incident_host() or incident_join() of this storm. */
 struct storm_host *incident_host(struct storm *s, struct address address, const char *name, bool on_wire);
+/* The host of a known address, whose hash_bytes() is `hash`, on the wire; NULL: it is none of the storm's yet, or has no name.  Good as the
+ * one above. */
+struct storm_host *incident_named_host(struct storm *s, struct address address, uint64_t hash);
 /* Finds or adds; NULL: no room.  Good until the next incident_edge() or incident_join() of this storm. */
 struct storm_edge *incident_edge(struct storm *s, int32_t from, int32_t to);
 /* Keeps the first STORM_EVIDENCE pieces; h may be NULL. */

@@ -179,6 +179,23 @@ void incident_evidence(struct storm_host *h, const struct storm_evidence *e)
         h->evidence[h->evidence_count++] = *e;
 }
 
+struct storm_host *incident_named_host(struct storm *s, struct address address, uint64_t hash)
+{
+    const struct slot *slot = slot_of(s);
+    hash |= hash == 0;
+    for (uint64_t i = 0; i < HINTS_TRIED; i++) {
+        uint64_t at = (hash + i) % HOST_HINTS;
+        uint32_t place = slot->hint[at].place;
+        if (place >= s->host_count || slot->hint[at].tag != (uint16_t)(hash >> 48) || !address_equal(s->hosts[place].address, address))
+            continue;
+        struct storm_host *h = &s->hosts[place];
+        bool named = h->name[0] && address_known(address);
+        h->on_wire |= named;
+        return named ? h : NULL;
+    }
+    return NULL;
+}
+
 static void join_host(struct storm_host *to, const struct storm_host *h)
 {
     to->copies += h->copies;

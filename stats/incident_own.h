@@ -25,8 +25,10 @@ struct slot {
     } told;
     int64_t words_second; /* in which incident_raise() was called so often */
     uint32_t words;
-    uint64_t rate[PEAK_SECONDS]; /* deliveries by second, a ring */
-    int64_t rate_second;         /* the newest one */
+    uint64_t rate[PEAK_SECONDS], rate_sum; /* deliveries by second, a ring; all of them */
+    uint32_t rate_newest;                  /* place of the newest second in it */
+    int64_t rate_second;                   /* that second */
+    int64_t rate_begin;                    /* when it begins, ns: most times need no division */
     uint32_t host_room, edge_room, event_room;
     struct {
         uint16_t place, tag;

@@ -21,10 +21,6 @@
 
 enum salt { SALT_ID = 1, SALT_FINGERPRINT, SALT_JOIN, SALT_ORIGIN, SALT_WIDE, SALT_ALONE }; /* keys of different making never meet */
 
-#define ID_MOST       512 /* bytes of an id that are hashed at once */
-#define CONSTANT_MOST 13  /* bytes of the longest id that says nothing */
-#define CONSTANT_SIZES (1 << 13 | 1 << 10 | 1 << 9 | 1 << 7 | 1 << 4 | 1 << 1 | 1) /* and of all of them, a bit each */
-
 static uint64_t never_0(uint64_t h)
 {
     return h ? h : 1;
@@ -60,54 +56,40 @@ static struct id id_of(struct span message_id)
     return (struct id){text, at ? (size_t)(at - text.p) : text.n};
 }
 
-/* Among eight bytes is a capital letter, or one that is no ASCII. */
-static bool any_capital_of_8(const uint8_t *p)
-{
-    const uint64_t each = UINT64_C(0x0101010101010101);
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    uint64_t low = x & each * 0x7f, from_a = low + each * (0x80 - 'A'), past_z = low + each * (0x7f - 'Z');
-    return (x | (from_a ^ past_z)) & each * 0x80;
-}
-
-static bool any_capital(struct span s)
-{
-    size_t n = 0;
-    for (; n + 8 <= s.n; n += 8)
-        if (any_capital_of_8(s.p + n))
-            return true;
-    if (n > 0)
-        return n < s.n && any_capital_of_8(s.p + s.n - 8);
-    for (; n < s.n; n++)
-        if (s.p[n] > 0x7f || (s.p[n] >= 'A' && s.p[n] <= 'Z'))
-            return true;
-    return false;
-}
-
 static uint64_t id_hash(struct id id)
 {
     if (id.text.n == 0)
         return 0;
-    struct span domain = span_from(id.text, id.local);
-    if (id.text.n > ID_MOST)
-        return never_0(hash_add(SALT_ID, hash_pair(hash_bytes(id.text.p, id.local), hash_nocase(domain))));
-    if (!any_capital(domain))
-        return never_0(hash_add(SALT_ID, hash_bytes(id.text.p, id.text.n)));
-    uint8_t text[ID_MOST];
-    memcpy(text, id.text.p, id.local);
-    span_lower_all(domain, text + id.local);
-    return never_0(hash_add(SALT_ID, hash_bytes(text, id.text.n)));
+    uint64_t local = hash_bytes(id.text.p, id.local), domain = hash_nocase(span_from(id.text, id.local));
+    return never_0(hash_add(SALT_ID, hash_add(local, domain)));
+}
+
+/* Its local part is the text, which is of that size. */
+static bool begins_as(struct id id, const char *text)
+{
+    return span_lower(id.text.p[0]) == (uint8_t)text[0] && span_same_nocase(id.text.p, (const uint8_t *)text, id.local);
 }
 
 static bool id_is_constant(struct id id)
 {
-    static const char *const known[] = {"systemmessage", "message-id", "messageid", "none", "null", "unknown", "undefined", "0", "1"};
-    if (id.local > CONSTANT_MOST || !(CONSTANT_SIZES >> id.local & 1))
+    switch (id.local) {
+    case 0:
+        return true;
+    case 1:
+        return begins_as(id, "0") || begins_as(id, "1");
+    case 4:
+        return begins_as(id, "none") || begins_as(id, "null");
+    case 7:
+        return begins_as(id, "unknown");
+    case 9:
+        return begins_as(id, "messageid") || begins_as(id, "undefined");
+    case 10:
+        return begins_as(id, "message-id");
+    case 13:
+        return begins_as(id, "systemmessage");
+    default:
         return false;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (span_equal_nocase(span_head(id.text, id.local), span_text(known[i])))
-            return true;
-    return id.local == 0;
+    }
 }
 
 uint64_t key_id(struct span message_id)
@@ -166,24 +148,24 @@ static void key_joins(struct key *k, const struct transaction *t)
         k->join_origin = never_0(hash_add(hash_add(SALT_ORIGIN, sum), h->hop_count ? hash_bytes(sender->b, sizeof sender->b) : k->client));
 }
 
-struct key key_of(const struct transaction *t)
+void key_make(struct key *k, const struct transaction *t)
 {
     const struct header *h = &t->header;
     struct id id = id_of(h->message_id);
-    struct key k = {
+    *k = (struct key){
         .id = id_hash(id),
         .root = key_id(h->references_root),
+        .sender = h->from_hash ? h->from_hash : hash_nocase(t->reverse_path),
         .subject = never_0(hash_bytes(h->subject.p, h->subject.n)),
         .chain = key_chain(h->hops, h->hop_count),
         .client = hash_bytes(t->client.address.b, sizeof t->client.address.b),
         .server = hash_bytes(t->server.address.b, sizeof t->server.address.b),
     };
-    k.thread = k.root ? k.root : k.id;
-    k.answers = span_equal(h->in_reply_to, h->references_root) ? k.root : key_id(h->in_reply_to);
-    k.fingerprint = fingerprint_of(t, k.subject);
+    k->thread = k->root ? k->root : k->id;
+    k->answers = span_equal(h->in_reply_to, h->references_root) ? k->root : key_id(h->in_reply_to);
+    k->fingerprint = fingerprint_of(t, k->subject);
     if (h->date != TIME_UNKNOWN && h->from_hash && t->body_fingerprint)
-        key_joins(&k, t);
-    k.by_id = k.id && !id_is_constant(id);
-    k.nameless = k.fingerprint ? k.fingerprint : never_0(hash_add(hash_add(SALT_ALONE, t->connection), t->ordinal));
-    return k;
+        key_joins(k, t);
+    k->by_id = k->id && !id_is_constant(id);
+    k->nameless = k->fingerprint ? k->fingerprint : never_0(hash_add(hash_add(SALT_ALONE, t->connection), t->ordinal));
 }

@@ -15,6 +15,7 @@ struct key { /* of one transaction; every part is a hash, made here once for all
     uint64_t root;        /* canonical id of the thread root: References, In-Reply-To */
     uint64_t thread;      /* that, else the mail's own id */
     uint64_t answers;     /* In-Reply-To */
+    uint64_t sender;      /* the address in From, else the reverse-path */
     uint64_t subject;     /* as it stands, never 0 */
     uint64_t chain;       /* all Received lines, never 0 */
     uint64_t client, server; /* hash_bytes() of their addresses */
@@ -22,7 +23,13 @@ struct key { /* of one transaction; every part is a hash, made here once for all
     bool by_id;           /* there is an id, and not one of those known to say nothing */
 };
 
-struct key key_of(const struct transaction *t);
+void key_make(struct key *k, const struct transaction *t);
+static inline struct key key_of(const struct transaction *t)
+{
+    struct key k;
+    key_make(&k, t);
+    return k;
+}
 uint64_t key_chain(const struct hop *hops, size_t count); /* of so many Received lines, never 0 */
 uint64_t key_id(struct span message_id); /* hash of a Message-ID, brackets or not, domain case folded; 0: empty */
 /* The id is one that software puts on all its mails ("systemmessage"), not one a mail has for itself. */

@@ -57,8 +57,8 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
     return NULL;
 }
 
-/* What the mailbox usually gets in a window; takes note of `hits` unless they are a bomb already. */
-static double habit_of(struct mailbombs *b, uint64_t recipient, uint32_t hits, int64_t now)
+/* What the mailbox usually gets in a window; takes note of `hits` unless they are a bomb already: s is the mailbox's storm, or NULL. */
+static double habit_of(struct mailbombs *b, uint64_t recipient, uint32_t hits, const struct storm *s, int64_t now)
 {
     int64_t window = now / b->settings->mailbomb.window;
     bool fresh;
@@ -71,15 +71,20 @@ static double habit_of(struct mailbombs *b, uint64_t recipient, uint32_t hits, i
         h->window = window;
         h->hits = 0;
     }
-    const struct storm *s = incident_find(b->incidents, hash_pair(KIND_MAILBOMB, recipient));
     if ((!s || !incident_raised(s)) && hits > h->hits)
         h->hits = hits;
     return h->usual;
 }
 
+static bool is_text(const char text[STORM_TEXT_SIZE], struct span s)
+{
+    return s.n < STORM_TEXT_SIZE && text[s.n] == '\0' && (s.n == 0 || memcmp(text, s.p, s.n) == 0);
+}
+
 static void raise_storm(struct mailbombs *b, struct storm *s, const struct observation *o, struct span recipient, uint32_t hits)
 {
-    log_clean(recipient, s->victim, sizeof s->victim);
+    if (!is_text(s->victim, recipient)) /* it may be written otherwise */
+        log_clean(recipient, s->victim, sizeof s->victim);
     s->recipients = 1;
     enum storm_severity severity = hits >= b->settings->mailbomb.major_mails ? SEVERITY_MAJOR : SEVERITY_MINOR;
     if (!incident_wants_words(s, severity, o->now)) {
@@ -108,6 +113,7 @@ static void observe(void *self, const struct observation *o)
         return;
     if (!o->message && !o->first && t->header.hop_count && ledger_took(b->ledger, o->key, t->client.address, &giver))
         return; /* the onward leg of one kept in short form */
+    int64_t habitual = b->settings->mailbomb.minor_mails / HABIT_SHARE;
     for (size_t i = 0, made = 0; i < t->recipient_count; i++) {
         const struct recipient *r = &t->recipients[i];
         if (!recipient_accepted(t, r))
@@ -116,11 +122,11 @@ static void observe(void *self, const struct observation *o)
         if (d && d->taken)
             continue;
         uint32_t hits = victims_hit(b->mailboxes, r->hash, o);
-        double usual = hits >= b->settings->mailbomb.minor_mails / HABIT_SHARE ? habit_of(b, r->hash, hits, o->now) : 0;
         struct storm *s = victims_storm(b->mailboxes, r->hash, hits, o, false);
+        double usual = hits >= habitual ? habit_of(b, r->hash, hits, s, o->now) : 0;
         if (s && hits >= b->settings->mailbomb.minor_mails && hits > OVER_HABIT * usual)
             raise_storm(b, s, o, r->address, hits);
     }
 }
 
-const struct detector mailbomb_detector = {.make = make, .drop = drop, .expect = expect, .observe = observe};
+const struct detector mailbomb_detector = {.make = make, .drop = drop, .traits = TRAIT_PLAIN, .expect = expect, .observe = observe};

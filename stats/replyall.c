@@ -183,4 +183,5 @@ static void observe(void *self, const struct observation *o)
         raise_storm(r, s, o, repliers);
 }
 
-const struct detector replyall_detector = {.make = make, .drop = drop, .expect = expect, .observe = observe};
+const struct detector replyall_detector = {
+    .make = make, .drop = drop, .traits = TRAIT_PLAIN | TRAIT_ANSWER, .expect = expect, .observe = observe};

@@ -138,4 +138,4 @@ static void observe(void *self, const struct observation *o)
         raise_storm(r, a, o);
 }
 
-const struct detector resend_detector = {.make = make, .drop = drop, .observe = observe};
+const struct detector resend_detector = {.make = make, .drop = drop, .traits = TRAIT_RECORD, .observe = observe};

@@ -481,4 +481,5 @@ static void route_tick(void *self, int64_t now)
     }
 }
 
-const struct detector route_detector = {.make = route_make, .drop = route_drop, .observe = route_observe, .tick = route_tick};
+const struct detector route_detector = {
+    .make = route_make, .drop = route_drop, .traits = TRAIT_RECORD, .observe = route_observe, .tick = route_tick};

@@ -19,9 +19,12 @@ static const struct detector *const detectors[] = {
 };
 #define DETECTORS (sizeof detectors / sizeof detectors[0])
 
-struct step { /* of the way of a transaction */
-    void (*take)(void *self, const struct observation *o);
-    void *self;
+struct steps { /* of the way of a transaction */
+    struct step {
+        void (*take)(void *self, const struct observation *o);
+        void *self;
+    } step[DETECTORS];
+    uint32_t count;
 };
 
 struct stats {
@@ -33,8 +36,8 @@ struct stats {
     struct hosts *hosts;
     struct incidents *incidents;
     void *self[DETECTORS];
-    struct step expect[DETECTORS], observe[DETECTORS];
-    size_t expect_count, observe_count;
+    struct steps expect, observe;
+    uint16_t observers[TRAITS_ALL + 1]; /* by the traits of a transaction: a bit for each step of `observe` to be taken with it */
     struct noted last;
 };
 
@@ -43,6 +46,20 @@ static void sink_nothing(void *user, const struct storm *s, enum storm_change ch
     (void)user;
     (void)s;
     (void)change;
+}
+
+static void step_add(struct steps *way, void (*take)(void *self, const struct observation *o), void *self)
+{
+    if (take)
+        way->step[way->count++] = (struct step){take, self};
+}
+
+static void observer_add(struct stats *s, const struct detector *d, void *self)
+{
+    for (uint32_t traits = 0; d->observe && traits <= TRAITS_ALL; traits++)
+        if ((traits & d->traits) == d->traits)
+            s->observers[traits] |= (uint16_t)(1u << s->observe.count);
+    step_add(&s->observe, d->observe, self);
 }
 
 struct stats *stats_new(const struct stats_settings *settings, const struct stats_sink *sink)
@@ -62,10 +79,8 @@ struct stats *stats_new(const struct stats_settings *settings, const struct stat
         s->self[i] = detectors[i]->make(&s->settings, s->incidents, s->ledger);
         if (!s->self[i])
             goto fail;
-        if (detectors[i]->expect)
-            s->expect[s->expect_count++] = (struct step){detectors[i]->expect, s->self[i]};
-        if (detectors[i]->observe)
-            s->observe[s->observe_count++] = (struct step){detectors[i]->observe, s->self[i]};
+        step_add(&s->expect, detectors[i]->expect, s->self[i]);
+        observer_add(s, detectors[i], s->self[i]);
     }
     return s;
 fail:
@@ -100,19 +115,33 @@ void stats_configure(struct stats *s, const struct stats_settings *settings)
     s->settings.encrypted_burst.window = was.encrypted_burst.window;
 }
 
-/* What t adds to the counts, but for `transactions` itself; and to the ledger. */
-static void count(struct stats *s, const struct transaction *t, const struct key *k, struct observation *o)
+static void steps_take(const struct steps *way, const struct observation *o)
+{
+    for (const struct step *step = way->step, *end = step + way->count; step < end; step++)
+        step->take(step->self, o);
+}
+
+static uint32_t traits_of(const struct observation *o)
+{
+    const struct transaction *t = o->t;
+    uint32_t traits = TRAIT_MESSAGE | (t->null_reverse_path ? TRAIT_BOUNCE : TRAIT_PLAIN);
+    traits |= o->k->root ? TRAIT_ANSWER : 0;
+    traits |= t->header.audience_count > 1 ? TRAIT_PEOPLE : 0;
+    traits |= o->deliveries == 1 ? TRAIT_SINGLE : 0;
+    return traits | (o->message ? TRAIT_RECORD : 0);
+}
+
+static void count_rejected(struct stats_counters *c, const struct transaction *t)
+{
+    for (const struct recipient *r = t->recipients, *end = r + t->recipient_count; r < end; r++)
+        c->rejected_recipients += (r->code < 200 || r->code > 299) && r->code;
+}
+
+/* What a message adds to the counts, to the ledger and to the hosts'. */
+static void count(struct stats *s, struct observation *o)
 {
     struct stats_counters *c = &s->counters;
-    if (t->uncertain) {
-        c->uncertain++;
-        return;
-    }
-    for (size_t i = 0; i < t->recipient_count; i++)
-        c->rejected_recipients += t->recipients[i].code && t->recipients[i].code / 100 != 2;
-    if (!t->message)
-        return;
-    struct ledger_entry e = ledger_deliver(s->ledger, t, k);
+    struct ledger_entry e = ledger_deliver(s->ledger, o->t, o->k);
     c->messages++;
     c->recipients += e.deliveries;
     c->message_ids += e.new_id;
@@ -130,12 +159,12 @@ static void count(struct stats *s, const struct transaction *t, const struct key
 
 void stats_transaction(struct stats *s, const struct transaction *t)
 {
-    struct key k = key_of(t);
+    struct key k;
+    key_make(&k, t);
     struct observation o = {.t = t, .k = &k, .thread = k.thread, .now = t->end};
     twin_expect(s->twins, t, &k);
     if (t->message) {
-        for (size_t i = 0; i < s->expect_count; i++)
-            s->expect[i].take(s->expect[i].self, &o);
+        steps_take(&s->expect, &o);
         ledger_expect(s->ledger, &k);
         hosts_expect(s->hosts, &k);
     }
@@ -148,16 +177,20 @@ void stats_transaction(struct stats *s, const struct transaction *t)
         s->counters.uncertain--; /* it stood for this one; `transactions` has it already */
     else
         s->counters.transactions++;
-    for (size_t i = 0; i < DETECTORS && t->message; i++)
-        if (detectors[i]->fetch)
-            detectors[i]->fetch(s->self[i], &o);
-    if (t->message)
-        hosts_fetch(s->hosts, &k);
-    count(s, t, &k, &o);
+    if (t->uncertain) {
+        s->counters.uncertain++;
+        return;
+    }
+    count_rejected(&s->counters, t);
+    if (!t->message)
+        return;
+    count(s, &o);
     s->last.key = o.key;
     s->last.redeliveries = o.redeliveries;
-    for (size_t i = 0; i < s->observe_count; i++)
-        s->observe[i].take(s->observe[i].self, &o);
+    for (uint32_t left = s->observers[traits_of(&o)]; left; left &= left - 1) {
+        const struct step *step = &s->observe.step[__builtin_ctz(left)];
+        step->take(step->self, &o);
+    }
 }
 
 void stats_session(struct stats *s, const struct session_record *r)

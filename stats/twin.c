@@ -71,9 +71,9 @@ static void place_make(struct place *p, const struct transaction *t, const struc
     s->loss = t->uncertain || t->gap_bytes || t->helo.n == 0 || t->greeting.n == 0 || t->mail_time >= t->end; /* the last: all held back */
     s->envelope = hash_bytes(t->reverse_path.p, t->reverse_path.n);
     uint64_t replies = hash_add(t->code, t->recipient_count);
-    for (size_t i = 0; i < t->recipient_count; i++) {
-        s->envelope = hash_add(s->envelope, t->recipients[i].hash);
-        replies = hash_add(replies, (uint64_t)t->recipients[i].code << 16 | t->recipients[i].final_code);
+    for (const struct recipient *r = t->recipients, *end = r + t->recipient_count; r < end; r++) {
+        s->envelope = hash_add(s->envelope, r->hash);
+        replies = hash_add(replies, (uint64_t)r->code << 16 | r->final_code);
     }
     s->name = k->id ? k->id : s->loss ? 0 : k->fingerprint ? k->fingerprint : t->bytes;
     p->wire = (struct wire){.connection = t->connection, .client = t->client, .server = t->server, .replies = (uint32_t)replies};
@@ -122,6 +122,8 @@ static bool same_content(const struct place *p, const struct place *q)
 static bool wire_twin(const struct place *p, const struct place *q)
 {
     const struct seen *a = &p->seen, *b = &q->seen;
+    if (p->wire.connection == q->wire.connection) /* the mail before */
+        return false;
     if (a->quadruple != b->quadruple || !same_endpoint(p->wire.client, q->wire.client) || !same_endpoint(p->wire.server, q->wire.server))
         return false;
     if (overlap(p, q) && (a->uncertain || b->uncertain))

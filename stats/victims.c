@@ -103,11 +103,9 @@ static void crowd_to_storm(struct storm *s, const struct crowd *c)
     }
 }
 
-struct storm *victims_storm(struct victims *v, uint64_t key, uint32_t hits, const struct observation *o, bool first)
+static __attribute__((noinline)) struct storm *storm_of(
+    struct victims *v, uint64_t key, uint32_t hits, const struct observation *o, bool first)
 {
-    uint64_t *opened = &v->opened[key % OPENED / 64], bit = UINT64_C(1) << key % 64;
-    if (hits < (uint64_t)v->minor / CROWD_SHARE && !(*opened & bit))
-        return NULL;
     uint64_t incident = hash_pair(v->kind, key);
     struct storm *s = incident_find(v->incidents, incident);
     if (s) {
@@ -130,10 +128,16 @@ struct storm *victims_storm(struct victims *v, uint64_t key, uint32_t hits, cons
         s = incident_open(v->incidents, incident, v->kind, c->first);
         if (!s)
             return NULL;
-        *opened |= bit;
+        v->opened[key % OPENED / 64] |= UINT64_C(1) << key % 64;
         crowd_to_storm(s, c);
         *c = (struct crowd){0};
         incident_host(s, o->t->client.address, "", true);
     }
     return hits >= v->minor || incident_raised(s) ? s : NULL;
+}
+
+struct storm *victims_storm(struct victims *v, uint64_t key, uint32_t hits, const struct observation *o, bool first)
+{
+    bool opened = v->opened[key % OPENED / 64] >> key % 64 & 1;
+    return opened || hits >= (uint64_t)v->minor / CROWD_SHARE ? storm_of(v, key, hits, o, first) : NULL;
 }

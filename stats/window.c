@@ -8,7 +8,6 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "stats/memory.h"
 
@@ -123,27 +122,26 @@ static void turn(struct window *w, struct way *way, uint32_t slice)
     way->spread = left > 0;
 }
 
-static void grow(struct window *w)
+static __attribute__((noinline)) void grow(struct window *w)
 {
     uint32_t sets = 2 * w->sets;
     for (uint32_t set = w->sets; set-- > 0;) {
-        struct way from[WAYS], *old = &w->way[(size_t)set * WAYS], *to[2];
-        memcpy(from, old, sizeof from);
-        memset(old, 0, sizeof from);
+        struct way *way = &w->way[(size_t)set * WAYS], *end = way + WAYS, *to[2];
         to[0] = &w->way[(size_t)set * 2 * WAYS];
         to[1] = to[0] + WAYS;
-        for (uint32_t i = 0; i < WAYS && from[i].key; i++) {
-            struct way **next = &to[memory_place(from[i].key, sets) & 1];
-            if (from[i].spread && *next != old + i)
-                *ring_of(w, *next) = *ring_of(w, old + i);
-            *(*next)++ = from[i];
+        for (; way < end && way->key; way++) { /* set 0 moves within itself, to the front */
+            struct way one = *way, **next = &to[memory_place(one.key, sets) & 1];
+            *way = (struct way){0};
+            if (one.spread && *next != way)
+                *ring_of(w, *next) = *ring_of(w, way);
+            *(*next)++ = one;
         }
     }
     w->sets = sets;
 }
 
 /* The one with the smallest count of a set that has none without. */
-static struct way *least(const struct window *w, struct way *set, uint32_t slice)
+static __attribute__((noinline)) struct way *least(const struct window *w, struct way *set, uint32_t slice)
 {
     struct way *way = set;
     uint32_t smallest = UINT32_MAX;
@@ -157,8 +155,9 @@ static struct way *least(const struct window *w, struct way *set, uint32_t slice
     return way;
 }
 
-/* A place for a key that has none: one whose counts have all left the span, an empty one, else the one with the smallest count. */
-static __attribute__((noinline)) struct way *way_take(struct window *w, uint64_t key, uint32_t slice)
+/* A place for a key that has none: one whose counts have all left the span, an empty one, else the one with the smallest count.  Apart, as
+ * add_later() is, so that a key that is there costs no saving of registers. */
+static __attribute__((noinline)) uint32_t add_first(struct window *w, uint64_t key, uint32_t slice, uint32_t n)
 {
     for (;; grow(w)) {
         struct way *way = set_of(w, key), *end = way + WAYS;
@@ -170,9 +169,24 @@ static __attribute__((noinline)) struct way *way_take(struct window *w, uint64_t
         if (full)
             way = least(w, end - WAYS, slice);
         w->taken += empty;
-        *way = (struct way){.key = key, .newest = slice};
-        return way;
+        *way = (struct way){.key = key, .newest = slice, .total = (n < WINDOW_MOST ? n : WINDOW_MOST) & WINDOW_MOST};
+        return way->total;
     }
+}
+
+static uint32_t add(struct window *w, struct way *way, uint32_t n)
+{
+    uint32_t total = way->total, added = n < WINDOW_MOST - total ? n : WINDOW_MOST - total;
+    if (way->spread)
+        ring_of(w, way)->count[way->newest % SLICES] += added;
+    way->total = (total + added) & WINDOW_MOST;
+    return total + added;
+}
+
+static __attribute__((noinline)) uint32_t add_later(struct window *w, struct way *way, uint32_t slice, uint32_t n)
+{
+    turn(w, way, slice);
+    return add(w, way, n);
 }
 
 void window_expect(const struct window *w, uint64_t key)
@@ -188,14 +202,8 @@ uint32_t window_add(struct window *w, uint64_t key, uint32_t n, int64_t now)
     uint32_t slice = slice_of(w, now);
     struct way *way = way_of(w, key);
     if (!way)
-        way = way_take(w, key, slice);
-    else if (way->newest != slice)
-        turn(w, way, slice);
-    uint32_t total = way->total, added = n < WINDOW_MOST - total ? n : WINDOW_MOST - total;
-    if (way->spread)
-        ring_of(w, way)->count[way->newest % SLICES] += added;
-    way->total = (total + added) & WINDOW_MOST;
-    return total + added;
+        return add_first(w, key, slice, n);
+    return way->newest == slice ? add(w, way, n) : add_later(w, way, slice, n);
 }
 
 uint32_t window_count(struct window *w, uint64_t key, int64_t now)
