@@ -27,8 +27,9 @@ void envelope_doubt(struct smtp *s)
 void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched, int64_t mail_time, int64_t now)
 {
     if (code >= 300)
-        return;                      /* refused: no transaction begins, and one that was open stays (RFC 5321, 4.1.4) */
-    envelope_close(s, NULL, 0, now); /* the server took a new one: the old one is gone */
+        return; /* refused: no transaction begins, and one that was open stays (RFC 5321, 4.1.4) */
+    if (s->envelope)
+        envelope_close(s, NULL, 0, now); /* the server took a new one: the old one is gone */
     struct envelope *e = envelope_new(s, mail_time);
     if (!e)
         return;

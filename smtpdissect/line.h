@@ -29,6 +29,10 @@ static inline __attribute__((always_inline)) size_t line_find(struct span s, siz
         return hits ? at + (unsigned)__builtin_ctz(hits) : s.n;
     }
 #endif
+    if (a == b && at < s.n) {
+        const uint8_t *found = memchr(s.p + at, a, s.n - at);
+        return found ? (size_t)(found - s.p) : s.n;
+    }
     while (at < s.n && s.p[at] != a && s.p[at] != b)
         at++;
     return at;

@@ -236,25 +236,34 @@ void reply_line(struct smtp *s, struct span line, int64_t now)
         reply_done(s, code, now);
 }
 
-/* The same in short of a line "250 ...", when it is all of the reply and answers a command of a mail; false: it is something else. */
+/* The same in short of a line "250 ..." or "354 ...", when it is all of the reply and answers a command of a mail; false: it is something
+ * else. */
 static inline bool plain_reply(struct smtp *s, struct span line, int64_t now)
 {
-    if (line.n < 4 || WORD(line.p[0], line.p[1], line.p[2], line.p[3]) != WORD('2', '5', '0', ' ') || s->multi_code || s->greeting_due)
-        return false;
     const struct command *c = pending_first(s);
-    if (!c || c->touched || !s->recognised)
+    if (line.n < 4 || !c || c->touched || s->multi_code || s->greeting_due || !s->recognised)
         return false;
-    if (c->verb == VERB_RCPT)
-        envelope_rcpt(s, argument_of(c), 250, now);
-    else if (c->verb == VERB_MAIL)
-        envelope_mail(s, argument_of(c), 250, false, c->time, now);
-    else if (c->verb == VERB_FINAL && !s->lmtp) {
-        envelope_close(s, c->content, 250, now);
-        content_release(s, c->content);
-    } else
-        return false;
-    pending_pop(s, c);
-    return true;
+    switch (WORD(line.p[0], line.p[1], line.p[2], line.p[3])) {
+    case WORD('2', '5', '0', ' '):
+        if (c->verb == VERB_RCPT)
+            envelope_rcpt(s, argument_of(c), 250, now);
+        else if (c->verb == VERB_MAIL)
+            envelope_mail(s, argument_of(c), 250, false, c->time, now);
+        else if (c->verb == VERB_FINAL && !s->lmtp) {
+            envelope_close(s, c->content, 250, now);
+            content_release(s, c->content);
+        } else
+            return false;
+        pending_pop(s, c);
+        return true;
+    case WORD('3', '5', '4', ' '):
+        if (c->verb != VERB_DATA || s->mode != MODE_DATA_WAIT)
+            return false;
+        pending_pop(s, c);
+        session_content_begin(s, now);
+        return true;
+    default: return false;
+    }
 }
 
 void reply_lines(struct smtp *s, struct span bytes, int64_t now)
@@ -268,7 +277,8 @@ void reply_lines(struct smtp *s, struct span bytes, int64_t now)
             begun = false;
             continue;
         }
-        if (!plain_reply(s, span_of(bytes.p, n), now))
+        bool goes_on = s->multi_code && n > 3 && bytes.p[3] == '-' && code_of(bytes.p) == s->multi_code; /* and says nothing new */
+        if (!goes_on && !plain_reply(s, span_of(bytes.p, n), now))
             reply_line(s, span_of(bytes.p, n), now);
         bytes = span_of(bytes.p + n + 1, bytes.n - n - 1);
     }

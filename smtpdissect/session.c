@@ -506,7 +506,7 @@ void smtp_end(struct smtp *s, int64_t now)
         memcpy(r.tls_bytes, s->tls_reader->bytes, sizeof r.tls_bytes);
     if (s->recognised || s->tls != TLS_NONE)
         d->sink.session(d->sink.user, &r);
-    for (int i = 0; i < CARRIED; i++)
+    for (int i = 0; i < CARRIED && s->carry; i++)
         carry_drop(s, (enum carried)i);
     text_wipe(d->stock, &s->pending);
     text_wipe(d->stock, &s->names);

@@ -113,7 +113,7 @@ static inline void give(struct stock *stock, uint8_t *p, uint32_t size)
         give_any(stock, p, size);
 }
 
-static bool grow(struct stock *stock, struct text *t, size_t need, bool secret)
+static inline __attribute__((always_inline)) bool grow(struct stock *stock, struct text *t, size_t need, bool secret)
 {
     uint32_t size = size_for(need);
     uint8_t *p = size <= stock->most - stock->used ? take(stock, size) : NULL;
