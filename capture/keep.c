@@ -34,10 +34,6 @@ struct record {
     uint8_t bytes[];
 };
 
-struct piece {
-    uint32_t at, n; /* in the frame */
-};
-
 struct keep {
     uint8_t *block;
     size_t size;
@@ -45,7 +41,7 @@ struct keep {
     bool wrapped;                /* the newest records stand before the oldest ones */
     uint32_t last;               /* size of the newest record; 0: none, or it stands at the block's other end */
     const struct packet *packet; /* in hand */
-    struct piece piece[PIECES];  /* of it, clear */
+    struct span piece[PIECES];   /* of it, clear */
     size_t pieces;
     bool judged;
 };
@@ -136,7 +132,7 @@ void keep_bytes(
         if (!in_hand)
             fill_early(k, connection, from, seq + (uint32_t)(clear[i].p - bytes.p), clear[i]);
         else if (k->pieces < PIECES)
-            k->piece[k->pieces++] = (struct piece){(uint32_t)(clear[i].p - p->frame->p), (uint32_t)clear[i].n};
+            k->piece[k->pieces++] = clear[i];
     }
 }
 
@@ -173,14 +169,14 @@ static bool in_its_frame(const struct packet *p)
     return frame.n <= LONGEST && within(p->ip, frame) && within(p->tcp, frame) && (p->payload.n == 0 || within(p->payload, frame));
 }
 
-void keep_end(struct keep *k, uint64_t connection, enum side from, bool wanted)
+/* Of its payload all that is to be said has been, or (with_filler) nothing yet. */
+static void store(
+    struct keep *k, const struct packet *p, uint64_t connection, enum side from, const struct span clear[], size_t count, bool with_filler)
 {
-    const struct packet *p = k->packet;
-    k->packet = NULL;
-    if (!wanted || !in_its_frame(p))
+    if (!in_its_frame(p))
         return;
-    uint32_t headers = (uint32_t)(p->tcp.p + p->tcp.n - p->frame->p), size = (uint32_t)p->payload.n, clear = 0;
-    bool with_payload = size && (k->pieces || !k->judged);
+    uint32_t headers = (uint32_t)(p->tcp.p + p->tcp.n - p->frame->p), size = (uint32_t)p->payload.n, told = 0;
+    bool with_payload = size && (count || with_filler);
     uint32_t stored = with_payload ? headers + size : headers;
     uint32_t need = (uint32_t)(sizeof(struct record) + stored + ALIGN - 1) / ALIGN * ALIGN;
     make_room(k, need);
@@ -202,16 +198,29 @@ void keep_end(struct keep *k, uint64_t connection, enum side from, bool wanted)
     memcpy(r->bytes, p->frame->p, headers);
     if (with_payload)
         memset(r->bytes + headers, KEEP_FILLER, size);
-    for (size_t i = 0; i < k->pieces; i++) {
-        memcpy(r->bytes + k->piece[i].at, p->frame->p + k->piece[i].at, k->piece[i].n);
-        clear += k->piece[i].n;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(r->bytes + (clear[i].p - p->frame->p), clear[i].p, clear[i].n);
+        told += (uint32_t)clear[i].n;
     }
-    r->changed = clear < size;
+    r->changed = told < size;
     r->ends_line = size >= 2 && memcmp(p->payload.p + size - 2, "\r\n", 2) == 0;
     if (r->ends_line && with_payload)
         memcpy(r->bytes + stored - 2, "\r\n", 2);
     k->last = need;
     k->head += need;
+}
+
+void keep_end(struct keep *k, uint64_t connection, enum side from, bool wanted)
+{
+    const struct packet *p = k->packet;
+    k->packet = NULL;
+    if (wanted)
+        store(k, p, connection, from, k->piece, k->pieces, !k->judged);
+}
+
+void keep_whole(struct keep *k, const struct packet *p, uint64_t connection, enum side from, const struct span clear[], size_t count)
+{
+    store(k, p, connection, from, clear, count, false);
 }
 
 /* ---- writing */

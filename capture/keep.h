@@ -23,6 +23,8 @@ void keep_bytes(
     struct keep *k, uint64_t connection, enum side from, uint32_t seq, struct span bytes, const struct span clear[], size_t count);
 /* The packet in hand goes into the ring when it is `wanted`, and is nobody's business after it. */
 void keep_end(struct keep *k, uint64_t connection, enum side from, bool wanted);
+/* All of it at once, of a packet whose payload, all of it, has been delivered: these parts are clear. */
+void keep_whole(struct keep *k, const struct packet *p, uint64_t connection, enum side from, const struct span clear[], size_t count);
 
 /* Frames of these connections, oldest first, as a pcapng section; the first of each with its comment.  Returns how many frames. */
 size_t keep_write(const struct keep *k, const struct evidence_wish *wishes, size_t count, struct span comment, FILE *to);

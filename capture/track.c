@@ -113,12 +113,18 @@ static void hand_over(struct tracker *t, struct flow *f)
     f->mode = f->session ? FLOW_HANDED : FLOW_IGNORED;
 }
 
+static inline size_t sink_bytes_clear(
+    struct tracker *t, struct flow *f, enum side from, struct span bytes, int64_t now, struct span clear[CLEAR_MOST])
+{
+    uint32_t before = t->sink->content_mark(f->session);
+    t->sink->bytes(f->session, from, bytes, now);
+    return t->sink->clear(&f->clear, from, bytes, before, t->sink->content_mark(f->session), clear, CLEAR_MOST);
+}
+
 static void sink_bytes_kept(struct tracker *t, struct flow *f, enum side from, struct span bytes, int64_t now)
 {
     struct span clear[CLEAR_MOST];
-    uint32_t before = t->sink->content_mark(f->session);
-    t->sink->bytes(f->session, from, bytes, now);
-    size_t n = t->sink->clear(&f->clear, from, bytes, before, t->sink->content_mark(f->session), clear, CLEAR_MOST);
+    size_t n = sink_bytes_clear(t, f, from, bytes, now, clear);
     keep_bytes(t->keep, f->number, from, f->next[from] - (uint32_t)bytes.n, bytes, clear, n);
 }
 
@@ -392,8 +398,7 @@ static void may_begin(struct tracker *t, struct flow *f, enum side *from, const 
         onset_learn(f, from, p);
 }
 
-/* Not the next packet of a connection whose receiver is decided, or one that is kept as evidence.  Never inlined: what it needs would slow
- * down the others. */
+/* Not the next packet of a connection whose receiver is decided.  Never inlined: what it needs would slow down the others. */
 static __attribute__((noinline)) void take_other(struct tracker *t, const struct tracked *this)
 {
     const struct packet *p = &this->packet;
@@ -418,14 +423,31 @@ static __attribute__((noinline)) void take_other(struct tracker *t, const struct
         keep_end(t->keep, f->number, from, handed || f->mode == FLOW_HANDED || mail_port(t, f->side[SERVER].port));
 }
 
+/* The next packet of a connection that was handed over, of which evidence is kept. */
+static __attribute__((noinline)) void take_kept(struct tracker *t, struct flow *f, enum side from, const struct packet *p)
+{
+    struct span clear[CLEAR_MOST];
+    size_t n = p->length ? sink_bytes_clear(t, f, from, p->payload, t->now, clear) : 0;
+    keep_whole(t->keep, p, f->number, from, clear, n);
+}
+
+/* Nobody wants it, but it stands on a mail port: it may be evidence all the same. */
+static inline bool ignored_mail(const struct tracker *t, const struct flow *f)
+{
+    return t->keep && f->mode == FLOW_IGNORED && mail_port(t, f->side[SERVER].port);
+}
+
 /* Nearly every packet is what this side of the connection says next.  False: it is another.  Inlined for each side, which is a constant. */
 static inline __attribute__((always_inline)) bool take_next(struct tracker *t, struct flow *f, enum side from, const struct packet *p)
 {
-    if (!flow_sent(f, p, from) || !stream_in_step(f, from, p) || (f->mode != FLOW_HANDED && f->mode != FLOW_IGNORED))
+    if (!flow_sent(f, p, from) || !stream_in_step(f, from, p) || (f->mode != FLOW_HANDED && f->mode != FLOW_IGNORED) ||
+        ignored_mail(t, f))
         return false;
     f->last = t->now;
     stream_step(f, from, p);
-    if (f->mode == FLOW_HANDED && p->length)
+    if (f->mode == FLOW_HANDED && t->keep)
+        take_kept(t, f, from, p);
+    else if (f->mode == FLOW_HANDED && p->length)
         t->sink->bytes(f->session, from, p->payload, t->now);
     return true;
 }
@@ -437,7 +459,7 @@ static inline void take_packet(struct tracker *t, const struct tracked *this)
     stream_tick(t->streams, t->now);
     if (twin_seen(t->twins, p, twin_sum(p, this->hash), t->now))
         t->counters->duplicates++;
-    else if (!f || t->keep || !(take_next(t, f, CLIENT, p) || take_next(t, f, SERVER, p)))
+    else if (!f || !(take_next(t, f, CLIENT, p) || take_next(t, f, SERVER, p)))
         take_other(t, this);
 }
 

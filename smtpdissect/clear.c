@@ -327,11 +327,15 @@ static size_t clear_server(struct walk *w)
     return w->clear.count;
 }
 
-/* Nothing but a message's text, as the dissector saw it: no end of it, no chunk, and too little to hold another mail's beginning. */
-static bool all_text(uint32_t before, uint32_t after, struct span bytes)
+/* Most packets of most mails are nothing but a message's text, as the dissector saw it: no end of it, no chunk, and too little to hold
+ * another mail's beginning.  Nothing of them is clear. */
+static inline bool all_text(uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after)
 {
-    const uint32_t matters = PLACE_MASK | CHUNK | CANDIDATE;
-    return (before & matters) == PLACE_BODY && (after & matters) == PLACE_BODY && bytes.n && bytes.n <= HELD_MOST;
+    const uint32_t matters = PLACE_MASK | CHUNK | CANDIDATE | SWAPPED;
+    if (from != CLIENT || (before & matters) != PLACE_BODY || (after & matters) != PLACE_BODY || !bytes.n || bytes.n > HELD_MOST)
+        return false;
+    *state = at_end(*state, ended(bytes), false);
+    return true;
 }
 
 static size_t walk(
@@ -346,10 +350,6 @@ static size_t walk(
     bool tls = (before & PLACE_MASK) == PLACE_TLS || (after & PLACE_MASK) == PLACE_TLS;
     if (tls)
         return 0;
-    if (from == CLIENT && all_text(before, after, bytes)) {
-        *state = at_end(*state, ended(bytes), false);
-        return 0;
-    }
     struct walk w = {.rest = bytes,
         .place = (enum place)(before & PLACE_MASK),
         .chunk = before & CHUNK,
@@ -371,11 +371,11 @@ static size_t walk(
 
 size_t smtp_clear(uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after, struct span clear[], size_t most)
 {
-    return walk(false, state, from, bytes, before, after, clear, most);
+    return all_text(state, from, bytes, before, after) ? 0 : walk(false, state, from, bytes, before, after, clear, most);
 }
 
 size_t smtp_clear_nameless(
     uint8_t *state, enum side from, struct span bytes, uint32_t before, uint32_t after, struct span clear[], size_t most)
 {
-    return walk(true, state, from, bytes, before, after, clear, most);
+    return all_text(state, from, bytes, before, after) ? 0 : walk(true, state, from, bytes, before, after, clear, most);
 }

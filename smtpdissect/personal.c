@@ -253,7 +253,7 @@ static inline size_t step(size_t at, size_t n)
 /* An address, or "...", with which some servers repeat whom they accept. */
 static bool repeats(struct span line)
 {
-    size_t i = 0;
+    size_t i = 3; /* behind the code */
 #ifdef __SSE2__
 #define IS(x, c) _mm_cmpeq_epi8(x, _mm_set1_epi8(c))
     while (line.n - i > 16) {
