@@ -112,7 +112,7 @@ static bool is_odd(uint8_t c)
 }
 
 /* Of sixteen bytes none is odd but for single spaces. */
-static bool is_plain_block(const uint8_t *p)
+static inline bool is_plain_block(const uint8_t *p)
 {
 #ifdef __SSE2__
     __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p), control = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(' ' - 1)), x);

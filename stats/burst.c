@@ -60,17 +60,22 @@ static void *make(const struct stats_settings *settings, struct incidents *incid
     return NULL;
 }
 
-/* What the days before this one say of the hour. */
-static float baseline_of_hour(struct hour *h, int64_t day)
+static __attribute__((noinline)) void hour_fade(struct hour *h, int64_t day)
 {
-    if (day > h->day && (h->before > 0 || h->today > 0)) {
+    if (h->before > 0 || h->today > 0) {
         float faded = h->before * (float)pow(FADE, (double)(day - h->day)),
               yesterday = h->today * (float)pow(FADE, (double)(day - h->day - 1));
         h->before = fmaxf(faded, yesterday);
         h->today = 0;
     }
+    h->day = (int32_t)day;
+}
+
+/* What the days before this one say of the hour. */
+static float baseline_of_hour(struct hour *h, int64_t day)
+{
     if (day > h->day)
-        h->day = (int32_t)day;
+        hour_fade(h, day);
     return h->before;
 }
 
@@ -110,10 +115,8 @@ static void raise_storm(struct bursts *b, uint64_t key, const struct observation
         address_text(o->t->client.address, address), count, (double)usual);
 }
 
-static void turn(struct bursts *b, int64_t now) /* to the hour of now */
+static __attribute__((noinline)) void turn(struct bursts *b, int64_t now) /* to the hour of now */
 {
-    if (now >= b->hour_begin && now - b->hour_begin < HOUR)
-        return;
     int64_t number = now / HOUR;
     b->hour_begin = number * HOUR;
     b->day = number / 24;
@@ -140,7 +143,8 @@ static void observe(void *self, const struct observation *o)
     struct sender *s = cells_take(b->senders, key, o->now, &fresh);
     if (fresh)
         s->first = o->now;
-    turn(b, o->now);
+    if (o->now < b->hour_begin || o->now - b->hour_begin >= HOUR)
+        turn(b, o->now);
     struct hour *hour = &s->hour[b->hour];
     float usual = baseline_of_hour(hour, b->day);
     bool over = count >= b->settings->burst.least && o->now - s->first >= b->settings->burst.history;

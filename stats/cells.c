@@ -9,8 +9,6 @@
 
 _Static_assert(sizeof(struct cells_head) * CELLS_WAYS % 64 == 0, "a set begins with a line of the cache");
 
-static struct cells_head nowhere; /* empty: where nothing has been found yet */
-
 struct cells *cells_new(size_t record, uint32_t count)
 {
     struct cells *c = calloc(1, sizeof *c);
@@ -18,8 +16,6 @@ struct cells *cells_new(size_t record, uint32_t count)
         return NULL;
     bool inside = record <= sizeof c->heads->word;
     c->record = inside ? sizeof c->heads->word : (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    for (int i = 0; i < CELLS_LATEST; i++)
-        c->latest[i] = &nowhere;
     c->most = count / CELLS_WAYS ? count / CELLS_WAYS : 1;
     c->sets = memory_begin(c->most);
     c->heads = memory_reserve(sizeof *c->heads * CELLS_WAYS * c->most);
@@ -85,7 +81,6 @@ void *cells_add(struct cells *c, uint64_t key, int64_t now)
         h = oldest_of(end - CELLS_WAYS);
     h->key = key;
     h->used = now ? now : 1;
-    c->latest[key % CELLS_LATEST] = h;
     if (!c->records) {
         c->count += !full;
         h->word = 0;

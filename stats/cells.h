@@ -9,8 +9,7 @@
 
 #include "stats/memory.h"
 
-#define CELLS_WAYS   8
-#define CELLS_LATEST 4
+#define CELLS_WAYS 8
 
 struct cells_head { /* of a record, apart from it: those of a set stand together, the empty ones last */
     uint64_t key;
@@ -21,13 +20,12 @@ struct cells_head { /* of a record, apart from it: those of a set stand together
     };
 };
 
-struct cells { /* stands here for the inline functions alone: each mail looks into a dozen of these tables */
-    size_t record;         /* bytes */
-    uint32_t sets, most;   /* now; at the end */
-    uint32_t count;        /* records in use: the first ones, in the order in which they were first taken */
+struct cells { /* stands here for the inline functions alone: each mail looks into several of these tables */
+    size_t record;            /* bytes */
+    uint32_t sets, most;      /* now; at the end */
+    uint32_t count;           /* records in use: the first ones, in the order in which they were first taken */
     struct cells_head *heads; /* CELLS_WAYS for each set */
-    uint8_t *records;      /* NULL: they are inside the heads */
-    struct cells_head *latest[CELLS_LATEST]; /* found last, by key: who fetches a record ahead need not look for it again */
+    uint8_t *records;         /* NULL: they are inside the heads */
 };
 
 struct cells *cells_new(size_t record, uint32_t count); /* bytes a record, records; NULL: out of memory */
@@ -43,19 +41,16 @@ static inline void *cells_record(const struct cells *c, struct cells_head *h)
     return c->records ? c->records + (size_t)h->slot * c->record : (void *)&h->word;
 }
 
-static inline struct cells_head *cells_head(struct cells *c, uint64_t key) /* NULL: not there */
+static inline struct cells_head *cells_head(const struct cells *c, uint64_t key) /* NULL: not there */
 {
-    struct cells_head **latest = &c->latest[key % CELLS_LATEST], *h = *latest;
-    if (h->key == key && h->used != 0)
-        return h;
-    h = cells_set(c, key);
+    struct cells_head *h = cells_set(c, key);
     for (struct cells_head *end = h + CELLS_WAYS; h < end && h->used != 0; h++)
         if (h->key == key)
-            return *latest = h;
+            return h;
     return NULL;
 }
 
-static inline void *cells_find(struct cells *c, uint64_t key) /* NULL: not there */
+static inline void *cells_find(const struct cells *c, uint64_t key) /* NULL: not there */
 {
     struct cells_head *h = cells_head(c, key);
     return h ? cells_record(c, h) : NULL;

@@ -53,10 +53,22 @@ static bool from_itself(const struct hop *h)
            !span_equal_nocase(h->from, span_text("unknown"));
 }
 
+/* "SMTP", "ESMTPS" and the like: what nearly all lines say. */
+static bool says_smtp(struct span with)
+{
+    size_t at = with.n && (with.p[0] | 0x20) == 'e';
+    uint32_t word, smtp;
+    if (with.n < at + sizeof word)
+        return false;
+    memcpy(&word, with.p + at, sizeof word);
+    memcpy(&smtp, "smtp", sizeof smtp);
+    return (word | 0x20202020) == smtp; /* letters in either case, and nothing else */
+}
+
 bool chain_fetched(const struct hop *h)
 {
     static const char *const programs[] = {"pop3", "fetchmail", "getmail", "mpop", "popcon", "domainpop", "multipop", "retchmail"};
-    if (span_starts_nocase(h->with, "ESMTP") || span_starts_nocase(h->with, "SMTP"))
+    if (says_smtp(h->with))
         return false;
     if (span_starts_nocase(h->with, "POP") || span_starts_nocase(h->with, "IMAP"))
         return true;

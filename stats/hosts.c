@@ -35,7 +35,7 @@ void hosts_free(struct hosts *h)
     free(h);
 }
 
-static struct host_row *row_of(struct hosts *h, const struct address *address, uint64_t hash, int64_t now)
+static inline struct host_row *row_of(struct hosts *h, const struct address *address, uint64_t hash, int64_t now)
 {
     bool fresh;
     struct host_row *row = cells_take(h->table, hash, now, &fresh);

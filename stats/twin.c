@@ -171,16 +171,21 @@ static uint32_t mail_bucket(uint64_t envelope, uint64_t name)
     return bucket(hash_add(envelope, name));
 }
 
-static struct place *nat_twin_of(struct twins *w, uint32_t number, bool by_mail)
+static __attribute__((noinline)) struct place *nat_twin_from(struct twins *w, struct place *p, int64_t earliest, bool by_mail)
 {
     const struct place *one = &w->next;
-    int64_t earliest = one->seen.loss ? one->seen.mail_time - TWIN_LATE : one->seen.end - TWIN_SKEW;
-    int walked = 0;
-    for (struct place *p = place_at(w, number, earliest); p && walked++ < TWIN_WALK;
-         p = place_at(w, by_mail ? p->seen.same_mail : p->seen.same_envelope, earliest))
+    for (int walked = 0; p && walked++ < TWIN_WALK; p = place_at(w, by_mail ? p->seen.same_mail : p->seen.same_envelope, earliest))
         if (nat_twin(p, one))
             return p;
     return NULL;
+}
+
+static struct place *nat_twin_of(struct twins *w, uint32_t number, bool by_mail)
+{
+    const struct seen *one = &w->next.seen;
+    int64_t earliest = one->loss ? one->mail_time - TWIN_LATE : one->end - TWIN_SKEW;
+    struct place *p = place_at(w, number, earliest);
+    return p ? nat_twin_from(w, p, earliest, by_mail) : NULL;
 }
 
 static struct place *twin_of(struct twins *w)

@@ -155,22 +155,35 @@ static __attribute__((noinline)) struct way *least(const struct window *w, struc
     return way;
 }
 
-/* A place for a key that has none: one whose counts have all left the span, an empty one, else the one with the smallest count.  Apart, as
- * add_later() is, so that a key that is there costs no saving of registers. */
-static __attribute__((noinline)) uint32_t add_first(struct window *w, uint64_t key, uint32_t slice, uint32_t n)
+static bool is_free(const struct way *way, uint32_t slice) /* empty, or its counts have all left the span */
+{
+    return way->total == 0 || (int32_t)(slice - way->newest) >= SLICES;
+}
+
+/* There is a place for a key that has none, and the table is not so full that it should grow first. */
+static bool has_room(const struct window *w, const struct way *place)
+{
+    return place && (place->key || w->taken <= w->sets * (WAYS / 2) || w->sets == w->most);
+}
+
+static uint32_t begin(struct window *w, struct way *place, uint64_t key, uint32_t slice, uint32_t n)
+{
+    w->taken += place->key == 0;
+    *place = (struct way){.key = key, .newest = slice, .total = (n < WINDOW_MOST ? n : WINDOW_MOST) & WINDOW_MOST};
+    return place->total;
+}
+
+/* The cases that are not the rule stand apart: the rule then has no registers to save. */
+static __attribute__((noinline)) uint32_t add_grown(struct window *w, uint64_t key, uint32_t slice, uint32_t n)
 {
     for (;; grow(w)) {
         struct way *way = set_of(w, key), *end = way + WAYS;
-        while (way < end && way->total && (int32_t)(slice - way->newest) < SLICES)
+        while (way < end && !is_free(way, slice))
             way++;
-        bool full = way == end, empty = !full && way->key == 0;
-        if ((full || empty) && w->sets < w->most && (full || w->taken > w->sets * (WAYS / 2)))
-            continue;
-        if (full)
-            way = least(w, end - WAYS, slice);
-        w->taken += empty;
-        *way = (struct way){.key = key, .newest = slice, .total = (n < WINDOW_MOST ? n : WINDOW_MOST) & WINDOW_MOST};
-        return way->total;
+        if (has_room(w, way < end ? way : NULL))
+            return begin(w, way, key, slice, n);
+        if (w->sets == w->most)
+            return begin(w, least(w, end - WAYS, slice), key, slice, n);
     }
 }
 
@@ -200,10 +213,16 @@ uint32_t window_add(struct window *w, uint64_t key, uint32_t n, int64_t now)
 {
     key = key ? key : KEY_0;
     uint32_t slice = slice_of(w, now);
-    struct way *way = way_of(w, key);
-    if (!way)
-        return add_first(w, key, slice, n);
-    return way->newest == slice ? add(w, way, n) : add_later(w, way, slice, n);
+    struct way *way = set_of(w, key), *end = way + WAYS, *place = NULL;
+    for (; way < end && way->key != key; way++) {
+        if (!place && is_free(way, slice))
+            place = way;
+        if (way->key == 0)
+            way = end - 1;
+    }
+    if (way < end)
+        return way->newest == slice ? add(w, way, n) : add_later(w, way, slice, n);
+    return has_room(w, place) ? begin(w, place, key, slice, n) : add_grown(w, key, slice, n);
 }
 
 uint32_t window_count(struct window *w, uint64_t key, int64_t now)
