@@ -145,10 +145,9 @@ static void *ring_writer(void *arg)
     return NULL;
 }
 
-static void ring_keeps_order(void **state)
+static void keeps_order(size_t bytes)
 {
-    (void)state;
-    struct ring *r = ring_new(65536);
+    struct ring *r = ring_new(bytes);
     pthread_t t;
     assert_int_equal(pthread_create(&t, NULL, ring_writer, r), 0);
     for (uint64_t i = 0; i < RECORDS;) {
@@ -169,14 +168,54 @@ static void ring_keeps_order(void **state)
     }
     pthread_join(t, NULL);
     assert_null(ring_peek(r).p);
-    assert_null(ring_reserve(r, 40000)); /* over half of it */
+    assert_null(ring_reserve(r, bytes / 2)); /* with its length over half of it */
     ring_free(r);
+}
+
+static void ring_keeps_order(void **state)
+{
+    (void)state;
+    keeps_order(65536);
+    keeps_order((size_t)8 << 20);
     ring_free(NULL);
+}
+
+/* A reader that keeps up is always handed the same two megabytes; one that does not gets all there is, and then the first ones again. */
+static void ring_uses_what_it_needs(void **state)
+{
+    (void)state;
+    const size_t size = (size_t)8 << 20, n = 1000;
+    struct ring *r = ring_new(size);
+    const uint8_t *first = ring_reserve(r, n), *p;
+    for (size_t written = 0; written < 5 * size; written += n) {
+        p = ring_reserve(r, n);
+        assert_non_null(p);
+        assert_true(p >= first && p + n <= first + size / 4);
+        ring_commit(r, n);
+        assert_ptr_equal(ring_peek(r).p, p);
+        ring_release(r);
+    }
+    size_t records = 0;
+    for (; (p = ring_reserve(r, n)) != NULL; records++)
+        ring_commit(r, n);
+    assert_true(records * n > size * 3 / 4);
+    for (; ring_peek(r).p; records--)
+        ring_release(r);
+    assert_int_equal(records, 0);
+    for (size_t written = 0; written < size; written += n, ring_release(r)) {
+        p = ring_reserve(r, n);
+        assert_non_null(p);
+        ring_commit(r, n);
+        assert_ptr_equal(ring_peek(r).p, p);
+    }
+    assert_true(p + n <= first + size / 4);
+    ring_free(r);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(frames_of_all_sizes), cmocka_unit_test(descriptor_travels),
-        cmocka_unit_test(full_queue_refuses), cmocka_unit_test(nonsense_closes), cmocka_unit_test(ring_keeps_order)};
+        cmocka_unit_test(full_queue_refuses), cmocka_unit_test(nonsense_closes), cmocka_unit_test(ring_keeps_order),
+        cmocka_unit_test(ring_uses_what_it_needs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
