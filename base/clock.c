@@ -22,14 +22,11 @@ int64_t clock_monotonic(void)
 }
 
 /* Days since 1970-01-01 of a date of the Gregorian calendar (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
-static int64_t days_from_civil(int64_t year, int month, int day)
+static int64_t days_from_civil(unsigned year, unsigned month, unsigned day)
 {
     year -= month <= 2;
-    int64_t era = (year >= 0 ? year : year - 399) / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
+    unsigned day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return (int64_t)(year * 365 + year / 4 - year / 100 + year / 400 + day_of_year) - 719468;
 }
 
 char *clock_text(int64_t t, char to[TIME_TEXT])
@@ -84,7 +81,7 @@ static int64_t to_time(int year, int month, int day, int hour, int minute, int s
     if (!in_range(year, 1900, 2260) || !in_range(month, 1, 12) || !in_range(day, 1, 31) || !in_range(hour, 0, 23) ||
         !in_range(minute, 0, 59) || !in_range(second, 0, 60))
         return TIME_UNKNOWN;
-    return (days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * NS_PER_SECOND;
+    return (days_from_civil((unsigned)year, (unsigned)month, (unsigned)day) * 86400 + hour * 3600 + minute * 60 + second) * NS_PER_SECOND;
 }
 
 bool clock_parse(struct span text, int64_t *t)
@@ -180,12 +177,25 @@ static int zone_seconds(struct cursor *c)
     return 0;
 }
 
-/* The number that stands in two digits; *wrong is set when they are none. */
-static inline int two_digits(const uint8_t p[2], bool *wrong)
+/* Of eight bytes a word in the order of the text, the first in the lowest byte. */
+#define EIGHT(x, of)                                                                                                                       \
+    ((uint64_t)of((x)[0]) | (uint64_t)of((x)[1]) << 8 | (uint64_t)of((x)[2]) << 16 | (uint64_t)of((x)[3]) << 24 |                          \
+        (uint64_t)of((x)[4]) << 32 | (uint64_t)of((x)[5]) << 40 | (uint64_t)of((x)[6]) << 48 | (uint64_t)of((x)[7]) << 56)
+#define ITSELF(byte) (uint8_t)(byte)
+#define OVER_MOST(c) ((c) == '0' ? 0x80 - 10 : 0x80 - 1) /* what makes bit 7 of a byte that is more than it may be */
+
+/* Eight bytes as numbers of two digits: where a 0 stands in `form`, "00:00:00", there must be a digit, elsewhere the same byte.
+ * The number that begins at byte i is pair(x, i) of what is returned; *wrong: it is something else. */
+static inline __attribute__((always_inline)) uint64_t digits_of(uint64_t x, const char form[8], bool *wrong)
 {
-    unsigned tens = p[0] - (unsigned)'0', ones = p[1] - (unsigned)'0';
-    *wrong |= (tens > 9) | (ones > 9);
-    return (int)(tens * 10 + ones);
+    x ^= EIGHT(form, ITSELF);
+    *wrong |= ((x | (x + EIGHT(form, OVER_MOST))) & UINT64_C(0x8080808080808080)) != 0;
+    return x * 10 + (x >> 8);
+}
+
+static inline int pair(uint64_t x, unsigned i)
+{
+    return x >> 8 * i & 0x7f;
 }
 
 /* "Tue, 24 Nov 2026 03:27:00 +0100", as nearly all are: read by place. False: it is written in another way, or wrong. */
@@ -199,22 +209,29 @@ static bool usual_date(struct span text, int64_t *t)
     for (int i = 0; i < 3; i++)
         if ((p[i] | 0x20) < 'a' || (p[i] | 0x20) > 'z')
             return false;
-    bool wrong = false, one_digit = p[DAY + 1] == ' ';
-    int day = one_digit ? two_digits((const uint8_t[2]){'0', p[DAY]}, &wrong) : two_digits(p + DAY, &wrong);
+    unsigned tens = p[DAY] - (unsigned)'0', ones = p[DAY + 1] - (unsigned)'0';
+    bool one_digit = p[DAY + 1] == ' ';
+    if (one_digit) {
+        ones = tens;
+        tens = 0;
+    }
     p += one_digit ? DAY + 1 : DAY + 2;
-    if (text.n < (size_t)(p - text.p) + AFTER_DAY || p[0] != ' ' || p[4] != ' ' || p[9] != ' ' || p[12] != ':' || p[15] != ':' ||
-        p[18] != ' ' || (p[19] != '+' && p[19] != '-'))
+    bool wrong = tens > 9 || ones > 9;
+    if (text.n < (size_t)(p - text.p) + AFTER_DAY || p[0] != ' ')
         return false;
-    int year = two_digits(p + 5, &wrong) * 100 + two_digits(p + 7, &wrong), hour = two_digits(p + 10, &wrong),
-        minute = two_digits(p + 13, &wrong), second = two_digits(p + 16, &wrong), zone_hours = two_digits(p + 20, &wrong),
-        zone_minutes = two_digits(p + 22, &wrong);
-    if (wrong || year < 1000 || zone_minutes > 59)
+    uint64_t years = digits_of(EIGHT(p + 4, ITSELF), " 0000 00", &wrong);
+    uint64_t clock = digits_of(EIGHT(p + 10, ITSELF), "00:00:00", &wrong);
+    uint64_t zone = EIGHT(p + 16, ITSELF);
+    bool west = (zone >> 24 & 0xff) == '-';
+    zone = digits_of(west ? zone ^ (uint64_t)('-' ^ '+') << 24 : zone, "00 +0000", &wrong);
+    int year = pair(years, 1) * 100 + pair(years, 3);
+    if (wrong || year < 1000 || pair(zone, 6) > 59)
         return false;
-    *t = to_time(year, month_number(span_of(p + 1, 3)), day, hour, minute, second);
+    *t = to_time(year, month_number(span_of(p + 1, 3)), (int)(tens * 10 + ones), pair(clock, 0), pair(clock, 3), pair(clock, 6));
     if (*t == TIME_UNKNOWN)
         return false;
-    int64_t east = (zone_hours * 60 + zone_minutes) * 60 * NS_PER_SECOND;
-    *t += p[19] == '-' ? east : -east;
+    int64_t east = (pair(zone, 4) * 60 + pair(zone, 6)) * 60 * NS_PER_SECOND;
+    *t += west ? east : -east;
     return true;
 }
 

@@ -3,18 +3,6 @@
 
 #include <arpa/inet.h>
 
-static const uint8_t MAPPED[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-bool address_is_v4(struct address a)
-{
-    return memcmp(a.b, MAPPED, sizeof MAPPED) == 0;
-}
-
-bool address_known(struct address a)
-{
-    return !address_equal(a, (struct address){{0}});
-}
-
 char *address_text(struct address a, char to[ADDRESS_TEXT])
 {
     const char *done = address_is_v4(a) ? inet_ntop(AF_INET, a.b + 12, to, ADDRESS_TEXT) : inet_ntop(AF_INET6, a.b, to, ADDRESS_TEXT);
@@ -26,21 +14,21 @@ char *address_text(struct address a, char to[ADDRESS_TEXT])
 /* "192.0.2.1", as inet_pton(3) takes it: four numbers, no zero before another digit. */
 static bool parse_v4(struct span text, uint8_t b[4])
 {
-    unsigned value = 0, digits = 0, count = 0;
-    for (size_t i = 0; i <= text.n; i++) {
-        unsigned digit = i < text.n ? text.p[i] - (unsigned)'0' : 10;
-        if (digit < 10) {
-            if ((digits && value == 0) || (value = value * 10 + digit) > 255)
-                return false;
-            digits++;
-            continue;
-        }
-        if (!digits || count == 4 || (i < text.n && text.p[i] != '.'))
+    const uint8_t *p = text.p, *end = p + text.n;
+    if (text.n < sizeof "0.0.0.0" - 1)
+        return false;
+    for (int i = 0; i < 4; i++) {
+        unsigned value, digit;
+        if (p == end || (value = *p++ - (unsigned)'0') > 9)
             return false;
-        b[count++] = (uint8_t)value;
-        value = digits = 0;
+        for (; p < end && (digit = *p - (unsigned)'0') < 10; p++)
+            if (value == 0 || (value = value * 10 + digit) > 255)
+                return false;
+        b[i] = (uint8_t)value;
+        if (i < 3 && (p == end || *p++ != '.'))
+            return false;
     }
-    return count == 4;
+    return p == end;
 }
 
 bool address_parse(struct span text, struct address *a)

@@ -48,8 +48,6 @@ static inline struct address address_v6(const uint8_t b[16])
     return a;
 }
 
-bool address_is_v4(struct address a);
-bool address_known(struct address a); /* false: all zero */
 /* "10.1.0.10" or RFC 5952 text into `to`; returns `to`. */
 char *address_text(struct address a, char to[ADDRESS_TEXT]);
 /* Dotted quad, IPv6 text, with or without brackets and "IPv6:" (RFC 5321 4.1.3); false: none of these. */
@@ -61,6 +59,21 @@ static inline bool address_equal(struct address a, struct address b) /* compared
     memcpy(x, a.b, sizeof x);
     memcpy(y, b.b, sizeof y);
     return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+static inline bool address_is_v4(struct address a)
+{
+    const uint8_t mapped[4] = {0, 0, 0xff, 0xff};
+    uint64_t high;
+    memcpy(&high, a.b, sizeof high);
+    return high == 0 && memcmp(a.b + 8, mapped, sizeof mapped) == 0;
+}
+
+static inline bool address_known(struct address a) /* false: all zero */
+{
+    uint64_t x[2];
+    memcpy(x, a.b, sizeof x);
+    return (x[0] | x[1]) != 0;
 }
 
 static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)

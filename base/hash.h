@@ -1,4 +1,5 @@
-/* Seeded XXH3 (Yann Collet, xxhash 0.8): every hash of bytes from outside uses it, so that nobody can aim at one bucket.
+/* Seeded hashes of what comes from outside: nobody can aim at one bucket.  A product of two words, both halves of it (as in Wang Yi's wyhash
+ * and in XXH3), each word with a secret that the seed makes.
  * The seed is set once at start, before the first hash, and never changes; no output may depend on it. */
 #ifndef SQUALL_BASE_HASH_H
 #define SQUALL_BASE_HASH_H
@@ -11,10 +12,7 @@ void hash_seed(uint64_t seed);   /* a chosen seed (tests, one seed for several s
 void hash_seed_random(void);     /* from getrandom(2) */
 uint64_t hash_bytes(const void *p, size_t n);
 uint64_t hash_nocase(struct span s); /* of the text with ASCII letters lowered */
-uint64_t hash_pair(uint64_t a, uint64_t b); /* order matters */
 
-/* For what is hashed with every packet: both halves of a product, as XXH3 mixes.  Words from outside go in with a secret, which the seed
- * makes: nobody can aim without it. */
 extern uint64_t hash_secret[3];
 static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 {
@@ -26,6 +24,12 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 static inline uint64_t hash_add(uint64_t sum, uint64_t word)
 {
     return hash_fold(sum ^ hash_secret[0], word ^ hash_secret[1]);
+}
+
+/* The same where every bit of it must be as good as a random one. */
+static inline uint64_t hash_pair(uint64_t a, uint64_t b)
+{
+    return hash_fold(hash_add(a, b), hash_secret[2]);
 }
 
 #endif

@@ -49,45 +49,40 @@ static size_t printable_length(const uint8_t *p, size_t n)
     return overlong || surrogate || control || code > 0x10ffff ? 0 : length;
 }
 
-/* A byte over 0x7f, below 0x20, or DEL is among the eight. */
-static bool any_odd(uint64_t x)
+/* A byte over 0x7f, below 0x20, or DEL is among the sixteen. */
+static bool any_odd(struct span_words w)
 {
     const uint64_t each = UINT64_C(0x0101010101010101);
-    return (x | (x - each * 0x20) | (x + each)) & each * 0x80;
-}
-
-/* How many of the first `most` bytes are printable ASCII for sure, in steps of eight. */
-static size_t plain_run(const uint8_t *p, size_t most)
-{
-    uint64_t x = 0;
-    size_t n = 0;
-    if (most < sizeof x) {
-        for (; n < most; n++)
-            x = x << 8 | p[n];
-        for (; n < sizeof x; n++)
-            x = x << 8 | ' ';
-        return any_odd(x) ? 0 : most;
-    }
-    for (; n + sizeof x <= most; n += sizeof x) {
-        memcpy(&x, p + n, sizeof x);
-        if (any_odd(x))
-            return n;
-    }
-    memcpy(&x, p + most - sizeof x, sizeof x); /* the rest together with bytes that were looked at */
-    return any_odd(x) ? n : most;
+    return (w.a | (w.a - each * 0x20) | (w.a + each) | w.b | (w.b - each * 0x20) | (w.b + each)) & each * 0x80;
 }
 
 bool log_is_clean(struct span s)
 {
-    return plain_run(s.p, s.n) == s.n;
+    struct span_words w;
+    if (s.n <= sizeof w) {
+        w = span_words_short(s.p, s.n);
+        if (s.n < 8) { /* blanks where there is nothing */
+            const uint64_t blanks = UINT64_C(0x2020202020202020);
+            w.a |= s.n >= 4 ? w.b << 32 : s.n ? blanks << 24 : blanks;
+            w.b = blanks;
+        }
+        return !any_odd(w);
+    }
+    for (size_t i = 0; i + sizeof w < s.n; i += sizeof w)
+        if (any_odd(span_words_at(s.p + i)))
+            return false;
+    return !any_odd(span_words_at(s.p + s.n - sizeof w)); /* the rest together with bytes that were looked at */
 }
 
 char *log_clean(struct span s, char *to, size_t size)
 {
-    size_t at = plain_run(s.p, s.n < size ? s.n : size - 1);
-    if (at)
-        memcpy(to, s.p, at);
-    s = span_from(s, at);
+    size_t at = 0;
+    struct span plain = span_head(s, size - 1);
+    if (plain.n && log_is_clean(plain)) { /* as nearly all of it is */
+        memcpy(to, plain.p, plain.n);
+        at = plain.n;
+        s = span_from(s, at);
+    }
     while (s.n) {
         size_t n = printable_length(s.p, s.n);
         if (at + (n ? n : 1) >= size)

@@ -1,14 +1,6 @@
 /* Comparing and copying of wire text; ASCII only, as SMTP and mail headers are. */
 #include "base/span.h"
 
-/* Eight bytes at once: those between 'A' and 'Z' get bit 5 (Warren, "Hacker's Delight", 2nd edition, 6-1: no carry leaves its byte). */
-static uint64_t lower_word(uint64_t x)
-{
-    const uint64_t each = UINT64_C(0x0101010101010101);
-    uint64_t low = x & each * 0x7f, past_a = low + each * (0x80 - 'A'), past_z = low + each * (0x7f - 'Z');
-    return x | (past_a & ~past_z & ~x & each * 0x80) >> 2;
-}
-
 static uint64_t word_at(const uint8_t *p)
 {
     uint64_t x;
@@ -20,7 +12,7 @@ void span_lower_all(struct span s, uint8_t *to)
 {
     size_t i = 0;
     for (; i + 8 <= s.n; i += 8) {
-        uint64_t x = lower_word(word_at(s.p + i));
+        uint64_t x = span_lower_word(word_at(s.p + i));
         memcpy(to + i, &x, sizeof x);
     }
     for (; i < s.n; i++)
@@ -29,7 +21,7 @@ void span_lower_all(struct span s, uint8_t *to)
 
 static bool same_word(uint64_t x, uint64_t y)
 {
-    return x == y || lower_word(x) == lower_word(y);
+    return x == y || span_lower_word(x) == span_lower_word(y);
 }
 
 bool span_same_nocase(const uint8_t *a, const uint8_t *b, size_t n)
@@ -40,20 +32,34 @@ bool span_same_nocase(const uint8_t *a, const uint8_t *b, size_t n)
                 return false;
         return same_word(word_at(a + n - 8), word_at(b + n - 8));
     }
-    for (size_t i = 0; i < n; i++)
-        if (a[i] != b[i] && span_lower(a[i]) != span_lower(b[i]))
-            return false;
-    return true;
+    struct span_words x = span_words_short(a, n), y = span_words_short(b, n);
+    return same_word(x.a, y.a) && same_word(x.b, y.b);
 }
 
 bool span_contains_nocase(struct span s, const char *needle)
 {
     size_t n = strlen(needle);
+    if (n == 0 || n > s.n)
+        return n == 0;
     uint8_t first = span_lower((uint8_t)needle[0]);
-    for (size_t i = 0; i + n <= s.n; i++)
-        if (n == 0 || (span_lower(s.p[i]) == first && span_same_nocase(s.p + i, (const uint8_t *)needle, n)))
+    const size_t last = s.n - n; /* where it may begin at the latest */
+    size_t i = 0;
+#ifdef __SSE2__
+    uint8_t capital = (uint8_t)(first - 'a') < 26 ? (uint8_t)(first & ~0x20) : first;
+    for (; s.n - i >= 16 && i <= last; i += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i));
+        x = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8((char)first)), _mm_cmpeq_epi8(x, _mm_set1_epi8((char)capital)));
+        for (unsigned hits = (unsigned)_mm_movemask_epi8(x); hits; hits &= hits - 1) {
+            size_t at = i + (size_t)__builtin_ctz(hits);
+            if (at <= last && span_same_nocase(s.p + at, (const uint8_t *)needle, n))
+                return true;
+        }
+    }
+#endif
+    for (; i <= last; i++)
+        if (span_lower(s.p[i]) == first && span_same_nocase(s.p + i, (const uint8_t *)needle, n))
             return true;
-    return n == 0;
+    return false;
 }
 
 char *span_copy(struct span s, char *to, size_t size)

@@ -330,6 +330,7 @@ static void fuel_is_kept_in_full(void **state)
 static void an_id_found_to_say_nothing(void **state)
 {
     (void)state;
+    hash_seed(13); /* a short form keeps sixteen bits of what tells mails apart: under other seeds one of these may look like the first */
     for (int round = 0; round < 2; round++) {
         books = ledger_new(16 * MIB, DAY, &evicted);
         if (round) /* then the first one is in short form */
