@@ -457,7 +457,7 @@ static inline void take_packet(struct tracker *t, const struct tracked *this)
     const struct packet *p = &this->packet;
     struct flow *f = this->likely;
     stream_tick(t->streams, t->now);
-    if (twin_seen(t->twins, p, twin_sum(p, this->hash), t->now))
+    if (twin_seen(t->twins, p, this->twin, t->now))
         t->counters->duplicates++;
     else if (!f || !(take_next(t, f, CLIENT, p) || take_next(t, f, SERVER, p)))
         take_other(t, this);
@@ -472,7 +472,13 @@ void track_packets(struct tracker *t, struct tracked *packets, size_t n)
 {
     const struct flow_index index = *t->index;
     for (size_t i = 0; i < n; i++)
-        packets[i].likely = packets[i].tcp ? flow_likely(&index, packets[i].hash) : NULL;
+        if (packets[i].tcp) {
+            packets[i].likely = flow_likely(&index, packets[i].hash);
+            packets[i].twin = twin_sum(&packets[i].packet, packets[i].hash);
+            twin_prefetch(t->twins, packets[i].twin);
+        } else {
+            packets[i].likely = NULL;
+        }
     uint64_t counted = 0, bytes = 0; /* of them in the counters; not yet there */
     for (size_t i = 0; i < n; i++) {
         const struct tracked *p = &packets[i];

@@ -20,7 +20,8 @@ struct tracked {
     uint32_t captured;    /* bytes of the frame */
     bool tcp;
     uint32_t hash;        /* track_look()'s */
-    struct flow *likely;  /* track_packets()'s */
+    struct flow *likely;  /* track_packets()'s, with what follows */
+    uint64_t twin;
 };
 const struct flow_index *track_index(const struct tracker *t);
 static inline void track_look(const struct flow_index *x, struct tracked *p) /* some time before track_packets(), so that it is at hand */

@@ -38,6 +38,12 @@ static inline uint64_t twin_sum(const struct packet *p, uint32_t flow_hash)
     return hash_fold(from ^ hash_secret[0], to ^ hash_secret[1]);
 }
 
+/* Some time before twin_seen(): the table is larger than the nearest cache, and where it is looked at follows no order. */
+static inline void twin_prefetch(const struct twins *t, uint64_t sum)
+{
+    __builtin_prefetch(&t->slots[sum % TWIN_SLOTS], 1);
+}
+
 /* Was it seen just before? */
 static inline bool twin_seen(struct twins *t, const struct packet *p, uint64_t sum, int64_t now)
 {
