@@ -1,5 +1,5 @@
-/* Seeded hashes of what comes from outside: nobody can aim at one bucket.  A product of two words, both halves of it (as in Wang Yi's wyhash
- * and in XXH3), each word with a secret that the seed makes.
+/* Seeded hashes of what comes from outside: nobody can aim at one bucket.  A product of two words, both halves of it (as in Wang Yi's
+ * wyhash and in XXH3), each word with a secret that the seed makes.
  * The seed is set once at start, before the first hash, and never changes; no output may depend on it. */
 #ifndef SQUALL_BASE_HASH_H
 #define SQUALL_BASE_HASH_H

@@ -129,11 +129,11 @@ static void member(struct span s, void (*found)(void *user, struct span address,
     }
 }
 
-void address_list(struct span field, void (*found)(void *user, struct span address, struct span display), void *user)
+/* The member that begins at `begin`, in whatever form; returns where the next one begins. */
+static size_t any_member(struct span field, size_t begin, void (*found)(void *user, struct span address, struct span display), void *user)
 {
-    size_t begin = 0, at = 0;
     bool bracket = false, route = false;
-    while (field.n && at <= field.n) {
+    for (size_t at = begin; at <= field.n;) {
         at += find_first(span_from(field, at), false, '"', '(', ',', ':', '>'); /* and what stands between ':' and '>' */
         uint8_t c = at < field.n ? field.p[at] : ',';
         if (c == '"') {
@@ -153,9 +153,51 @@ void address_list(struct span field, void (*found)(void *user, struct span addre
             begin = at + 1;
         else if ((c == ',' || c == ';') && (!bracket || !route || at == field.n)) { /* a bracket left open ends here too */
             member(span_of(field.p + begin, at - begin), found, user);
-            begin = at + 1;
-            bracket = false;
+            return at + 1;
         }
         at++;
+    }
+    return field.n + 1;
+}
+
+/* "Display <address>", "\"Display\" <address>" or "<address>", as most are; returns where the next one begins.  0: it has another form. */
+static size_t plain_member(
+    struct span field, size_t begin, void (*found)(void *user, struct span address, struct span display), void *user)
+{
+    size_t at = begin;
+    while (at < field.n && span_blank(field.p[at]))
+        at++;
+    if (at < field.n && field.p[at] == '"') {
+        at++;
+        at += find_first(span_from(field, at), false, '"', '\\', '\\', '\\', '\\') + 1;
+        if (at > field.n || field.p[at - 1] == '\\')
+            return 0;
+    }
+    at += find_first(span_from(field, at), false, '"', '(', ',', ':', '<'); /* and ';' */
+    if (at >= field.n || field.p[at] != '<')
+        return 0;
+    size_t open = at++;
+    at += find_first(span_from(field, at), false, '"', '(', ',', ';', '>'); /* and what stands between ';' and '>' */
+    if (at >= field.n || field.p[at] != '>' || field.p[open + 1] == '@')
+        return 0;
+    struct span display = span_trim(span_of(field.p + begin, open - begin));
+    struct span address = span_trim(span_of(field.p + open + 1, at - open - 1));
+    at++;
+    while (at < field.n && span_blank(field.p[at]))
+        at++;
+    if (at < field.n && field.p[at] != ',' && field.p[at] != ';')
+        return 0;
+    if (display.n && memchr(display.p, '@', display.n)) /* a bare address may stand before it */
+        return 0;
+    if (address.n)
+        found(user, address, display);
+    return at + 1;
+}
+
+void address_list(struct span field, void (*found)(void *user, struct span address, struct span display), void *user)
+{
+    for (size_t at = 0; field.n && at <= field.n;) {
+        size_t next = plain_member(field, at, found, user);
+        at = next ? next : any_member(field, at, found, user);
     }
 }

@@ -14,23 +14,44 @@ static inline __m128i find_load(const uint8_t *p)
 }
 #endif
 
+#ifdef __SSE2__
+/* A bit for each byte of x that find_first() looks for. */
+static inline __attribute__((always_inline)) unsigned find_bits(__m128i x, bool blank, char a, char b, char c, char from, char to)
+{
+    __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(a)), _mm_cmpeq_epi8(x, _mm_set1_epi8(b)));
+    hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8(c)));
+    if (from < to)
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_max_epu8(_mm_min_epu8(x, _mm_set1_epi8(to)), _mm_set1_epi8(from))));
+    if (blank)
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_min_epu8(x, _mm_set1_epi8(' '))));
+    return (unsigned)_mm_movemask_epi8(hit);
+}
+#endif
+
 /* The index of the first byte that is one of a, b, c, or within from..to, or, if asked for, a blank or control byte; s.n: there is none.
  * All but s are constants where it is called, so that nothing is left of what is not asked for. */
 static inline __attribute__((always_inline)) size_t find_first(struct span s, bool blank, char a, char b, char c, char from, char to)
 {
     size_t at = 0;
 #ifdef __SSE2__
+    unsigned bits;
     for (; s.n - at >= 16; at += 16) {
-        __m128i x = find_load(s.p + at);
-        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(a)), _mm_cmpeq_epi8(x, _mm_set1_epi8(b)));
-        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8(c)));
-        if (from < to)
-            hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_max_epu8(_mm_min_epu8(x, _mm_set1_epi8(to)), _mm_set1_epi8(from))));
-        if (blank)
-            hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_min_epu8(x, _mm_set1_epi8(' '))));
-        int bits = _mm_movemask_epi8(hit);
+        bits = find_bits(find_load(s.p + at), blank, a, b, c, from, to);
         if (bits)
-            return at + (size_t)__builtin_ctz((unsigned)bits);
+            return at + (size_t)__builtin_ctz(bits);
+    }
+    size_t rest = s.n - at;
+    if (rest == 0)
+        return s.n;
+    if (at) { /* the rest together with bytes that were looked at */
+        bits = find_bits(find_load(s.p + s.n - 16), blank, a, b, c, from, to) >> (16 - rest);
+        return bits ? at + (size_t)__builtin_ctz(bits) : s.n;
+    }
+    if (rest >= 8) { /* a short text as two halves, which overlap */
+        struct span_words w = span_words_short(s.p, rest);
+        bits = find_bits(_mm_set_epi64x((long long)w.b, (long long)w.a), blank, a, b, c, from, to);
+        bits = (bits & 0xff) | bits >> 8 << (rest - 8);
+        return bits ? (size_t)__builtin_ctz(bits) : s.n;
     }
 #endif
     for (; at < s.n; at++) {

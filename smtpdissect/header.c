@@ -221,7 +221,7 @@ static void field_take(struct parsing *p, enum field field, struct span value)
     case FIELD_RECEIVED: {
         struct hop *hop = list_add(p->arena, &p->hops, sizeof *hop, HOPS_MOST);
         if (hop)
-            received_parse(unfold(p->arena, value), hop);
+            received_parse(p->arena, value, hop);
         break;
     }
     case FIELD_DELIVERED_TO: {

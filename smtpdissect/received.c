@@ -11,79 +11,144 @@
 #include "smtpdissect/find.h"
 #include "smtpdissect/session.h"
 
-#define HASHED_MOST 2048 /* bytes of a line */
+#define READ_MOST   8192 /* bytes of a line that are read */
+#define HASHED_MOST 2048 /* of them, blanks squeezed */
+#define BLOCK       16u  /* bytes looked at at once: so many stand behind the text, blanks */
 
-/* Blank runs count as one, so that a relay which folds the line anew does not change the hop. */
-static uint64_t hash_of_line(struct span field)
+/* ---- the line as it is read: a run of blanks and line ends is one blank -------------------------------------------------------- */
+
+/* A bit for each of the block's bytes that is a, b or c, the first byte lowest. */
+static inline unsigned hits(const uint8_t *p, char a, char b, char c)
 {
-    uint8_t squeezed[HASHED_MOST + 16];
-    size_t n = 0, i = 0;
-    unsigned blank = 0; /* was the byte before? */
-    while (i < field.n && n < HASHED_MOST) {
 #ifdef __SSE2__
-        if (field.n - i >= 16) { /* as they are when no two blanks meet in them */
-            __m128i x = find_load(field.p + i), space = _mm_set1_epi8(' ');
-            unsigned white = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_min_epu8(x, space)));
-            if ((white & (white << 1 | blank)) == 0) {
-                _mm_storeu_si128((__m128i *)(void *)(squeezed + n), _mm_max_epu8(x, space));
-                blank = white >> 15;
-                n += 16;
-                i += 16;
-                continue;
-            }
-        }
+    __m128i x = find_load(p);
+    __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(a)), _mm_cmpeq_epi8(x, _mm_set1_epi8(b)));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8(c))));
+#else
+    unsigned bits = 0;
+    for (unsigned i = 0; i < BLOCK; i++)
+        bits |= (unsigned)(p[i] == (uint8_t)a || p[i] == (uint8_t)b || p[i] == (uint8_t)c) << i;
+    return bits;
 #endif
-        for (size_t end = field.n - i < 16 ? field.n : i + 16; i < end; i++) {
-            unsigned white = field.p[i] <= ' ';
-            squeezed[n] = white ? ' ' : field.p[i];
-            n += !(white & blank);
-            blank = white;
-        }
-    }
-    return hash_bytes(squeezed, n < HASHED_MOST ? n : HASHED_MOST);
 }
 
-struct token { /* a word, or a comment without its parentheses */
-    struct span text;
-    bool comment;
+/* Copies a block, each blank or control byte as a blank; returns where these stand. */
+static inline unsigned copy_block(const uint8_t *from, uint8_t *to)
+{
+#ifdef __SSE2__
+    __m128i space = _mm_set1_epi8(' '), x = _mm_max_epu8(find_load(from), space);
+    _mm_storeu_si128((__m128i *)(void *)to, x);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, space));
+#else
+    for (unsigned i = 0; i < BLOCK; i++)
+        to[i] = from[i] > ' ' ? from[i] : ' ';
+    return hits(to, ' ', ' ', ' ');
+#endif
+}
+
+struct squeezing {
+    uint8_t *to;
+    size_t n;       /* bytes so far */
+    unsigned blank; /* was the byte before one? */
 };
 
-static struct span next_token(struct span rest, struct token *t)
+/* Takes a block, or its beginning up to where a run of blanks goes on, and passes the rest of the run; returns how many bytes that was. */
+static inline unsigned squeeze_block(struct squeezing *s, const uint8_t *block)
 {
-    size_t at = 0, begin;
-    while (at < rest.n && rest.p[at] <= ' ')
-        at++;
-    begin = at;
-    if (at < rest.n && rest.p[at] == '(') {
-        int depth = 0;
-        for (; at < rest.n; at++) {
-            at += find_first(span_from(rest, at), false, '(', ')', ')', ')', ')');
-            if (at == rest.n)
-                break;
-            depth += rest.p[at] == '(' ? 1 : -1;
-            if (depth == 0)
-                break;
-        }
-        t->text = span_of(rest.p + begin + 1, at - begin - 1);
-        t->comment = true;
-        return span_from(rest, at + 1);
+    unsigned white = copy_block(block, s->to + s->n), again = white & (white << 1 | s->blank);
+    if (again == 0) {
+        s->n += BLOCK;
+        s->blank = white >> (BLOCK - 1);
+        return BLOCK;
     }
-    at += find_first(span_from(rest, at), true, '(', ';', ';', ';', ';');
-    if (at == begin && at < rest.n)
-        at++; /* the semicolon before the date */
-    t->text = span_of(rest.p + begin, at - begin);
-    t->comment = false;
-    return span_from(rest, at);
+    unsigned kept = (unsigned)__builtin_ctz(again);
+    s->n += kept;
+    s->blank = 1;
+    return kept + (unsigned)__builtin_ctz(~(white >> kept));
+}
+
+/* Of a relay that folds the line anew nothing is left to see.  `to` has room for two blocks more than the line; returns the length. */
+static size_t squeeze(struct span line, uint8_t *to)
+{
+    struct squeezing s = {to, 0, 0};
+    size_t i = 0;
+    while (i + BLOCK <= line.n)
+        i += squeeze_block(&s, line.p + i);
+    uint8_t last[2 * BLOCK]; /* the rest, and blanks behind it */
+    size_t rest = line.n - i;
+    memset(last + BLOCK, ' ', BLOCK);
+    if (line.n >= BLOCK)
+        memcpy(last, line.p + line.n - BLOCK, BLOCK);
+    else if (rest)
+        memcpy(last + BLOCK - rest, line.p, rest);
+    for (size_t at = BLOCK - rest; at < BLOCK;)
+        at += squeeze_block(&s, last + at);
+    while (s.n && to[s.n - 1] == ' ')
+        s.n--;
+    memset(to + s.n, ' ', BLOCK);
+    return s.n;
+}
+
+/* Where in it one of three bytes stands; text.n: nowhere. */
+static inline size_t seek(struct span text, char a, char b, char c)
+{
+    for (size_t at = 0; at < text.n; at += BLOCK) {
+        unsigned bits = hits(text.p + at, a, b, c);
+        if (bits) {
+            at += (unsigned)__builtin_ctz(bits);
+            return at < text.n ? at : text.n;
+        }
+    }
+    return text.n;
+}
+
+/* Behind the word that begins at p: there is a blank, a parenthesis or a semicolon, if not in the text, then behind it. */
+static inline const uint8_t *word_end(const uint8_t *p)
+{
+    unsigned bits;
+    while ((bits = hits(p, ' ', '(', ';')) == 0)
+        p += BLOCK;
+    return p + __builtin_ctz(bits);
+}
+
+/* Where the last semicolon stands, before the date; text.n: there is none. */
+static size_t last_semicolon(struct span text)
+{
+    for (size_t end = text.n; end;) {
+        size_t at = end < BLOCK ? 0 : end - BLOCK;
+        unsigned bits = hits(text.p + at, ';', ';', ';') & ((1u << (end - at)) - 1);
+        if (bits)
+            return at + 31 - (unsigned)__builtin_clz(bits);
+        end = at;
+    }
+    return text.n;
+}
+
+/* ---- what stands in parentheses ------------------------------------------------------------------------------------------------ */
+
+/* The comment that begins at text.p[0], without its parentheses, which may nest; *end: behind it. */
+static struct span comment_of(struct span text, size_t *end)
+{
+    size_t at = 0;
+    for (int depth = 0; at < text.n; at++) {
+        at += seek(span_from(text, at), '(', ')', ')');
+        if (at == text.n)
+            break;
+        depth += text.p[at] == '(' ? 1 : -1;
+        if (depth == 0)
+            break;
+    }
+    *end = at < text.n ? at + 1 : at;
+    return span_of(text.p + 1, at - 1);
 }
 
 /* The address in "[10.1.0.10]" or in "name [10.1.0.10]", also "IPv6:..."; qmail and others write it without brackets. */
 static bool address_inside(struct span text, struct address *a)
 {
-    const uint8_t *open = text.n ? memchr(text.p, '[', text.n) : NULL;
-    if (open) {
-        struct span rest = span_of(open, text.n - (size_t)(open - text.p));
-        const uint8_t *close = memchr(rest.p, ']', rest.n);
-        return close && address_parse(span_head(rest, (size_t)(close - rest.p) + 1), a);
+    struct span open = span_from(text, seek(text, '[', '[', '['));
+    if (open.n) {
+        size_t close = seek(open, ']', ']', ']');
+        return close < open.n && address_parse(span_head(open, close + 1), a);
     }
     struct span last = span_trim(text);
     for (size_t i = last.n; i > 0; i--) /* the last word, after a blank or "user@" (qmail) */
@@ -101,38 +166,33 @@ static struct span without(struct span text, uint8_t open, uint8_t close)
     return text;
 }
 
-static struct span first_word(struct span text)
-{
-    size_t n = 0;
-    while (n < text.n && text.p[n] > ' ' && text.p[n] != ')')
-        n++;
-    return span_head(text, n);
-}
-
 /* A comment of the from clause: the address that the receiver saw, and with Exim and qmail the name that the sender gave. */
 static void from_comment(struct hop *hop, struct span text)
 {
     static const char *const marks[] = {"helo=", "HELO ", "EHLO "};
     if (!address_known(hop->from_address))
         address_inside(text, &hop->from_address);
-    for (size_t i = 0; i + 5 < text.n; i += find_blank(span_from(text, i)) + 1) /* each word, and what begins with a blank after one */
+    for (size_t i = 0; i + 5 < text.n; i += seek(span_from(text, i), ' ', ' ', ' ') + 1) { /* each word */
+        struct span word = span_from(text, i);
         for (size_t m = 0; m < sizeof marks / sizeof marks[0]; m++)
-            if (memcmp(text.p + i, marks[m], 5) == 0) {
-                hop->from = first_word(span_from(text, i + 5));
+            if (word.p[0] == (uint8_t)marks[m][0] && memcmp(word.p, marks[m], 5) == 0) {
+                word = span_from(word, 5);
+                hop->from = span_head(word, seek(word, ' ', ')', ')'));
                 return;
             }
+    }
 }
+
+/* ---- words in the open --------------------------------------------------------------------------------------------------------- */
 
 enum clause { CLAUSE_OTHER, CLAUSE_FROM, CLAUSE_BY, CLAUSE_WITH, CLAUSE_ID, CLAUSE_NONE };
 
 static enum clause clause_named(struct span word)
 {
-    uint32_t folded = 0;
     if (word.n < 2 || word.n > 4)
         return CLAUSE_NONE;
-    for (size_t i = 0; i < word.n; i++)
-        folded |= (uint32_t)(word.p[i] | 0x20) << 8 * i;
-    switch (folded) {
+    uint32_t letters = WORD(word.p[0], word.p[1], word.p[2], word.p[3]) | 0x20202020; /* of the word, and of what stands behind it */
+    switch (letters & UINT32_MAX >> 8 * (4 - word.n)) {
     case WORD('f', 'r', 'o', 'm'): return CLAUSE_FROM;
     case WORD('b', 'y', 0, 0): return CLAUSE_BY;
     case WORD('w', 'i', 't', 'h'): return CLAUSE_WITH;
@@ -174,27 +234,38 @@ static void take_word(struct reading *r, struct span word)
         address_parse(word, &r->hop->from_address);
 }
 
-void received_parse(struct span field, struct hop *hop)
+void received_parse(struct arena *a, struct span line, struct hop *hop)
 {
-    *hop = (struct hop){.date = TIME_UNKNOWN, .hash = hash_of_line(field)};
-    const uint8_t *semicolon = field.n ? memrchr(field.p, ';', field.n) : NULL;
-    if (semicolon) {
-        hop->date = clock_parse_mail_date(span_from(field, (size_t)(semicolon - field.p) + 1));
-        field = span_head(field, (size_t)(semicolon - field.p));
+    *hop = (struct hop){.date = TIME_UNKNOWN};
+    line = span_head(line, READ_MOST);
+    uint8_t *to = arena_get(a, line.n + 2 * BLOCK);
+    if (!to)
+        return;
+    struct span text = span_of(to, squeeze(line, to));
+    hop->hash = hash_bytes(text.p, text.n < HASHED_MOST ? text.n : HASHED_MOST);
+    size_t semicolon = last_semicolon(text);
+    if (semicolon < text.n) {
+        hop->date = clock_parse_mail_date(span_from(text, semicolon + 1));
+        text.n = semicolon;
     }
     struct reading r = {.hop = hop, .of = {NULL, &hop->from, &hop->by, &hop->with, &hop->id}};
-    struct token t;
-    while (field.n) {
-        field = next_token(field, &t);
-        if (!t.comment) {
-            take_word(&r, t.text);
-            continue;
+    const uint8_t *p = text.p, *end = p + text.n;
+    while (p < end) {
+        if (*p == '(') {
+            size_t length;
+            struct span comment = comment_of(span_of(p, (size_t)(end - p)), &length);
+            p += length;
+            r.runs_on = false;
+            if (r.clause == CLAUSE_FROM)
+                from_comment(hop, comment);
+            else if (r.clause == CLAUSE_WITH && hop->with_note.n == 0)
+                hop->with_note = comment;
+        } else if (*p != ' ') {
+            const uint8_t *behind = *p == ';' ? p + 1 : word_end(p);
+            take_word(&r, span_of(p, (size_t)(behind - p)));
+            p = behind;
         }
-        r.runs_on = false;
-        if (r.clause == CLAUSE_FROM)
-            from_comment(hop, t.text);
-        else if (r.clause == CLAUSE_WITH && hop->with_note.n == 0)
-            hop->with_note = t.text;
+        p += *p == ' '; /* there is one at the end, too */
     }
     hop->id = without(hop->id, '<', '>');
     hop->from = without(hop->from, '<', '>');

@@ -206,7 +206,8 @@ uint64_t address_hash(struct span address);
 uint64_t address_domain_hash(struct span address);
 /* Calls found() for each address of a To, Cc or From field. */
 void address_list(struct span field, void (*found)(void *user, struct span address, struct span display), void *user);
-void received_parse(struct span field, struct hop *hop);
+/* A Received line, folded or not; the hop's text lies in the arena. */
+void received_parse(struct arena *a, struct span line, struct hop *hop);
 /* tls.c; a reader may be NULL */
 void tls_push(struct tls_reader *t, enum side from, struct span bytes);
 void tls_gap(struct tls_reader *t, enum side from, uint64_t n);

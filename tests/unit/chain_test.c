@@ -14,11 +14,27 @@
 #define LINES 300
 static struct hop hops[LINES];
 static struct chain chain;
+static struct arena *arena; /* of the lines */
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena = arena_new(1 << 20);
+    return !arena;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
 
 static void read_lines(const char *const *lines, size_t n)
 {
+    arena_reset(arena);
     for (size_t i = 0; i < n; i++)
-        received_parse(span_text(lines[i]), &hops[i]);
+        received_parse(arena, span_text(lines[i]), &hops[i]);
     chain_read(&chain, hops, n);
 }
 #define READ(...) read_lines((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
@@ -251,11 +267,11 @@ static void lines_as_text(void **state)
     (void)state;
     char text[128];
     struct hop h;
-    received_parse(span_text("from pop.provider1.test [10.2.1.10] by vm with POP3 (fetchmail-6.4.37)" DATE), &h);
+    received_parse(arena, span_text("from pop.provider1.test [10.2.1.10] by vm with POP3 (fetchmail-6.4.37)" DATE), &h);
     assert_string_equal(chain_line(&h, text, sizeof text), "from pop.provider1.test [10.2.1.10] by vm with POP3 (fetchmail-6.4.37)");
-    received_parse(span_text("by server.test (Postfix, from userid 0) id 1" DATE), &h);
+    received_parse(arena, span_text("by server.test (Postfix, from userid 0) id 1" DATE), &h);
     assert_string_equal(chain_line(&h, text, sizeof text), "by server.test");
-    received_parse(span_text(""), &h);
+    received_parse(arena, span_text(""), &h);
     assert_string_equal(chain_line(&h, text, sizeof text), "by (not said)");
     assert_string_equal(chain_line(&h, text, 4), "by ");
 }
@@ -272,7 +288,7 @@ static void no_chain_and_too_long_a_chain(void **state)
     static char text[LINES][80];
     for (size_t i = 0; i < LINES; i++) {
         snprintf(text[i], sizeof text[i], "from h%zu.test by h%zu.test with ESMTP id x", i, i + 1);
-        received_parse(span_text(text[i]), &hops[i]);
+        received_parse(arena, span_text(text[i]), &hops[i]);
     }
     chain_read(&chain, hops, LINES);
     assert_int_equal(chain.count, CHAIN_LINES);
@@ -298,5 +314,5 @@ int main(void)
         cmocka_unit_test(lines_as_text),
         cmocka_unit_test(no_chain_and_too_long_a_chain),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -66,6 +66,22 @@ static const struct {
     {"", "", "", "", "", "", "", false},
 };
 
+static struct arena *arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena = arena_new(1 << 20);
+    return !arena;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
 static void same(size_t i, const char *what, struct span got, const char *expected)
 {
     if (!span_equal(got, span_text(expected)))
@@ -78,7 +94,7 @@ static void test_forms(void **state)
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         struct hop hop;
         char address[ADDRESS_TEXT] = "";
-        received_parse(span_text(fields[i].field), &hop);
+        received_parse(arena, span_text(fields[i].field), &hop);
         if (address_known(hop.from_address))
             address_text(hop.from_address, address);
         same(i, "from", hop.from, fields[i].from);
@@ -97,9 +113,9 @@ static void test_hash(void **state)
 {
     (void)state;
     struct hop a, b, c;
-    received_parse(span_text("from x by y with ESMTP id 1; Tue, 24 Nov 2026 12:00:00 +0000"), &a);
-    received_parse(span_text("from x\tby y  with ESMTP \t id 1; Tue, 24 Nov 2026 12:00:00 +0000"), &b);
-    received_parse(span_text("from x by y with ESMTP id 2; Tue, 24 Nov 2026 12:00:00 +0000"), &c);
+    received_parse(arena, span_text("from x by y with ESMTP id 1; Tue, 24 Nov 2026 12:00:00 +0000"), &a);
+    received_parse(arena, span_text("from x\tby y  with ESMTP \t id 1; Tue, 24 Nov 2026 12:00:00 +0000"), &b);
+    received_parse(arena, span_text("from x by y with ESMTP id 2; Tue, 24 Nov 2026 12:00:00 +0000"), &c);
     assert_true(a.hash == b.hash);
     assert_true(a.hash != c.hash);
 }
@@ -107,5 +123,5 @@ static void test_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_hash)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

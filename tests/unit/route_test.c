@@ -71,6 +71,22 @@ static const struct host bank = {"10.1.0.10", "mail.bank.test"}, isp = {"10.4.0.
                          c3 = {"10.3.3.10", "server.company3.test"}, p1 = {"10.2.1.10", "mail.provider1.test"},
                          p2 = {"10.2.2.10", "mail.provider2.test"};
 
+static struct arena *arena; /* of the lines */
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena = arena_new(1 << 20);
+    return !arena;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
 /* At `seconds`, an accepted copy to people [first, first + count) of the audience (beyond it: others), or to `to`. */
 static void copy_to(
     double seconds, struct host client, struct host server, const char *to, uint32_t first, uint32_t count, const char *const *lines)
@@ -82,8 +98,9 @@ static void copy_to(
     static uint64_t connection;
     uint64_t delivered = w.delivered ? hash_nocase(span_text(w.delivered)) : 0;
     size_t n = 0;
+    arena_reset(arena);
     while (lines && lines[n]) {
-        received_parse(span_text(lines[n]), &hops[n]);
+        received_parse(arena, span_text(lines[n]), &hops[n]);
         n++;
     }
     for (uint32_t i = 0; i < PEOPLE; i++) {
@@ -754,5 +771,5 @@ int main(void)
         cmocka_unit_test(turned_off),
         cmocka_unit_test(many_trails),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }
