@@ -305,8 +305,8 @@ bool incident_wants_words(struct storm *s, enum storm_severity severity, int64_t
     struct slot *slot = slot_of(s);
     if (!slot->raised || s->state == STATE_CLEARED || severity > s->severity)
         return true;
-    if (now / NS_PER_SECOND != slot->words_second) {
-        slot->words_second = now / NS_PER_SECOND;
+    if (now < slot->words_begin || now - slot->words_begin >= NS_PER_SECOND) {
+        slot->words_begin = now / NS_PER_SECOND * NS_PER_SECOND;
         slot->words = 0;
     }
     return slot->words++ < WORDS_A_SECOND;

@@ -23,7 +23,7 @@ struct slot {
         enum storm_kind kind;
         uint32_t at_fault;
     } told;
-    int64_t words_second; /* in which incident_raise() was called so often */
+    int64_t words_begin; /* of the second in which incident_raise() was called so often */
     uint32_t words;
     uint64_t rate[PEAK_SECONDS], rate_sum; /* deliveries by second, a ring; all of them */
     uint32_t rate_newest;                  /* place of the newest second in it */

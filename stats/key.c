@@ -152,18 +152,17 @@ void key_make(struct key *k, const struct transaction *t)
 {
     const struct header *h = &t->header;
     struct id id = id_of(h->message_id);
-    *k = (struct key){
-        .id = id_hash(id),
-        .root = key_id(h->references_root),
-        .sender = h->from_hash ? h->from_hash : hash_nocase(t->reverse_path),
-        .subject = never_0(hash_bytes(h->subject.p, h->subject.n)),
-        .chain = key_chain(h->hops, h->hop_count),
-        .client = hash_bytes(t->client.address.b, sizeof t->client.address.b),
-        .server = hash_bytes(t->server.address.b, sizeof t->server.address.b),
-    };
+    k->id = id_hash(id);
+    k->root = key_id(h->references_root);
+    k->sender = h->from_hash ? h->from_hash : hash_nocase(t->reverse_path);
+    k->subject = never_0(hash_bytes(h->subject.p, h->subject.n));
+    k->chain = key_chain(h->hops, h->hop_count);
+    k->client = hash_bytes(t->client.address.b, sizeof t->client.address.b);
+    k->server = hash_bytes(t->server.address.b, sizeof t->server.address.b);
     k->thread = k->root ? k->root : k->id;
     k->answers = span_equal(h->in_reply_to, h->references_root) ? k->root : key_id(h->in_reply_to);
     k->fingerprint = fingerprint_of(t, k->subject);
+    k->join = k->join_wide = k->join_origin = 0;
     if (h->date != TIME_UNKNOWN && h->from_hash && t->body_fingerprint)
         key_joins(k, t);
     k->by_id = k->id && !id_is_constant(id);

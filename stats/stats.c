@@ -244,11 +244,20 @@ size_t stats_top(const struct stats *s, struct message_row *rows, size_t most)
 {
     const struct message **best = calloc(most + 1, sizeof *best);
     size_t n = 0;
-    for (const struct message *m = best ? ledger_each(s->ledger, NULL) : NULL; m; m = ledger_each(s->ledger, m)) {
-        size_t at = n < most ? n++ : most;
-        for (; at > 0 && ranks_before(m, best[at - 1]); at--)
-            best[at] = best[at - 1];
+    for (const struct message *m = best && most > 0 ? ledger_each(s->ledger, NULL) : NULL; m; m = ledger_each(s->ledger, m)) {
+        if (n == most && !ranks_before(m, best[n - 1]))
+            continue;
+        size_t at = 0;
+        for (size_t end = n; at < end;) { /* behind all that rank before it */
+            size_t middle = (at + end) / 2;
+            if (ranks_before(m, best[middle]))
+                end = middle;
+            else
+                at = middle + 1;
+        }
+        memmove(&best[at + 1], &best[at], (n - at) * sizeof(const struct message *)); /* the last one of too many drops out */
         best[at] = m;
+        n += n < most;
     }
     for (size_t i = 0; i < n; i++) {
         const struct message *m = best[i];
