@@ -5,7 +5,7 @@ B     := $(OUT)/$(BUILD)
 ifeq ($(origin CC),default)
 CC    := gcc
 endif
-PKGS   := libpcap libndpi libconfuse libzstd zlib jansson sqlite3 netsnmp libcurl openssl libmicrohttpd librrd libseccomp
+PKGS   := libpcap libndpi libconfuse libxxhash libzstd zlib jansson sqlite3 netsnmp libcurl openssl libmicrohttpd librrd libseccomp
 ROOMS  := base capture smtpdissect stats alert web watch
 VERSION := 0.1
 prefix  ?= /usr/local

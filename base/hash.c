@@ -1,7 +1,9 @@
 /* In: text and bytes from outside.  Out: 64 bits that stand for them in tables and comparisons. */
+#define XXH_INLINE_ALL
 #include "base/hash.h"
 
 #include <sys/random.h>
+#include <xxhash.h>
 
 /* Until hash_seed*(), what "Squal!" would make; only unit tests see these. */
 uint64_t hash_secret[3] = {0xb3fb290a9f2deee1ULL, 0xe16d077a3c707426ULL, 0xe1ede394b253dc34ULL};
@@ -45,6 +47,11 @@ static inline __attribute__((always_inline)) uint64_t sum_of(const uint8_t *p, s
 uint64_t hash_bytes(const void *p, size_t n)
 {
     return sum_of(p, n, false);
+}
+
+uint64_t hash_key(const void *p, size_t n)
+{
+    return XXH3_64bits_withSeed(p, n, hash_secret[0]);
 }
 
 uint64_t hash_nocase(struct span s)

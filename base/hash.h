@@ -12,6 +12,8 @@ void hash_seed(uint64_t seed);   /* a chosen seed (tests, one seed for several s
 void hash_seed_random(void);     /* from getrandom(2) */
 uint64_t hash_bytes(const void *p, size_t n);
 uint64_t hash_nocase(struct span s); /* of the text with ASCII letters lowered */
+/* XXH3 (Yann Collet, xxhash 0.8): for what has to be told from millions of others for days, and is nothing else's part: a mail's id. */
+uint64_t hash_key(const void *p, size_t n);
 
 extern uint64_t hash_secret[3];
 static inline uint64_t hash_fold(uint64_t a, uint64_t b)

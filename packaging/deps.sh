@@ -2,7 +2,7 @@
 # deps.sh build|check: installs the Debian packages (12 and later) that are missing, and says which; what is there stays as it is.
 # build: to make squall.  check: and to run `make check`.
 set -eu
-build="gcc libc6-dev make pkg-config libpcap-dev libndpi-dev libconfuse-dev libzstd-dev zlib1g-dev libjansson-dev libsqlite3-dev
+build="gcc libc6-dev make pkg-config libpcap-dev libndpi-dev libconfuse-dev libxxhash-dev libzstd-dev zlib1g-dev libjansson-dev libsqlite3-dev
     libsnmp-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev librrd-dev libseccomp-dev libcrypt-dev libjs-dygraphs"
 receivers="snmp snmpd snmptrapd smitools python3-pysnmp4 python3-pysnmp4-mibs rsyslog rsyslog-gnutls prometheus prometheus-alertmanager rrdcached"
 # a mail server to send an alarm by; a machine that has another one keeps it, and that test is skipped

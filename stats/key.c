@@ -21,6 +21,8 @@
 
 enum salt { SALT_ID = 1, SALT_FINGERPRINT, SALT_JOIN, SALT_ORIGIN, SALT_WIDE, SALT_ALONE }; /* keys of different making never meet */
 
+#define ID_MOST 512 /* bytes of an id that are hashed at once */
+
 static uint64_t never_0(uint64_t h)
 {
     return h ? h : 1;
@@ -60,8 +62,13 @@ static uint64_t id_hash(struct id id)
 {
     if (id.text.n == 0)
         return 0;
-    uint64_t local = hash_bytes(id.text.p, id.local), domain = hash_nocase(span_from(id.text, id.local));
-    return never_0(hash_add(SALT_ID, hash_add(local, domain)));
+    uint8_t text[ID_MOST];
+    struct span domain = span_from(id.text, id.local);
+    if (id.text.n > sizeof text)
+        return never_0(hash_add(SALT_ID, hash_pair(hash_key(id.text.p, id.local), hash_nocase(domain))));
+    memcpy(text, id.text.p, id.local);
+    span_lower_all(domain, text + id.local);
+    return never_0(hash_add(SALT_ID, hash_key(text, id.text.n)));
 }
 
 /* Its local part is the text, which is of that size. */
