@@ -1,5 +1,6 @@
 /* In: the bytes of message content. Out: where it ends; what of its header matters, kept until the reply; the fingerprint of its body; of a
  * bounce the start of the body; nothing else of it. */
+#include "smtpdissect/fields.h"
 #include "smtpdissect/find.h"
 #include "smtpdissect/session.h"
 
@@ -66,23 +67,40 @@ struct content *content_new(struct smtp *s, bool report)
     return c;
 }
 
+/* Nothing more of the body matters. */
+static void settle(struct smtp *s, struct content *c, uint64_t fingerprint)
+{
+    if (c->settled)
+        return;
+    slabs_put(s->d->slabs, c->reading, sizeof *c->reading);
+    c->fingerprint = fingerprint;
+    c->settled = true;
+}
+
 void content_release(struct smtp *s, struct content *c)
 {
     if (!c || --c->references)
         return;
     text_clear(s->d->stock, &c->kept);
-    if (!c->ended)
-        slabs_put(s->d->slabs, c->reading, sizeof *c->reading);
+    settle(s, c, 0);
     slabs_put(s->d->slabs, c, sizeof *c);
     s->d->contents--;
 }
 
+/* Where in its line the byte after these of the header stands. */
+static uint8_t line_after(uint8_t line, struct span bytes)
+{
+    uint8_t last = bytes.p[bytes.n - 1];
+    bool begun = bytes.n > 1 ? bytes.p[bytes.n - 2] == '\n' : line == LINE_BEGIN; /* before the last byte */
+    return last == '\n' ? LINE_BEGIN : last == '\r' && begun ? LINE_BEGIN_CR : LINE_MIDDLE;
+}
+
 /* How many of the bytes, at least one, are of the header, with the empty line that ends it; *ended: that line is whole. */
-static size_t scan_header(uint8_t *line, struct span bytes, bool *ended)
+static size_t scan_header(uint8_t line, struct span bytes, bool *ended)
 {
     *ended = true;
-    if (*line != LINE_MIDDLE) {
-        size_t n = *line == LINE_BEGIN && bytes.p[0] == '\r';
+    if (line != LINE_MIDDLE) {
+        size_t n = line == LINE_BEGIN && bytes.p[0] == '\r';
         if (n < bytes.n && bytes.p[n] == '\n')
             return n + 1;
     }
@@ -92,55 +110,21 @@ static size_t scan_header(uint8_t *line, struct span bytes, bool *ended)
             return last + 1;
     }
     *ended = false;
-    uint8_t last = bytes.p[bytes.n - 1];
-    bool begun = bytes.n > 1 ? bytes.p[bytes.n - 2] == '\n' : *line == LINE_BEGIN; /* before the last byte */
-    *line = last == '\n' ? LINE_BEGIN : last == '\r' && begun ? LINE_BEGIN_CR : LINE_MIDDLE;
     return bytes.n;
 }
 
-/* Gives the fingerprint the lines of the body's start; only one that has not ended is kept. */
-static void take_body(struct smtp *s, struct content *c, struct span bytes)
-{
-    bytes = span_head(bytes, BODY_READ - c->body_seen);
-    c->body_seen = (uint16_t)(c->body_seen + bytes.n);
-    if (!c->reading && bytes.n) {
-        c->reading = slabs_get(s->d->slabs, sizeof *c->reading);
-        c->body_cut = c->reading == NULL;
-        if (c->reading)
-            *c->reading = (struct fingerprint){.count = 0};
-    }
-    if (!c->reading || fingerprint_full(c->reading))
-        return;
-    if (c->kept.n > c->packed) {
-        size_t lf = find_byte(bytes, '\n');
-        struct span part = span_head(bytes, lf + 1);
-        c->body_cut = text_add(s->d->stock, &c->kept, part, c->kept.n + BODY_READ) < part.n;
-        if (lf == bytes.n || c->body_cut)
-            return;
-        fingerprint_add(c->reading, span_from(text_span(&c->kept), c->packed));
-        c->kept.n = c->packed;
-        bytes = span_from(bytes, part.n);
-    }
-    const uint8_t *lf = bytes.n && c->body_seen < BODY_READ ? memrchr(bytes.p, '\n', bytes.n) : NULL;
-    struct span lines = span_head(bytes, c->body_seen == BODY_READ ? bytes.n : lf ? (size_t)(lf - bytes.p) + 1 : 0);
-    struct span rest = span_from(bytes, lines.n);
-    if (lines.n)
-        fingerprint_add(c->reading, lines);
-    if (rest.n && !fingerprint_full(c->reading))
-        c->body_cut = text_add(s->d->stock, &c->kept, rest, c->kept.n + BODY_READ) < rest.n;
-}
-
-/* The header is whole: what matters of it is kept.  False: no memory. */
-static bool pack_header(struct smtp *s, struct content *c, struct span header)
+/* If the header that begins the text is whole, keeps what of it matters.  False: no memory. */
+static bool pack_header(struct smtp *s, struct content *c, struct span text)
 {
     struct text packed = {NULL, 0, 0};
-    uint8_t *to = arena_get(s->d->arena, header.n);
-    size_t n = to ? header_pack(header, to) : 0;
-    bool good = to && text_add(s->d->stock, &packed, span_of(to, n), n) == n;
+    size_t end = 0;
+    uint8_t *to = arena_get(s->d->arena, text.n + FIELD_WORD);
+    size_t n = to ? fields_pack(text, to, &end) : 0;
+    bool good = to && (end == 0 || text_add(s->d->stock, &packed, span_of(to, n), n) == n);
     arena_reset(s->d->arena);
-    if (!good)
-        return false;
-    c->header_end = (uint32_t)header.n;
+    if (!good || end == 0)
+        return good;
+    c->header_end = (uint32_t)end;
     c->packed = (uint32_t)n;
     text_clear(s->d->stock, &c->kept);
     c->kept = packed;
@@ -150,22 +134,55 @@ static bool pack_header(struct smtp *s, struct content *c, struct span header)
 /* Takes the header's part of the bytes; false: the header goes on, or was cut. */
 static bool take_header(struct smtp *s, struct content *c, struct span *bytes)
 {
-    bool ended;
-    size_t n = scan_header(&c->line, *bytes, &ended), most = (size_t)s->d->settings.header_bytes;
-    struct span part = span_head(*bytes, n);
-    bool here = ended && c->kept.n == 0 && n <= most; /* all of it */
-    bool good = here || text_add(s->d->stock, &c->kept, part, most) == n;
-    if (good && ended)
-        good = pack_header(s, c, here ? part : text_span(&c->kept));
+    size_t most = (size_t)s->d->settings.header_bytes;
+    bool first = c->kept.n == 0, good = !first || pack_header(s, c, span_head(*bytes, most));
+    if (c->header_end) {
+        *bytes = span_from(*bytes, c->header_end);
+        return true;
+    }
+    if (good) { /* it is in pieces */
+        bool ended = false;
+        size_t n = first && bytes->n <= most ? bytes->n : scan_header(c->line, *bytes, &ended);
+        struct span part = span_head(*bytes, n);
+        good = text_add(s->d->stock, &c->kept, part, most) == n && (!ended || pack_header(s, c, text_span(&c->kept)));
+        c->line = line_after(c->line, part);
+        *bytes = span_from(*bytes, n);
+    }
     if (!good) {
         c->header_cut = true;
         s->d->counters.headers_cut++;
     }
-    *bytes = span_from(*bytes, n);
-    return good && ended;
+    return c->header_end != 0;
 }
 
-void content_take(struct smtp *s, struct content *c, struct span bytes)
+/* Gives the fingerprint the body's start; one that needs more is kept. */
+static void take_body(struct smtp *s, struct content *c, struct span bytes, bool last)
+{
+    bytes = span_head(bytes, BODY_READ - c->body_seen);
+    c->body_seen = (uint16_t)(c->body_seen + bytes.n);
+    if (c->settled || bytes.n == 0)
+        return;
+    struct fingerprint begun, *f = c->reading;
+    if (!f && last && bytes.n < FINGERPRINT_LEAST) {
+        settle(s, c, 0);
+        return;
+    }
+    if (!f) {
+        begun = (struct fingerprint){.count = 0};
+        f = &begun;
+    }
+    fingerprint_add(f, bytes);
+    if (last || fingerprint_full(f) || c->body_seen == BODY_READ) {
+        settle(s, c, fingerprint_end(f));
+    } else if (f == &begun) {
+        c->reading = slabs_get(s->d->slabs, sizeof begun);
+        c->body_cut = c->reading == NULL;
+        if (c->reading)
+            *c->reading = begun;
+    }
+}
+
+void content_take(struct smtp *s, struct content *c, struct span bytes, bool last)
 {
     c->bytes += bytes.n;
     if (c->header_cut || c->body_cut || bytes.n == 0)
@@ -175,7 +192,7 @@ void content_take(struct smtp *s, struct content *c, struct span bytes)
     if (c->report)
         text_add(s->d->stock, &c->kept, bytes, c->packed + REPORT_KEPT);
     else if (c->body_seen < BODY_READ)
-        take_body(s, c, bytes);
+        take_body(s, c, bytes, last);
 }
 
 void content_gap(struct content *c, uint64_t n)
@@ -193,28 +210,17 @@ void content_gap(struct content *c, uint64_t n)
 
 uint64_t content_fingerprint(const struct content *c)
 {
-    struct span rest = span_from(text_span(&c->kept), c->packed);
-    if (c->ended)
-        return c->fingerprint;
     if (c->body_cut || !c->header_end)
         return 0;
+    if (c->settled)
+        return c->fingerprint;
     if (c->report)
-        return fingerprint_of(span_head(rest, BODY_READ));
-    struct fingerprint whole = c->reading ? *c->reading : (struct fingerprint){.count = 0};
-    if (rest.n)
-        fingerprint_add(&whole, rest);
-    return fingerprint_end(&whole);
+        return fingerprint_of(span_head(span_from(text_span(&c->kept), c->packed), BODY_READ));
+    return c->reading ? fingerprint_end(c->reading) : 0;
 }
 
 void content_end(struct smtp *s, struct content *c, int64_t end)
 {
-    uint64_t fingerprint = content_fingerprint(c);
     c->end = end;
-    if (c->ended)
-        return;
-    slabs_put(s->d->slabs, c->reading, sizeof *c->reading);
-    c->fingerprint = fingerprint;
-    c->ended = true;
-    if (c->header_end && !c->report)
-        c->kept.n = c->packed;
+    settle(s, c, content_fingerprint(c));
 }

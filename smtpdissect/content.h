@@ -11,7 +11,7 @@
 #define REPORT_KEPT (128u << 10) /* of a bounce's, for what it quotes */
 
 struct content {         /* of one message */
-    struct text kept;    /* its header; behind it a bounce's report, or of the body's start the line that has not ended */
+    struct text kept;    /* its header; behind it a bounce's report */
     uint32_t header_end; /* bytes of the header on the wire, its empty line included; 0: it goes on, or was cut */
     uint32_t packed;     /* when it has ended: bytes of `kept` that are the header */
     uint32_t references; /* commands that point here, and the client's side while it sends */
@@ -20,19 +20,20 @@ struct content {         /* of one message */
     bool body_cut : 1;   /* a gap in the part of the body that matters, or no memory for it */
     bool header_cut : 1; /* a gap or the bound ended it early */
     bool report : 1;     /* MAIL FROM:<>: the body may quote another mail */
-    bool ended : 1;
+    bool settled : 1;    /* nothing more of the body matters */
     uint64_t bytes, gap_bytes;
     int64_t end; /* end of data; TIME_UNKNOWN */
     union {
-        struct fingerprint *reading; /* until it has ended; NULL: nothing of a body has come */
-        uint64_t fingerprint;
+        struct fingerprint *reading; /* NULL: nothing of a body has come */
+        uint64_t fingerprint;        /* when it is settled */
     };
 };
 
 struct smtp;
 struct content *content_new(struct smtp *s, bool report);
 void content_release(struct smtp *s, struct content *c);
-void content_take(struct smtp *s, struct content *c, struct span bytes); /* keeps what is worth keeping */
+/* Keeps what is worth keeping; `last`: content_end() comes next. */
+void content_take(struct smtp *s, struct content *c, struct span bytes, bool last);
 void content_gap(struct content *c, uint64_t n);
 void content_end(struct smtp *s, struct content *c, int64_t end); /* nothing more of it will come */
 uint64_t content_fingerprint(const struct content *c);            /* 0: too short, or not seen */

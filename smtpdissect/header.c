@@ -1,6 +1,7 @@
 /* In: the header of a message, as it stood on the wire (RFC 5322, 2.2). Out: struct header: the first of each field that matters, the
  * audience, the Received chain. Text that stands on one line is borrowed from the wire; what is folded is copied into the arena. */
 #include "base/hash.h"
+#include "smtpdissect/fields.h"
 #include "smtpdissect/find.h"
 #include "smtpdissect/session.h"
 
@@ -96,58 +97,6 @@ static void first_address(void *user, struct span address, struct span display)
 }
 
 /* ---- fields ------------------------------------------------------------------------------------------------------------------ */
-
-enum field {
-    FIELD_OTHER,
-    FIELD_MESSAGE_ID,
-    FIELD_FROM,
-    FIELD_SENDER,
-    FIELD_SUBJECT,
-    FIELD_DATE,
-    FIELD_TO,
-    FIELD_CC,
-    FIELD_IN_REPLY_TO,
-    FIELD_REFERENCES,
-    FIELD_RECEIVED,
-    FIELD_DELIVERED_TO,
-    FIELD_AUTO_SUBMITTED,
-    FIELD_PRECEDENCE,
-    FIELD_LIST_ID,
-    FIELD_X_BEEN_THERE,
-    FIELD_X_LOOP,
-    FIELD_X_MAILER,
-    FIELD_CONTENT_TYPE
-};
-
-/* Length and first letter tell which one it can be. */
-static enum field field_of(struct span name)
-{
-    switch (name.n << 8 | (name.p[0] | 0x20)) {
-#define FIELD(known, first, field)                                                                                                         \
-    case (sizeof known - 1) << 8 | first: return span_same_nocase(name.p, (const uint8_t *)known, sizeof known - 1) ? field : FIELD_OTHER;
-        FIELD("To", 't', FIELD_TO)
-        FIELD("Cc", 'c', FIELD_CC)
-        FIELD("From", 'f', FIELD_FROM)
-        FIELD("Date", 'd', FIELD_DATE)
-        FIELD("Sender", 's', FIELD_SENDER)
-        FIELD("Subject", 's', FIELD_SUBJECT)
-        FIELD("Received", 'r', FIELD_RECEIVED)
-        FIELD("Message-ID", 'm', FIELD_MESSAGE_ID)
-        FIELD("References", 'r', FIELD_REFERENCES)
-        FIELD("In-Reply-To", 'i', FIELD_IN_REPLY_TO)
-        FIELD("Delivered-To", 'd', FIELD_DELIVERED_TO)
-        FIELD("Auto-Submitted", 'a', FIELD_AUTO_SUBMITTED)
-        FIELD("Precedence", 'p', FIELD_PRECEDENCE)
-        FIELD("List-Id", 'l', FIELD_LIST_ID)
-        FIELD("X-BeenThere", 'x', FIELD_X_BEEN_THERE)
-        FIELD("X-Loop", 'x', FIELD_X_LOOP)
-        FIELD("X-Mailer", 'x', FIELD_X_MAILER)
-        FIELD("User-Agent", 'u', FIELD_X_MAILER)
-        FIELD("Content-Type", 'c', FIELD_CONTENT_TYPE)
-#undef FIELD
-    default: return FIELD_OTHER;
-    }
-}
 
 struct parsing {
     struct arena *arena;
@@ -245,25 +194,6 @@ static void field_take(struct parsing *p, enum field field, struct span value)
     }
 }
 
-/* Takes one field from the front of `text`, its folded lines with it.  A line that is no field, or none that matters, is passed over:
- * FIELD_OTHER. */
-static enum field field_next(struct span *text, struct span *value)
-{
-    size_t end = 0;
-    do {
-        const uint8_t *lf = memchr(text->p + end, '\n', text->n - end);
-        end = lf ? (size_t)(lf - text->p) + 1 : text->n;
-    } while (end < text->n && (text->p[end] == ' ' || text->p[end] == '\t'));
-    struct span whole = span_head(*text, end);
-    *text = span_from(*text, end);
-    size_t colon = find_byte(whole, ':');
-    struct span name = colon < whole.n ? span_trim(span_head(whole, colon)) : span_of(NULL, 0);
-    enum field field = name.n ? field_of(name) : FIELD_OTHER;
-    if (field != FIELD_OTHER)
-        *value = span_trim(span_from(whole, colon + 1));
-    return field;
-}
-
 /* On the wire the newest comes first. */
 static void reverse_hops(struct hop *hops, size_t n)
 {
@@ -307,49 +237,29 @@ static void parsing_end(struct parsing *p)
 void header_parse(struct arena *a, struct span text, bool complete, struct header *h)
 {
     struct parsing p = parsing_begin(a, h, complete, text.n);
-    while (text.n) {
-        struct span value;
-        enum field field = field_next(&text, &value);
-        if (field != FIELD_OTHER)
-            field_take(&p, field, value);
-    }
+    struct fields f = {.text = text};
+    struct span value;
+    enum field field;
+    while ((field = fields_next(&f, &value)) != FIELD_OTHER)
+        field_take(&p, field, value);
     parsing_end(&p);
 }
 
 /* ---- a header while its mail is under way ------------------------------------------------------------------------------------- */
 
-/* Of each field that matters its value, behind a word that says which field it is and how long: servers of today write more into headers
- * than that. A word is no longer than the shortest name, its colon and the line's end. */
-#define WORD_BYTES 4u
-#define FIELD_BITS 5
-
 size_t header_pack(struct span text, uint8_t *to)
 {
-    size_t n = 0;
-    while (text.n) {
-        struct span value;
-        enum field field = field_next(&text, &value);
-        if (field == FIELD_OTHER)
-            continue;
-        uint32_t word = (uint32_t)value.n << FIELD_BITS | field;
-        memcpy(to + n, &word, WORD_BYTES);
-        n += WORD_BYTES;
-        if (value.n)
-            memcpy(to + n, value.p, value.n);
-        n += value.n;
-    }
-    return n;
+    size_t end;
+    return fields_pack(text, to, &end);
 }
 
 void header_unpack(struct arena *a, struct span packed, size_t bytes, bool complete, struct header *h)
 {
     struct parsing p = parsing_begin(a, h, complete, bytes);
     while (packed.n) {
-        uint32_t word;
-        memcpy(&word, packed.p, WORD_BYTES);
-        struct span value = span_head(span_from(packed, WORD_BYTES), word >> FIELD_BITS);
-        field_take(&p, (enum field)(word & ((1u << FIELD_BITS) - 1)), value);
-        packed = span_from(packed, WORD_BYTES + value.n);
+        struct span value;
+        enum field field = fields_unpack(&packed, &value);
+        field_take(&p, field, value);
     }
     parsing_end(&p);
 }

@@ -205,7 +205,7 @@ static struct span push_content(struct smtp *s, struct span bytes, int64_t now)
     enum content_end end;
     size_t n = content_scan(&s->scan, bytes, &end);
     if (s->content)
-        content_take(s, s->content, span_head(bytes, n));
+        content_take(s, s->content, span_head(bytes, n), end == CONTENT_END);
     if (s->candidate && carry_add(s, CARRIED_HELD, span_head(bytes, n), HELD_MOST) < n) {
         s->candidate = false; /* so much more content: it was no end */
         carry_drop(s, CARRIED_HELD);
@@ -224,7 +224,7 @@ static struct span push_chunk(struct smtp *s, struct span bytes, int64_t now)
 {
     size_t n = bytes.n < s->chunk_left ? bytes.n : (size_t)s->chunk_left;
     if (s->content)
-        content_take(s, s->content, span_head(bytes, n));
+        content_take(s, s->content, span_head(bytes, n), s->chunk_last && n == s->chunk_left);
     s->chunk_left -= n;
     if (s->chunk_left == 0)
         command_chunk_done(s, now);
