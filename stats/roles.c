@@ -292,6 +292,14 @@ bool roles_loops(const struct roles *r, const struct party *p, const struct mess
     return true;
 }
 
+bool roles_doubts(const struct roles *r, const struct party *p)
+{
+    for (uint32_t i = 0; p->foreign && i < r->count; i++)
+        if (r->party[i] != p && r->party[i]->arrival >= ARRIVAL_ANEW)
+            return true;
+    return false;
+}
+
 const struct party *roles_origin(const struct roles *r, const struct message *m)
 {
     const struct message_host *best = NULL;
@@ -301,7 +309,7 @@ const struct party *roles_origin(const struct roles *r, const struct message *m)
         if (h->copies_out == 0 || (h->first_in != TIME_UNKNOWN && h->first_in <= h->first_out))
             continue;
         const struct party *p = roles_find(r, h->address);
-        if (!p || p->acts_for != p || p->arrival >= ARRIVAL_ANEW || p->on_cycle)
+        if (!p || p->acts_for != p || p->arrival >= ARRIVAL_ANEW || p->on_cycle || roles_doubts(r, p))
             continue;
         if (!best || h->least_hops_out < best->least_hops_out ||
             (h->least_hops_out == best->least_hops_out && h->first_out < best->first_out)) {

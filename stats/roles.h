@@ -37,6 +37,7 @@ struct party {              /* a host: a client on the wire, or one that only ch
     enum arrival arrival;       /* the worst that its copies have shown */
     bool fetched;               /* its own lines say that it fetched the mail */
     bool own_people;            /* ARRIVAL_ANEW: people of its own domain stand in To: and Cc: */
+    bool foreign;               /* it sent first, but another house's mail, and people of its own stand in To: and Cc: */
     uint64_t redeliveries;      /* laid to its charge, whoever carried them */
     struct members sent, again; /* audience members it sent to; those of them who had it */
     struct members domains;     /* of those, while it is open whether it sends to more than its own people */
@@ -89,6 +90,8 @@ struct verdict roles_judge(const struct roles *r, const struct message *m, const
 /* On the way round a loop and more than a relay on it: it made another recipient of the one it took in (or all hosts of the loop are
  * relays). */
 bool roles_loops(const struct roles *r, const struct party *p, const struct message *m);
+/* It sent first, yet as a re-injector would, and another has begun the mail anew as well: the sensor came too late to see who did begin. */
+bool roles_doubts(const struct roles *r, const struct party *p);
 /* Nothing came in, the shortest chain went out.  NULL: no such host on this wire. */
 const struct party *roles_origin(const struct roles *r, const struct message *m);
 enum storm_role roles_bystander(const struct message *m, const struct party *p); /* of one neither guilty nor the origin */

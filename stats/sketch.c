@@ -100,6 +100,15 @@ static bool is_guilty(const struct storm *s, const char *name)
     return false;
 }
 
+/* What the oldest lines name is the host that sent first on this wire, and whether the mail began there is doubtful. */
+static bool is_doubted(const struct trail *l, const struct feeder *first)
+{
+    const struct party *starter = roles_find(&l->roles, l->starter);
+    return starter && roles_doubts(&l->roles, starter) &&
+           (address_equal(first->address, l->starter) || span_equal_nocase(span_text(first->name), span_text(starter->name)) ||
+               chain_same_organisation(span_text(first->name), span_text(starter->name)));
+}
+
 /* Where the wire shows no origin, or one that only relays for it, the chains name it. */
 static void put_origin(struct storm *s, const struct trail *l, const struct message *m, const struct party *origin)
 {
@@ -113,7 +122,7 @@ static void put_origin(struct storm *s, const struct trail *l, const struct mess
     } else if (l->before.name[0]) {
         first = l->before;
     }
-    if ((!address_known(first.address) && first.name[0] == '\0') || is_guilty(s, first.name))
+    if ((!address_known(first.address) && first.name[0] == '\0') || is_guilty(s, first.name) || (!origin && is_doubted(l, &first)))
         return;
     struct storm_host *h = incident_host(s, first.address, first.name, false);
     if (!h || h->role >= ROLE_REINJECTOR)
@@ -300,7 +309,7 @@ static int earliest_first(const void *a, const void *b)
 
 /* ---- the rest ---- */
 
-static void acquit(struct storm *s, const struct party *origin)
+static void acquit(struct storm *s, const struct trail *l, const struct party *origin)
 {
     char host[STORM_TEXT_SIZE];
     s->acquittal[0] = '\0';
@@ -321,6 +330,10 @@ static void acquit(struct storm *s, const struct party *origin)
                 "The oldest Received lines name %s as the origin; on this wire it sent no copy of the storm.", host);
         return;
     }
+    const struct party *starter = roles_find(&l->roles, l->starter);
+    if (starter && roles_doubts(&l->roles, starter))
+        snprintf(s->acquittal, sizeof s->acquittal,
+            "The host where this mail began was not seen: the storm was on before its first copy here.");
 }
 
 void sketch_draw(struct sketch *t, struct storm *s, const struct trail *l, const struct message *m, const struct stats_settings *settings)
@@ -329,7 +342,7 @@ void sketch_draw(struct sketch *t, struct storm *s, const struct trail *l, const
     draw_hosts(s, l, m, origin, settings);
     draw_edges(t, s, l);
     qsort(s->edges, s->edge_count, sizeof s->edges[0], earliest_first);
-    acquit(s, origin);
+    acquit(s, l, origin);
     snprintf(s->message_id, sizeof s->message_id, "%s", message_text(m, m->id));
     snprintf(s->subject, sizeof s->subject, "%s", message_text(m, m->subject));
     snprintf(s->from, sizeof s->from, "%s", message_text(m, m->from));

@@ -149,6 +149,7 @@ static void compare(struct trail *l, const struct message *m, const struct passa
     if (!l->trunk.known) {
         log_clean(c->visit[0].name, l->first_name, sizeof l->first_name);
         l->first_address = c->visit[0].address;
+        l->first_giver = c->hops[0].from_address;
     }
     bool of_first = l->first_name[0] && span_equal_nocase(c->visit[0].name, span_text(l->first_name));
     if (of_first && !address_known(l->first_address))
@@ -291,12 +292,13 @@ static bool handed_in(const struct message *m, const struct chain *c, const stru
 }
 
 /* The copy shows no way from the first sender to this client, who never had it by SMTP: the lines are gone, or were never there. */
-static bool begins_here(const struct trail *l, const struct passage *p, const struct chain *c)
+static bool begins_here(const struct trail *l, const struct passage *p, const struct chain *c, const struct party *sender)
 {
     if (c->count == 1 && c->visit[0].fetched) /* the one host there is says that it fetched the mail */
         return true;
     if (address_equal(p->client, l->starter)) /* seen from its own link it is the first sender */
-        return c->count <= 1 && p->delivered_to > l->starter_delivered_to;
+        return c->count <= 1 &&
+               (p->delivered_to > l->starter_delivered_to || (l->branched && roles_doubts(&l->roles, sender)));
     bool another = c->count && !span_equal_nocase(c->visit[0].name, span_text(l->first_name));
     return c->count == 0 || (another && (c->count == 1 || (l->first_name[0] && !l->trunk.bare)));
 }
@@ -318,27 +320,52 @@ static bool has_people_in(const struct header *h, struct span helo)
     return false;
 }
 
+/* Its one line says that the first sender gave the mail, or who gave it to the others: the way of a forwarder, whatever the wire has seen
+ * of it.  Or of one who says so. */
+static bool says_from_first(const struct trail *l, const struct chain *c)
+{
+    struct address giver = c->count == 1 ? c->hops[0].from_address : (struct address){{0}};
+    return address_known(giver) && (address_equal(giver, l->starter) || address_equal(giver, l->first_giver));
+}
+
 /* What a copy that begins at its client tells of how it came there. */
 static enum arrival arrival_anew(
     const struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, struct party *sender)
 {
     if (c->count && c->visit[0].fetched)
         return ARRIVAL_MAILBOX;
-    if (p->delivered_to > l->starter_delivered_to) /* it has been delivered since it was sent */
+    if (c->count && !sender->foreign && wrote_nothing(m, c, p)) /* the one line there is tells of the mailbox's host */
+        return ARRIVAL_MAILBOX;
+    if (p->delivered_to > l->starter_delivered_to && !says_from_first(l, c)) /* it has been delivered since it was sent */
         return ARRIVAL_MAILBOX;
     if (sender->arrival >= ARRIVAL_ANEW) /* as before */
         return sender->arrival;
+    if (sender->foreign)
+        return ARRIVAL_ANEW;
     if (!p->header || p->header->from_hash != m->from_hash || !is_stranger(l, p))
         return ARRIVAL_START;
     sender->own_people = has_people_in(p->header, p->helo);
     return ARRIVAL_ANEW;
 }
 
+/* Once, with the first copy whose To: and Cc: can be read. */
+static void weigh_starter(struct trail *l, const struct message *m, const struct header *h)
+{
+    struct party *starter = h && !l->weighed ? roles_find(&l->roles, l->starter) : NULL;
+    struct span name = span_text(l->starter_name);
+    if (!starter)
+        return;
+    l->weighed = true;
+    starter->foreign = chain_organisation(name).n && !chain_same_organisation(name, author_domain(m)) &&
+                       !accepted(m, l->starter, starter->first) && has_people_in(h, name);
+    starter->own_people |= starter->foreign;
+}
+
 static struct work work_of(struct trail *l, const struct message *m, const struct passage *p, const struct chain *c, struct party *sender)
 {
     bool took_it = accepted(m, p->client, p->mail_time);
     struct work w = {.by = sender, .arrival = took_it ? ARRIVAL_SMTP : ARRIVAL_START, .visit = (int)c->count - 1};
-    if (!took_it && begins_here(l, p, c))
+    if (!took_it && begins_here(l, p, c, sender))
         w.arrival = arrival_anew(l, m, p, c, sender);
     w.anew = w.arrival >= ARRIVAL_ANEW;
     if (c->count == 0 || w.anew)
@@ -609,6 +636,7 @@ void trail_follow(
     l->fresh = true;
     uint32_t parties = l->roles.count;
     struct party *sender = roles_sender(&l->roles, p->client, p->helo);
+    weigh_starter(l, m, p->header);
     if (sender) {
         struct work w = work_of(l, m, p, c, sender);
         sender->acts_for = w.by ? w.by : sender;

@@ -39,10 +39,12 @@ struct trail {
     struct trunk trunk;
     char first_name[ROLES_NAME]; /* of the oldest host, by the chains' word */
     struct address first_address;
+    struct address first_giver;  /* from which that host had it, by its line; all zero: not said */
     struct feeder before;        /* the host that gave it the mail and wrote no line; all zero: none */
     struct address starter;      /* the client of the first copy */
     char starter_name[ROLES_NAME];
     uint32_t starter_delivered_to; /* fields it bore */
+    bool weighed;                /* whether the starter may be the origin, by To:, Cc: and From: */
     uint64_t spine[CHAIN_LINES]; /* the longest chain: its lines */
     uint32_t spine_count;
     bool branched;                           /* a copy went another way than the spine */
