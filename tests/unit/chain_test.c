@@ -10,26 +10,11 @@
 #include "base/hash.h"
 #include "smtpdissect/session.h"
 #include "stats/chain.h"
+#include "tests/unit/arena.h"
 
 #define LINES 300
 static struct hop hops[LINES];
 static struct chain chain;
-static struct arena *arena; /* of the lines */
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new(1 << 20);
-    return !arena;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
-
 static void read_lines(const char *const *lines, size_t n)
 {
     arena_reset(arena);
@@ -314,5 +299,5 @@ int main(void)
         cmocka_unit_test(lines_as_text),
         cmocka_unit_test(no_chain_and_too_long_a_chain),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

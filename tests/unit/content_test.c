@@ -9,22 +9,7 @@
 
 #include "base/hash.h"
 #include "smtpdissect/session.h"
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new(1 << 20);
-    return !arena;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
+#include "tests/unit/arena.h"
 
 #define QUOTED                                                                                                                             \
     "Return-Path: <alice@bank.test>\r\n"                                                                                                   \
@@ -192,5 +177,5 @@ int main(void)
         cmocka_unit_test(test_fingerprint),
         cmocka_unit_test(test_end_of_data),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "smtpdissect/session.h"
+#include "tests/unit/arena.h"
 
 static const struct {
     const char *field, *from, *address, *by, *with, *id, *note;
@@ -66,22 +67,6 @@ static const struct {
     {"", "", "", "", "", "", "", false},
 };
 
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new(1 << 20);
-    return !arena;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
-
 static void same(size_t i, const char *what, struct span got, const char *expected)
 {
     if (!span_equal(got, span_text(expected)))
@@ -123,5 +108,5 @@ static void test_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_hash)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -15,6 +15,7 @@
 #include "stats/settings.h"
 #include "stats/stats.h"
 #include "stats/storm_json.h"
+#include "tests/unit/arena.h"
 
 #define S      NS_PER_SECOND
 #define START  (INT64_C(1795490000) * S)
@@ -70,22 +71,6 @@ static const struct host bank = {"10.1.0.10", "mail.bank.test"}, isp = {"10.4.0.
                          c1 = {"10.3.1.10", "server.company1.test"}, c2 = {"10.3.2.10", "server.company2.test"},
                          c3 = {"10.3.3.10", "server.company3.test"}, p1 = {"10.2.1.10", "mail.provider1.test"},
                          p2 = {"10.2.2.10", "mail.provider2.test"};
-
-static struct arena *arena; /* of the lines */
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new(1 << 20);
-    return !arena;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 /* At `seconds`, an accepted copy to people [first, first + count) of the audience (beyond it: others), or to `to`. */
 static void copy_to(
@@ -771,5 +756,5 @@ int main(void)
         cmocka_unit_test(turned_off),
         cmocka_unit_test(many_trails),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }
