@@ -12,7 +12,7 @@ void hash_seed(uint64_t seed);   /* a chosen seed (tests, one seed for several s
 void hash_seed_random(void);     /* from getrandom(2) */
 uint64_t hash_bytes(const void *p, size_t n);
 uint64_t hash_nocase(struct span s); /* of the text with ASCII letters lowered */
-/* XXH3 (Yann Collet, xxhash 0.8): for what has to be told from millions of others for days, and is nothing else's part: a mail's id. */
+/* XXH3 (Yann Collet, xxhash 0.8), for the id of a mail, which has to be told from those of millions of others for days. */
 uint64_t hash_key(const void *p, size_t n);
 
 extern uint64_t hash_secret[3];

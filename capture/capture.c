@@ -108,12 +108,7 @@ static void take_frames(void *user, const struct frame *frames, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct tracked *p = &tracked[i];
         p->captured = frames[i].captured;
-        p->tcp = true;
-        if (decode_plain(&frames[i], &p->packet)) {
-            track_look(&index, p);
-            continue;
-        }
-        p->tcp = decode_any(c->decoder, &frames[i], &p->packet);
+        p->tcp = decode_frame(c->decoder, &frames[i], &p->packet);
         if (!p->tcp)
             continue;
         track_look(&index, p);

@@ -9,7 +9,7 @@ static struct arena *arena;
 static int arena_set_up(void **state)
 {
     (void)state;
-    arena = arena_new(1 << 20);
+    arena = arena_new(64 << 20);
     return !arena;
 }
 

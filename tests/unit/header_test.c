@@ -11,23 +11,7 @@
 
 #include "base/hash.h"
 #include "smtpdissect/session.h"
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    hash_seed(1);
-    arena = arena_new(64 << 20);
-    return !arena;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
+#include "tests/unit/arena.h"
 
 static struct header parse(const char *text)
 {
@@ -237,5 +221,6 @@ int main(void)
         cmocka_unit_test(test_chain),
         cmocka_unit_test(test_size),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    hash_seed(1);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }
