@@ -570,7 +570,7 @@ void message_add(struct record *r, const struct transaction *t, const struct key
         .hops = (uint32_t)h->hop_count,
     };
     int64_t data_end = t->data_end == TIME_UNKNOWN ? t->end : t->data_end;
-    if (m->copies == 1 && !r->pair_room)
+    if (m->copies == 1 && !r->pair_room && !r->words.room)
         tables_make(r);
     struct copy *c = copy_open(r, &a, t->helo, t->greeting, data_end);
     bool whole;
