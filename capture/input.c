@@ -11,8 +11,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define PACKED_BYTES ((size_t)1 << 17)
-#define READ_MOST ((size_t)1 << 16) /* bytes at once: they are still in the core's own cache when the last of them is looked at */
+#define PACKED_BYTES ((size_t)1 << 19)
+#define READ_MOST ((size_t)1 << 18) /* bytes at once: most of them are still in the core's own cache when they are looked at */
 
 static_assert(READ_MOST + INFLATE_MAGIC <= PACKED_BYTES, "what look_packed() moves there");
 
