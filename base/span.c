@@ -36,6 +36,20 @@ bool span_same_nocase(const uint8_t *a, const uint8_t *b, size_t n)
     return same_word(x.a, y.a) && same_word(x.b, y.b);
 }
 
+#ifdef __SSE2__
+static uint8_t capital(uint8_t c)
+{
+    return (uint8_t)(span_lower(c) - 'a') < 26 ? (uint8_t)(c & ~0x20) : c;
+}
+
+/* Of the sixteen bytes from p on, those that are one of the two. */
+static __m128i sixteen_either(const uint8_t *p, const uint8_t c[2])
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8((char)c[0])), _mm_cmpeq_epi8(x, _mm_set1_epi8((char)c[1])));
+}
+#endif
+
 bool span_contains_nocase(struct span s, const char *needle)
 {
     size_t n = strlen(needle);
@@ -45,11 +59,11 @@ bool span_contains_nocase(struct span s, const char *needle)
     const size_t last = s.n - n; /* where it may begin at the latest */
     size_t i = 0;
 #ifdef __SSE2__
-    uint8_t capital = (uint8_t)(first - 'a') < 26 ? (uint8_t)(first & ~0x20) : first;
-    for (; s.n - i >= 16 && i <= last; i += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i));
-        x = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8((char)first)), _mm_cmpeq_epi8(x, _mm_set1_epi8((char)capital)));
-        for (unsigned hits = (unsigned)_mm_movemask_epi8(x); hits; hits &= hits - 1) {
+    const size_t second = n > 1; /* two bytes of it are looked for: one alone stands everywhere in a text */
+    const uint8_t either[2][2] = {{first, capital(first)}, {span_lower((uint8_t)needle[second]), capital((uint8_t)needle[second])}};
+    for (; i <= last && s.n - i >= 16 + second; i += 16) {
+        __m128i hit = _mm_and_si128(sixteen_either(s.p + i, either[0]), sixteen_either(s.p + i + second, either[1]));
+        for (unsigned hits = (unsigned)_mm_movemask_epi8(hit); hits; hits &= hits - 1) {
             size_t at = i + (size_t)__builtin_ctz(hits);
             if (at <= last && span_same_nocase(s.p + at, (const uint8_t *)needle, n))
                 return true;

@@ -33,7 +33,9 @@ size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end)
     *end = CONTENT_GOES_ON;
     while (p < stop) {
         if (now == MID_LINE) {
-            const uint8_t *found = p + find_pair(span_of(p, (size_t)(stop - p)), '\n', '.', '.');
+            const uint8_t *dot = memchr(p, '.', (size_t)(stop - p)); /* base64 has none: that costs a third of the search below */
+            const uint8_t *from = !dot ? stop : dot > p ? dot - 1 : p;
+            const uint8_t *found = from + find_pair(span_of(from, (size_t)(stop - from)), '\n', '.', '.');
             const uint8_t *last = found < stop ? found : stop - 1;
             if (last > p) { /* straight to the last byte that matters; what stands before it says what it is */
                 now = last[-1] == '\r' ? AFTER_CR : last[-1] == '\n' ? BARE_START : MID_LINE;

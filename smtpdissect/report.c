@@ -102,14 +102,14 @@ static bool quote_begins(struct span line)
     return false;
 }
 
-/* A line that only a bounce's text has; a delay warning has others. */
-static bool says_bounce(struct span line)
+/* Something that only a bounce's text says; a delay warning says other things. */
+static bool says_bounce(struct span text)
 {
     static const char *const phrases[] = {"The following address(es) failed", "Hi. This is the qmail-send program",
         "could not be delivered to one or more", "The following addresses had permanent fatal errors", "Failed addresses follow",
         "undelivered message"};
     for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
-        if (span_contains_nocase(line, phrases[i]))
+        if (span_contains_nocase(text, phrases[i]))
             return true;
     return false;
 }
@@ -193,16 +193,28 @@ static void keep_failed(struct arena *a, const struct reading *r)
     r->report->final_recipient_count = r->failed_count;
 }
 
+/* By its first byte: the line may be a field of a delivery status, a part's type, a line before a quoted mail, or one that names the host.
+ * Of an attachment's lines few are. */
+static bool may_matter(struct span line)
+{
+    switch (line.n ? line.p[0] | 0x20 : 0) {
+    case 'a': case 'c': case 'f': case 'h': case 'r': case 't': case '-': case '|': return true;
+    default: return false;
+    }
+}
+
 void report_parse(struct arena *a, struct span body, const struct header *top, struct report *report)
 {
     struct reading r = {.rest = body, .report = report};
     bool typed = span_contains_nocase(span_head(top->content_type, 64), "multipart/report"), said = false, quoted = false;
+    bool says = says_bounce(span_head(body, SAID_WITHIN)); /* still to come, in which line? */
     *report = (struct report){.quoted = {.date = TIME_UNKNOWN}};
     while (r.rest.n) {
         struct span line = next_line(&r.rest);
         if (line.n == 0 || line.p[0] == '-')
             group_done(&r);
-        if (status_line(&r, line))
+        says = says && body.n - r.rest.n <= SAID_WITHIN;
+        if ((!says && !said && !may_matter(line)) || status_line(&r, line))
             continue;
         bool part = opens_message(line);
         if (!quoted && (part || quote_begins(line))) {
@@ -212,7 +224,7 @@ void report_parse(struct arena *a, struct span body, const struct header *top, s
                 break; /* the rest is the other mail's text */
             continue;
         }
-        said = said || (body.n - r.rest.n <= SAID_WITHIN && says_bounce(line));
+        said = said || (says && says_bounce(line));
         host_said(&r, line);
         if (said && !typed)
             plain_recipient(&r, line);
