@@ -197,10 +197,10 @@ static void wish(void *user, const char *alarm, uint64_t connection, int64_t unt
         s->passed_over++;
 }
 
-static void transaction_done(struct sensor *s, const struct unread *u)
+static void transaction_done(struct sensor *s, const void *flat)
 {
     struct transaction t;
-    unread_read(u, s->arena, &t);
+    unread_read(flat, s->arena, &t);
     stats_transaction(s->stats, &t);
     if (s->hooks.transaction)
         s->hooks.transaction(s->hooks.user, &t, stats_last(s->stats).twin);
@@ -239,8 +239,11 @@ static void worker_finished(struct sensor *s, struct one *w, const struct end_re
 static void take(struct sensor *s, struct one *w, struct span in)
 {
     const struct record *r = (const void *)in.p;
-    const void *body = r->elsewhere ? r->elsewhere : r + 1;
-    switch (r->kind) {
+    void *elsewhere = NULL;
+    if (r->elsewhere)
+        memcpy(&elsewhere, r + 1, sizeof elsewhere);
+    const void *body = elsewhere ? elsewhere : r + 1;
+    switch ((enum record_kind)r->kind) {
     case RECORD_TRANSACTION:
         transaction_done(s, body);
         break;
@@ -265,7 +268,7 @@ static void take(struct sensor *s, struct one *w, struct span in)
         w->ended = true;
         break;
     }
-    free(r->elsewhere);
+    free(elsewhere);
     ring_release(w->ring);
 }
 

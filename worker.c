@@ -53,11 +53,11 @@ static void nap(int64_t ns)
 /* Room for a body of n bytes; record_end() publishes it.  NULL: there is none, and the record is lost; never of one that `must`. */
 static void *record_begin(struct worker *w, enum record_kind kind, size_t n, bool must)
 {
-    bool apart = sizeof(struct record) + n > w->settings.ring_bytes / 4;
-    w->elsewhere = apart ? malloc(n + 1) : NULL;
+    bool elsewhere = sizeof(struct record) + n > w->settings.ring_bytes / 4;
+    w->elsewhere = elsewhere ? malloc(n + 1) : NULL;
     struct record *r = NULL;
-    while (!apart || w->elsewhere) {
-        r = ring_reserve(w->ring, sizeof *r + (apart ? 0 : n));
+    while (!elsewhere || w->elsewhere) {
+        r = ring_reserve(w->ring, sizeof *r + (elsewhere ? sizeof w->elsewhere : n));
         if (r || !(w->settings.files || must))
             break;
         nap(NAP);
@@ -67,13 +67,17 @@ static void *record_begin(struct worker *w, enum record_kind kind, size_t n, boo
         free(w->elsewhere);
         return NULL;
     }
-    *r = (struct record){.kind = kind, .time = capture_now(w->capture), .elsewhere = w->elsewhere};
-    return apart ? w->elsewhere : (void *)(r + 1);
+    *r = (struct record){.time = capture_now(w->capture), .kind = kind, .elsewhere = elsewhere};
+    if (!elsewhere)
+        return r + 1;
+    memcpy(r + 1, &w->elsewhere, sizeof w->elsewhere);
+    return w->elsewhere;
 }
 
+/* The body has n bytes, or fewer than there is room for. */
 static void record_end(struct worker *w, size_t n)
 {
-    ring_commit(w->ring, sizeof(struct record) + (w->elsewhere ? 0 : n));
+    ring_commit(w->ring, sizeof(struct record) + (w->elsewhere ? sizeof w->elsewhere : n));
 }
 
 static struct sensor_view view_now(const struct worker *w)
@@ -87,12 +91,9 @@ static struct sensor_view view_now(const struct worker *w)
 static void transaction_done(void *user, const struct unread *u)
 {
     struct worker *w = user;
-    size_t n = unread_flat_size(u);
-    void *to = record_begin(w, RECORD_TRANSACTION, n, false);
-    if (!to)
-        return;
-    unread_flatten(u, to);
-    record_end(w, n);
+    void *to = record_begin(w, RECORD_TRANSACTION, unread_flat_most(u), false);
+    if (to)
+        record_end(w, unread_flatten(u, to));
 }
 
 static void session_done(void *user, const struct session_record *s)

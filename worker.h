@@ -19,7 +19,7 @@ struct sensor_view { /* how far the packets have come, and what was counted unti
 };
 
 enum record_kind {
-    RECORD_TRANSACTION, /* struct unread, flat */
+    RECORD_TRANSACTION, /* unread_flatten()'s */
     RECORD_SESSION,     /* struct session_record, flat */
     RECORD_TICK,        /* struct sensor_view: a second of packet time has passed */
     RECORD_CAPSULE,     /* struct capsule_record */
@@ -27,9 +27,9 @@ enum record_kind {
     RECORD_END,         /* nothing: the last one */
 };
 struct record { /* before each body in the ring */
-    enum record_kind kind;
-    int64_t time;    /* of the packet in hand */
-    void *elsewhere; /* the body, when it is too large for the ring; the reader's to free.  NULL: it follows */
+    int64_t time;   /* of the packet in hand */
+    uint32_t kind;  /* enum record_kind */
+    bool elsewhere; /* the body is too large for the ring: in its place stands a pointer to it, the reader's to free */
 };
 struct capsule_record { /* evidence, a whole pcapng section */
     char alarm[32];

@@ -134,7 +134,11 @@ static void hand_on(struct dissector *d, const struct unread *u)
         return;
     }
     struct transaction t;
-    unread_read(u, d->arena, &t);
+    void *flat = arena_get(d->arena, unread_flat_most(u));
+    if (!flat)
+        return;
+    unread_flatten(u, flat);
+    unread_read(flat, d->arena, &t);
     d->sink.transaction(d->sink.user, &t);
 }
 

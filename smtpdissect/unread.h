@@ -1,5 +1,5 @@
 /* A transaction as the dissector closes it: counted and judged, but its recipients and its header still text.  It crosses so from a capture
- * worker's thread to the stats thread, as one piece of memory, and is read there: the worker has the packets to keep up with. */
+ * worker's thread to the stats thread, flat in one piece of memory, and is read there: the worker has the packets to keep up with. */
 #ifndef SQUALL_SMTPDISSECT_UNREAD_H
 #define SQUALL_SMTPDISSECT_UNREAD_H
 
@@ -23,11 +23,11 @@ struct unread { /* what is not explained here: as in struct transaction */
     bool lmtp, null_reverse_path, header_complete, uncertain, message;
 };
 
-size_t unread_flat_size(const struct unread *u); /* bytes */
-/* `to` holds unread_flat_size(u) bytes, aligned to 8; the copy begins there, and all its pointers lead into it. */
-const struct unread *unread_flatten(const struct unread *u, void *to);
-/* What it says; good as long as `u` and the arena's memory. */
-void unread_read(const struct unread *u, struct arena *a, struct transaction *t);
+size_t unread_flat_most(const struct unread *u); /* bytes, or fewer, that unread_flatten() writes */
+/* `to` is aligned to 8, and what is written there stays there; returns how many bytes that are. */
+size_t unread_flatten(const struct unread *u, void *to);
+/* What was flattened says; good as long as that memory and the arena's. */
+void unread_read(const void *flat, struct arena *a, struct transaction *t);
 size_t unread_arena(const struct smtp_settings *settings); /* bytes that the arena must be allowed to hold */
 
 #endif

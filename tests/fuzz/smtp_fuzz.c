@@ -84,13 +84,18 @@ static void on_unread(void *user, const struct unread *u)
     static struct arena *arena;
     if (!arena)
         arena = arena_new((size_t)256 << 20);
-    void *to = malloc(unread_flat_size(u));
+    void *to = malloc(unread_flat_most(u));
     assert(arena && to);
+    size_t n = unread_flatten(u, to);
+    free(to);
+    void *flat = malloc(n);
+    assert(flat);
+    unread_flatten(u, flat);
     struct transaction t;
-    unread_read(unread_flatten(u, to), arena, &t);
+    unread_read(flat, arena, &t);
     on_transaction(user, &t);
     arena_reset(arena);
-    free(to);
+    free(flat);
 }
 
 static void on_session(void *user, const struct session_record *r)

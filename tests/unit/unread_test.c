@@ -42,15 +42,18 @@ static void add_transaction(void *user, const struct transaction *t)
 /* In memory that is just large enough, read when the dissector's own is gone. */
 static void cross(void *user, const struct unread *u)
 {
-    size_t n = unread_flat_size(u);
-    void *to = malloc(n);
+    void *to = malloc(unread_flat_most(u));
     assert_non_null(to);
-    const struct unread *flat = unread_flatten(u, to);
+    size_t n = unread_flatten(u, to);
+    free(to);
+    void *flat = malloc(n);
+    assert_non_null(flat);
+    assert_int_equal(unread_flatten(u, flat), n);
     struct transaction t;
     unread_read(flat, arena, &t);
     add_transaction(user, &t);
     arena_reset(arena);
-    free(to);
+    free(flat);
 }
 
 static void ignore_session(void *user, const struct session_record *s)
