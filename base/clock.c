@@ -71,17 +71,12 @@ static int take_number(struct cursor *c, size_t least, size_t most)
     return value;
 }
 
-static bool in_range(int v, int least, int most)
+/* Fields that are not below 0, of any date that RFC 5322 can say. */
+static inline int64_t to_time(unsigned year, unsigned month, unsigned day, unsigned hour, unsigned minute, unsigned second)
 {
-    return v >= least && v <= most;
-}
-
-static int64_t to_time(int year, int month, int day, int hour, int minute, int second)
-{
-    if (!in_range(year, 1900, 2260) || !in_range(month, 1, 12) || !in_range(day, 1, 31) || !in_range(hour, 0, 23) ||
-        !in_range(minute, 0, 59) || !in_range(second, 0, 60))
+    if (year - 1900 > 2260 - 1900 || month - 1 > 11 || day - 1 > 30 || hour > 23 || minute > 59 || second > 60)
         return TIME_UNKNOWN;
-    return (days_from_civil((unsigned)year, (unsigned)month, (unsigned)day) * 86400 + hour * 3600 + minute * 60 + second) * NS_PER_SECOND;
+    return (days_from_civil(year, month, day) * 86400 + (int64_t)(hour * 3600 + minute * 60 + second)) * NS_PER_SECOND;
 }
 
 bool clock_parse(struct span text, int64_t *t)
@@ -90,7 +85,7 @@ bool clock_parse(struct span text, int64_t *t)
     int year = take_number(&c, 4, 4), month = take(&c, '-') ? take_number(&c, 2, 2) : -1, day = take(&c, '-') ? take_number(&c, 2, 2) : -1;
     int hour = take(&c, 'T') ? take_number(&c, 2, 2) : -1, minute = take(&c, ':') ? take_number(&c, 2, 2) : -1;
     int second = take(&c, ':') ? take_number(&c, 2, 2) : -1;
-    int64_t whole = to_time(year, month, day, hour, minute, second), ns = 0;
+    int64_t whole = to_time((unsigned)year, (unsigned)month, (unsigned)day, (unsigned)hour, (unsigned)minute, (unsigned)second), ns = 0;
     if (whole == TIME_UNKNOWN)
         return false;
     if (take(&c, '.')) {
@@ -132,27 +127,35 @@ static struct span take_word(struct cursor *c)
     return word;
 }
 
-static int month_number(struct span word)
+/* The months, in a table by the sum of their second and third letter: no two are in one place. */
+#define MONTHS 32u
+#define THREE(a, b, c) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16)
+static const struct {
+    uint32_t letters;
+    unsigned number;
+} months[MONTHS] = {
+#define NAMED(a, b, c, number) [((b) + (c)) % MONTHS] = {THREE(a, b, c), number}
+    NAMED('j', 'a', 'n', 1),
+    NAMED('f', 'e', 'b', 2),
+    NAMED('m', 'a', 'r', 3),
+    NAMED('a', 'p', 'r', 4),
+    NAMED('m', 'a', 'y', 5),
+    NAMED('j', 'u', 'n', 6),
+    NAMED('j', 'u', 'l', 7),
+    NAMED('a', 'u', 'g', 8),
+    NAMED('s', 'e', 'p', 9),
+    NAMED('o', 'c', 't', 10),
+    NAMED('n', 'o', 'v', 11),
+    NAMED('d', 'e', 'c', 12),
+#undef NAMED
+};
+
+/* Of the three letters at p; 0: none. */
+static inline unsigned month_number(const uint8_t *p)
 {
-#define MONTH(a, b, c) ((a) | (b) << 8 | (c) << 16)
-    if (word.n < 3)
-        return -1;
-    switch (MONTH(word.p[0] | 0x20, word.p[1] | 0x20, word.p[2] | 0x20)) {
-    case MONTH('j', 'a', 'n'): return 1;
-    case MONTH('f', 'e', 'b'): return 2;
-    case MONTH('m', 'a', 'r'): return 3;
-    case MONTH('a', 'p', 'r'): return 4;
-    case MONTH('m', 'a', 'y'): return 5;
-    case MONTH('j', 'u', 'n'): return 6;
-    case MONTH('j', 'u', 'l'): return 7;
-    case MONTH('a', 'u', 'g'): return 8;
-    case MONTH('s', 'e', 'p'): return 9;
-    case MONTH('o', 'c', 't'): return 10;
-    case MONTH('n', 'o', 'v'): return 11;
-    case MONTH('d', 'e', 'c'): return 12;
-    default: return -1;
-    }
-#undef MONTH
+    uint32_t letters = THREE(p[0], p[1], p[2]) | THREE(0x20, 0x20, 0x20);
+    unsigned place = ((letters >> 8) + (letters >> 16)) % MONTHS;
+    return months[place].letters == letters ? months[place].number : 0;
 }
 
 /* "+0100", or an obsolete name; unknown names mean UTC (RFC 5322, 4.3).  Seconds east. */
@@ -193,22 +196,25 @@ static inline __attribute__((always_inline)) uint64_t digits_of(uint64_t x, cons
     return x * 10 + (x >> 8);
 }
 
-static inline int pair(uint64_t x, unsigned i)
+static inline unsigned pair(uint64_t x, unsigned i)
 {
-    return x >> 8 * i & 0x7f;
+    return (unsigned)(x >> 8 * i) & 0x7f;
+}
+
+static inline bool all_letters(uint32_t three)
+{
+    const uint32_t each = THREE(1, 1, 1), x = three | each * 0x20, over_z = x + each * (0x7f - 'z'), below_a = x - each * 'a';
+    return ((x | over_z | below_a) & each * 0x80) == 0;
 }
 
 /* "Tue, 24 Nov 2026 03:27:00 +0100", as nearly all are: read by place. False: it is written in another way, or wrong. */
-static bool usual_date(struct span text, int64_t *t)
+static inline bool usual_date(struct span text, int64_t *t)
 {
     enum { DAY = 5, AFTER_DAY = 24 }; /* where the day begins; how many bytes come after it */
     text = span_trim(text);
     const uint8_t *p = text.p;
-    if (text.n < DAY + 1 + AFTER_DAY || p[3] != ',' || p[4] != ' ')
+    if (text.n < DAY + 1 + AFTER_DAY || p[3] != ',' || p[4] != ' ' || !all_letters(THREE(p[0], p[1], p[2])))
         return false;
-    for (int i = 0; i < 3; i++)
-        if ((p[i] | 0x20) < 'a' || (p[i] | 0x20) > 'z')
-            return false;
     unsigned tens = p[DAY] - (unsigned)'0', ones = p[DAY + 1] - (unsigned)'0';
     bool one_digit = p[DAY + 1] == ' ';
     if (one_digit) {
@@ -224,22 +230,19 @@ static bool usual_date(struct span text, int64_t *t)
     uint64_t zone = EIGHT(p + 16, ITSELF);
     bool west = (zone >> 24 & 0xff) == '-';
     zone = digits_of(west ? zone ^ (uint64_t)('-' ^ '+') << 24 : zone, "00 +0000", &wrong);
-    int year = pair(years, 1) * 100 + pair(years, 3);
+    unsigned year = pair(years, 1) * 100 + pair(years, 3);
     if (wrong || year < 1000 || pair(zone, 6) > 59)
         return false;
-    *t = to_time(year, month_number(span_of(p + 1, 3)), (int)(tens * 10 + ones), pair(clock, 0), pair(clock, 3), pair(clock, 6));
+    *t = to_time(year, month_number(p + 1), tens * 10 + ones, pair(clock, 0), pair(clock, 3), pair(clock, 6));
     if (*t == TIME_UNKNOWN)
         return false;
-    int64_t east = (pair(zone, 4) * 60 + pair(zone, 6)) * 60 * NS_PER_SECOND;
+    int64_t east = (int64_t)(pair(zone, 4) * 60 + pair(zone, 6)) * 60 * NS_PER_SECOND;
     *t += west ? east : -east;
     return true;
 }
 
-int64_t clock_parse_mail_date(struct span text)
+static __attribute__((noinline)) int64_t any_date(struct span text)
 {
-    int64_t usual;
-    if (usual_date(text, &usual))
-        return usual;
     struct cursor c = {text};
     skip_blank(&c);
     if (take_word(&c).n) { /* day of the week: says nothing new */
@@ -249,7 +252,8 @@ int64_t clock_parse_mail_date(struct span text)
     int day = take_number(&c, 1, 2);
     skip_blank(&c);
     take(&c, '-'); /* "24-Nov-2026", seen in the wild */
-    int month = month_number(take_word(&c));
+    struct span name = take_word(&c);
+    unsigned month = name.n < 3 ? 0 : month_number(name.p);
     skip_blank(&c);
     take(&c, '-');
     int year = take_number(&c, 2, 4);
@@ -264,6 +268,12 @@ int64_t clock_parse_mail_date(struct span text)
     skip_blank(&c);
     int second = take(&c, ':') ? (skip_blank(&c), take_number(&c, 2, 2)) : 0;
     skip_blank(&c);
-    int64_t t = to_time(year, month, day, hour, minute, second);
+    int64_t t = to_time((unsigned)year, month, (unsigned)day, (unsigned)hour, (unsigned)minute, (unsigned)second);
     return t == TIME_UNKNOWN ? t : t - zone_seconds(&c) * NS_PER_SECOND;
+}
+
+int64_t clock_parse_mail_date(struct span text)
+{
+    int64_t usual;
+    return usual_date(text, &usual) ? usual : any_date(text);
 }

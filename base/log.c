@@ -50,10 +50,15 @@ static size_t printable_length(const uint8_t *p, size_t n)
 }
 
 /* A byte over 0x7f, below 0x20, or DEL is among the sixteen. */
-static bool any_odd(struct span_words w)
+static inline bool any_odd(struct span_words w)
 {
+#ifdef __SSE2__
+    __m128i x = _mm_set_epi64x((long long)w.b, (long long)w.a); /* compared as signed: what is over 0x7f is below 0 */
+    return _mm_movemask_epi8(_mm_and_si128(_mm_cmpgt_epi8(x, _mm_set1_epi8(0x1f)), _mm_cmplt_epi8(x, _mm_set1_epi8(0x7f)))) != 0xffff;
+#else
     const uint64_t each = UINT64_C(0x0101010101010101);
     return (w.a | (w.a - each * 0x20) | (w.a + each) | w.b | (w.b - each * 0x20) | (w.b + each)) & each * 0x80;
+#endif
 }
 
 bool log_is_clean(struct span s)

@@ -10,13 +10,24 @@ static uint64_t word_at(const uint8_t *p)
 
 void span_lower_all(struct span s, uint8_t *to)
 {
+    struct span_words w;
     size_t i = 0;
-    for (; i + 8 <= s.n; i += 8) {
-        uint64_t x = span_lower_word(word_at(s.p + i));
-        memcpy(to + i, &x, sizeof x);
+    for (; i + sizeof w <= s.n; i += sizeof w) {
+        w = span_words_lower(span_words_at(s.p + i));
+        memcpy(to + i, &w, sizeof w);
     }
-    for (; i < s.n; i++)
-        to[i] = span_lower(s.p[i]);
+    if (i < s.n && s.n >= sizeof w) { /* the rest together with bytes that were taken before */
+        i = s.n - sizeof w;
+        w = span_words_lower(span_words_at(s.p + i));
+        memcpy(to + i, &w, sizeof w);
+    } else if (s.n - i >= 8) {
+        uint64_t a = span_lower_word(word_at(s.p)), b = span_lower_word(word_at(s.p + s.n - 8));
+        memcpy(to, &a, sizeof a);
+        memcpy(to + s.n - 8, &b, sizeof b);
+    } else {
+        for (; i < s.n; i++)
+            to[i] = span_lower(s.p[i]);
+    }
 }
 
 static bool same_word(uint64_t x, uint64_t y)

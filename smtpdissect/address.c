@@ -67,20 +67,23 @@ static size_t unquote(struct span address, uint8_t to[ADDRESS_MOST])
     return n;
 }
 
-uint64_t address_hash(struct span address)
+static __attribute__((noinline)) uint64_t unquoted_hash(struct span address)
 {
     uint8_t plain[ADDRESS_MOST];
+    return hash_nocase(span_of(plain, unquote(address, plain)));
+}
+
+uint64_t address_hash(struct span address)
+{
     if (address.n == 0)
         return 0;
-    if (memchr(address.p, '"', address.n))
-        return hash_nocase(span_of(plain, unquote(address, plain)));
-    return hash_nocase(address);
+    return find_byte(address, '"') < address.n ? unquoted_hash(address) : hash_nocase(address);
 }
 
 uint64_t address_domain_hash(struct span address)
 {
-    const uint8_t *at = address.n ? memrchr(address.p, '@', address.n) : NULL;
-    return at ? hash_nocase(span_from(address, (size_t)(at - address.p) + 1)) : 0;
+    size_t at = find_last(address, '@');
+    return at < address.n ? hash_nocase(span_from(address, at + 1)) : 0;
 }
 
 /* ---- header fields ----------------------------------------------------------------------------------------------------------- */
@@ -173,7 +176,8 @@ static size_t plain_member(
         if (at > field.n || field.p[at - 1] == '\\')
             return 0;
     }
-    at += find_first(span_from(field, at), false, '"', '(', ',', ':', '<'); /* and ';' */
+    if (at < field.n && field.p[at] != '<')
+        at += find_first(span_from(field, at), false, '"', '(', ',', ':', '<'); /* and ';' */
     if (at >= field.n || field.p[at] != '<')
         return 0;
     size_t open = at++;
@@ -187,7 +191,7 @@ static size_t plain_member(
         at++;
     if (at < field.n && field.p[at] != ',' && field.p[at] != ';')
         return 0;
-    if (display.n && memchr(display.p, '@', display.n)) /* a bare address may stand before it */
+    if (display.n && find_byte(display, '@') < display.n) /* a bare address may stand before it */
         return 0;
     if (address.n)
         found(user, address, display);

@@ -96,6 +96,23 @@ static inline size_t find_byte(struct span s, char c)
     return find_first(s, false, c, c, c, c, c);
 }
 
+/* Where c stands last; s.n: nowhere. */
+static inline size_t find_last(struct span s, char c)
+{
+    size_t end = s.n;
+#ifdef __SSE2__
+    for (; end >= 16; end -= 16) {
+        unsigned bits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(find_load(s.p + end - 16), _mm_set1_epi8(c)));
+        if (bits)
+            return end - 16 + 31 - (unsigned)__builtin_clz(bits);
+    }
+#endif
+    for (; end; end--)
+        if (s.p[end - 1] == (uint8_t)c)
+            return end - 1;
+    return s.n;
+}
+
 static inline size_t find_blank(struct span s)
 {
     return find_first(s, true, ' ', ' ', ' ', ' ', ' ');

@@ -37,7 +37,7 @@ static void *list_add(struct arena *a, struct list *l, size_t element, size_t mo
 static struct span unfold(struct arena *a, struct span value)
 {
     value = span_head(span_trim(value), VALUE_MOST);
-    if (!value.n || !memchr(value.p, '\n', value.n))
+    if (find_byte(value, '\n') == value.n)
         return value;
     uint8_t *to = arena_get(a, value.n);
     size_t n = 0;
@@ -56,11 +56,10 @@ static struct span unfold(struct arena *a, struct span value)
 static struct span first_id(struct span value)
 {
     value = span_trim(value);
-    const uint8_t *open = value.n ? memchr(value.p, '<', value.n) : NULL;
-    if (open) {
-        struct span rest = span_from(value, (size_t)(open - value.p) + 1);
-        const uint8_t *close = rest.n ? memchr(rest.p, '>', rest.n) : NULL;
-        return span_trim(span_head(rest, close ? (size_t)(close - rest.p) : rest.n));
+    size_t open = value.n && value.p[0] == '<' ? 0 : find_byte(value, '<');
+    if (open < value.n) {
+        struct span rest = span_from(value, open + 1);
+        return span_trim(span_head(rest, find_byte(rest, '>')));
     }
     size_t n = 0;
     while (n < value.n && value.p[n] > ' ')
@@ -130,6 +129,11 @@ static void keep_line(struct parsing *p, struct span *to, struct span value)
     *to = span_of(all, n);
 }
 
+static inline bool is_unlisted(struct span beginning)
+{
+    return find_byte(beginning, ':') < beginning.n && span_contains_nocase(beginning, "unlisted-recipients:");
+}
+
 static void field_take(struct parsing *p, enum field field, struct span value)
 {
     struct header *h = p->header;
@@ -153,14 +157,14 @@ static void field_take(struct parsing *p, enum field field, struct span value)
         break;
     case FIELD_TO:
     case FIELD_CC:
-        if (find_byte(value, ':') < 256 && span_contains_nocase(span_head(value, 256), "unlisted-recipients:"))
+        if (is_unlisted(span_head(value, 256)))
             p->audience.marks |= MARK_UNLISTED_RECIPIENTS;
         address_list(value, audience_found, &p->audience);
         break;
     case FIELD_IN_REPLY_TO:
         if (h->in_reply_to.n == 0)
             h->in_reply_to = first_id(value);
-        if (h->in_reply_to.n && !memchr(h->in_reply_to.p, '@', h->in_reply_to.n))
+        if (h->in_reply_to.n && find_byte(h->in_reply_to, '@') == h->in_reply_to.n)
             h->in_reply_to = span_of(NULL, 0); /* "Your message of Monday" (RFC 822) */
         break;
     case FIELD_REFERENCES:

@@ -166,72 +166,96 @@ static struct span without(struct span text, uint8_t open, uint8_t close)
     return text;
 }
 
+/* "helo=", "HELO ", "EHLO ": the name that the sender gave comes after it.  There are so many bytes behind `word`. */
+#define MARK 5u
+static inline bool is_helo_mark(const uint8_t *word)
+{
+    return (*word == 'h' && memcmp(word, "helo=", MARK) == 0) || (*word == 'H' && memcmp(word, "HELO ", MARK) == 0) ||
+           (*word == 'E' && memcmp(word, "EHLO ", MARK) == 0);
+}
+
 /* A comment of the from clause: the address that the receiver saw, and with Exim and qmail the name that the sender gave. */
 static void from_comment(struct hop *hop, struct span text)
 {
-    static const char *const marks[] = {"helo=", "HELO ", "EHLO "};
     if (!address_known(hop->from_address))
         address_inside(text, &hop->from_address);
-    for (size_t i = 0; i + 5 < text.n; i += seek(span_from(text, i), ' ', ' ', ' ') + 1) { /* each word */
-        struct span word = span_from(text, i);
-        for (size_t m = 0; m < sizeof marks / sizeof marks[0]; m++)
-            if (word.p[0] == (uint8_t)marks[m][0] && memcmp(word.p, marks[m], 5) == 0) {
-                word = span_from(word, 5);
-                hop->from = span_head(word, seek(word, ' ', ')', ')'));
-                return;
-            }
+    for (size_t i = 0; i + MARK < text.n; i += seek(span_from(text, i), ' ', ' ', ' ') + 1) { /* each word */
+        if (is_helo_mark(text.p + i)) {
+            struct span name = span_from(text, i + MARK);
+            hop->from = span_head(name, seek(name, ' ', ')', ')'));
+            return;
+        }
     }
 }
 
 /* ---- words in the open --------------------------------------------------------------------------------------------------------- */
 
-enum clause { CLAUSE_OTHER, CLAUSE_FROM, CLAUSE_BY, CLAUSE_WITH, CLAUSE_ID, CLAUSE_NONE };
-
-static enum clause clause_named(struct span word)
+/* Is the word, of so many letters, that one?  Four bytes can be read in any case: blanks stand behind the text. */
+static inline bool is_word(const uint8_t *word, const char letters[4], size_t n)
 {
-    if (word.n < 2 || word.n > 4)
-        return CLAUSE_NONE;
-    uint32_t letters = WORD(word.p[0], word.p[1], word.p[2], word.p[3]) | 0x20202020; /* of the word, and of what stands behind it */
-    switch (letters & UINT32_MAX >> 8 * (4 - word.n)) {
-    case WORD('f', 'r', 'o', 'm'): return CLAUSE_FROM;
-    case WORD('b', 'y', 0, 0): return CLAUSE_BY;
-    case WORD('w', 'i', 't', 'h'): return CLAUSE_WITH;
-    case WORD('i', 'd', 0, 0): return CLAUSE_ID;
-    case WORD('f', 'o', 'r', 0):
-    case WORD('v', 'i', 'a', 0):
-    case WORD('t', 'l', 's', 0): return CLAUSE_OTHER;
-    default: return CLAUSE_NONE;
-    }
+    const uint8_t folds[4] = {0xdf, 0xdf, n > 2 ? 0xdf : 0, n > 3 ? 0xdf : 0}; /* letters in either case, and nothing else */
+    uint32_t x, y, mask;
+    memcpy(&x, word, sizeof x);
+    memcpy(&y, letters, sizeof y);
+    memcpy(&mask, folds, sizeof mask);
+    return ((x ^ y) & mask) == 0;
 }
 
-/* A word in the open: it names a clause, or is of the one at hand. */
-struct reading {
-    struct hop *hop;
-    struct span *of[CLAUSE_NONE]; /* where a clause's value goes */
-    enum clause clause;
-    bool value_due;
-    bool runs_on; /* "with Microsoft SMTP Server": words up to the next clause or comment */
-};
-
-static void take_word(struct reading *r, struct span word)
+/* Where the value of the clause that the word names goes; NULL: it names none. */
+static inline struct span *clause_named(struct hop *hop, struct span *other, struct span word)
 {
-    struct span *value = r->of[r->clause];
-    enum clause named;
-    if (r->value_due) {
-        if (value && value->n == 0) /* what is said twice: the first stands */
-            *value = word;
-        r->value_due = false;
-        r->runs_on = value && value->p == word.p && r->clause == CLAUSE_WITH;
-    } else if ((named = clause_named(word)) != CLAUSE_NONE) {
-        r->clause = named;
-        r->value_due = true;
-        r->runs_on = false;
-    } else if (r->runs_on) {
-        value->n = (size_t)(word.p + word.n - value->p);
+    if (word.n == 4)
+        return is_word(word.p, "from", 4) ? &hop->from : is_word(word.p, "with", 4) ? &hop->with : NULL;
+    if (word.n == 2)
+        return is_word(word.p, "by\0", 2) ? &hop->by : is_word(word.p, "id\0", 2) ? &hop->id : NULL;
+    if (word.n == 3)
+        return is_word(word.p, "for", 3) || is_word(word.p, "via", 3) || is_word(word.p, "tls", 3) ? other : NULL;
+    return NULL;
+}
+
+/* The clauses, up to the date. */
+static inline void read_clauses(struct hop *hop, struct span text)
+{
+    struct span other = {NULL, 0}, *value = &other, *named; /* of the clause at hand; of which nothing is kept */
+    bool value_due = false;
+    bool runs_on = false; /* "with Microsoft SMTP Server": words up to the next clause or comment */
+    for (const uint8_t *p = text.p, *end = p + text.n; p < end;) {
+        if (*p == ' ') {
+            p++;
+            continue;
+        }
+        if (*p == '(') {
+            size_t length;
+            struct span comment = comment_of(span_of(p, (size_t)(end - p)), &length);
+            p += length;
+            runs_on = false;
+            if (value == &hop->from)
+                from_comment(hop, comment);
+            else if (value == &hop->with && hop->with_note.n == 0)
+                hop->with_note = comment;
+            continue;
+        }
+        const uint8_t *behind = *p == ';' ? p + 1 : word_end(p);
+        struct span word = span_of(p, (size_t)(behind - p));
+        p = behind;
+        if (value_due) {
+            runs_on = value == &hop->with && value->n == 0;
+            if (value->n == 0) /* what is said twice: the first stands */
+                *value = word;
+            value_due = false;
+        } else if ((named = clause_named(hop, &other, word))) {
+            value = named;
+            value_due = true;
+            runs_on = false;
+        } else if (runs_on) {
+            value->n = (size_t)(behind - value->p);
+        }
+        /* "from mail.example [10.1.0.10] by": fetchmail, and some others, leave the parentheses out */
+        if (*word.p == '[' && value == &hop->from && !address_known(hop->from_address))
+            address_parse(word, &hop->from_address);
     }
-    /* "from mail.example [10.1.0.10] by": fetchmail, and some others, leave the parentheses out */
-    if (r->clause == CLAUSE_FROM && word.n && word.p[0] == '[' && !address_known(r->hop->from_address))
-        address_parse(word, &r->hop->from_address);
+    hop->id = without(hop->id, '<', '>');
+    hop->from = without(hop->from, '<', '>');
 }
 
 void received_parse(struct arena *a, struct span line, struct hop *hop)
@@ -248,25 +272,5 @@ void received_parse(struct arena *a, struct span line, struct hop *hop)
         hop->date = clock_parse_mail_date(span_from(text, semicolon + 1));
         text.n = semicolon;
     }
-    struct reading r = {.hop = hop, .of = {NULL, &hop->from, &hop->by, &hop->with, &hop->id}};
-    const uint8_t *p = text.p, *end = p + text.n;
-    while (p < end) {
-        if (*p == '(') {
-            size_t length;
-            struct span comment = comment_of(span_of(p, (size_t)(end - p)), &length);
-            p += length;
-            r.runs_on = false;
-            if (r.clause == CLAUSE_FROM)
-                from_comment(hop, comment);
-            else if (r.clause == CLAUSE_WITH && hop->with_note.n == 0)
-                hop->with_note = comment;
-        } else if (*p != ' ') {
-            const uint8_t *behind = *p == ';' ? p + 1 : word_end(p);
-            take_word(&r, span_of(p, (size_t)(behind - p)));
-            p = behind;
-        }
-        p += *p == ' '; /* there is one at the end, too */
-    }
-    hop->id = without(hop->id, '<', '>');
-    hop->from = without(hop->from, '<', '>');
+    read_clauses(hop, text);
 }
