@@ -83,16 +83,16 @@ static void drop(void *self)
     free(a);
 }
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
     (void)ledger;
     struct autoreplies *a = calloc(1, sizeof *a);
     if (!a)
         return NULL;
     *a = (struct autoreplies){.settings = settings, .incidents = incidents};
-    a->dialogues = cells_new(sizeof(struct dialogue), DIALOGUES);
-    a->courses = cells_new(sizeof(struct course), COURSES);
-    a->rings = cells_new(sizeof(uint64_t), RINGS);
+    a->dialogues = cells_new(memory, sizeof(struct dialogue), DIALOGUES);
+    a->courses = cells_new(memory, sizeof(struct course), COURSES);
+    a->rings = cells_new(memory, sizeof(uint64_t), RINGS);
     if (a->dialogues && a->courses && a->rings)
         return a;
     drop(a);

@@ -34,16 +34,16 @@ static void drop(void *self)
     free(b);
 }
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
     struct bounces *b = calloc(1, sizeof *b);
     if (!b)
         return NULL;
     *b = (struct bounces){.settings = settings, .incidents = incidents, .ledger = ledger};
-    b->domains = victims_new(incidents, KIND_BOUNCE_STORM, settings->bounce_storm.window, settings->bounce_storm.minor_bounces,
+    b->domains = victims_new(memory, incidents, KIND_BOUNCE_STORM, settings->bounce_storm.window, settings->bounce_storm.minor_bounces,
         settings->bounce_storm.major_bounces);
-    b->recipients = window_new(settings->bounce_storm.window, RECIPIENTS);
-    b->passed_over = window_new(settings->bounce_storm.window, RECIPIENTS);
+    b->recipients = window_new(memory, settings->bounce_storm.window, RECIPIENTS);
+    b->passed_over = window_new(memory, settings->bounce_storm.window, RECIPIENTS);
     if (b->domains && b->recipients && b->passed_over)
         return b;
     drop(b);

@@ -45,15 +45,15 @@ static void drop(void *self)
     free(b);
 }
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
     (void)ledger;
     struct bursts *b = calloc(1, sizeof *b);
     if (!b)
         return NULL;
     *b = (struct bursts){.settings = settings, .incidents = incidents, .hour_begin = -HOUR};
-    b->counts = window_new(WINDOW, CLIENTS);
-    b->senders = cells_new(sizeof(struct sender), CLIENTS);
+    b->counts = window_new(memory, WINDOW, CLIENTS);
+    b->senders = cells_new(memory, sizeof(struct sender), CLIENTS);
     if (b->counts && b->senders)
         return b;
     drop(b);

@@ -9,19 +9,34 @@
 
 _Static_assert(sizeof(struct cells_head) * CELLS_WAYS % 64 == 0, "a set begins with a line of the cache");
 
-struct cells *cells_new(size_t record, uint32_t count)
+static size_t heads_bytes(uint32_t sets)
+{
+    return sizeof(struct cells_head) * CELLS_WAYS * sets;
+}
+
+static uint32_t blocks_most(const struct cells *c)
+{
+    return c->a_block ? (c->most * CELLS_WAYS + c->a_block - 1) / c->a_block : 0;
+}
+
+struct cells *cells_new(struct memory *m, size_t record, uint32_t count)
 {
     struct cells *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
     bool inside = record <= sizeof c->heads->word;
+    c->memory = m;
     c->record = inside ? sizeof c->heads->word : (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    c->a_block = inside ? 0 : (uint32_t)(MEMORY_BLOCK / c->record);
+    assert(inside || c->a_block > 0);
     c->most = count / CELLS_WAYS ? count / CELLS_WAYS : 1;
     c->sets = memory_begin(c->most);
-    c->heads = memory_reserve(sizeof *c->heads * CELLS_WAYS * c->most);
-    if (!inside)
-        c->records = memory_reserve(c->record * CELLS_WAYS * c->most);
-    if (c->heads && (inside || c->records))
+    c->heads = memory_zeroed(m, heads_bytes(c->sets));
+    if (!inside) {
+        c->blocks = calloc(blocks_most(c), sizeof *c->blocks);
+        c->spare = memory_get(m, c->record);
+    }
+    if (c->heads && (inside || (c->blocks && c->spare)))
         return c;
     cells_free(c);
     return NULL;
@@ -31,29 +46,30 @@ void cells_free(struct cells *c)
 {
     if (!c)
         return;
-    memory_unmap(c->heads, sizeof *c->heads * CELLS_WAYS * c->most);
-    memory_unmap(c->records, c->record * CELLS_WAYS * c->most);
+    memory_put(c->memory, c->heads, heads_bytes(c->sets));
+    for (uint32_t i = 0; c->blocks && i < blocks_most(c); i++)
+        memory_put(c->memory, c->blocks[i], MEMORY_BLOCK);
+    memory_put(c->memory, c->spare, c->record);
+    free(c->blocks);
     free(c);
 }
 
-static __attribute__((noinline)) void grow(struct cells *c)
+static __attribute__((noinline)) bool grow(struct cells *c) /* false: out of memory */
 {
     uint32_t sets = 2 * c->sets;
-    for (uint32_t set = c->sets; set-- > 0;) {
-        struct cells_head *h = &c->heads[(size_t)set * CELLS_WAYS], *end = h + CELLS_WAYS, *to[2];
-        to[0] = &c->heads[(size_t)set * 2 * CELLS_WAYS];
-        to[1] = to[0] + CELLS_WAYS;
-        for (; h < end && h->used != 0; h++) { /* set 0 moves within itself, to the front */
-            struct cells_head one = *h;
-            h->used = 0;
-            *to[memory_place(one.key, sets) & 1]++ = one;
-        }
+    struct cells_head *wider = memory_zeroed(c->memory, heads_bytes(sets));
+    if (!wider)
+        return false;
+    for (uint32_t set = 0; set < c->sets; set++) {
+        const struct cells_head *h = &c->heads[(size_t)set * CELLS_WAYS], *end = h + CELLS_WAYS;
+        struct cells_head *to[2] = {&wider[(size_t)set * 2 * CELLS_WAYS], &wider[((size_t)set * 2 + 1) * CELLS_WAYS]};
+        for (; h < end && h->used != 0; h++)
+            *to[memory_place(h->key, sets) & 1]++ = *h;
     }
+    memory_put(c->memory, c->heads, heads_bytes(c->sets));
+    c->heads = wider;
     c->sets = sets;
-    if (sizeof *c->heads * CELLS_WAYS * sets >= MEMORY_HUGE)
-        memory_hugely(c->heads, sizeof *c->heads * CELLS_WAYS * c->most);
-    if (c->records && c->record * c->count >= MEMORY_HUGE)
-        memory_hugely(c->records, c->record * CELLS_WAYS * c->most);
+    return true;
 }
 
 /* The one of a full set that was used longest ago. */
@@ -65,38 +81,42 @@ static __attribute__((noinline)) struct cells_head *oldest_of(struct cells_head 
     return oldest;
 }
 
+/* One that nobody has had; NULL: out of memory. */
+static void *record_new(struct cells *c)
+{
+    uint8_t **block = &c->blocks[c->count / c->a_block];
+    if (!*block)
+        *block = memory_zeroed(c->memory, MEMORY_BLOCK);
+    return *block ? *block + (c->count % c->a_block) * c->record : NULL;
+}
+
 void *cells_add(struct cells *c, uint64_t key, int64_t now)
 {
     struct cells_head *h, *end;
-    for (;; grow(c)) {
+    do {
         h = cells_set(c, key);
         end = h + CELLS_WAYS;
         while (h < end && h->used != 0)
             h++;
-        if (c->sets == c->most || (h < end && c->count <= c->sets * (CELLS_WAYS / 2)))
-            break;
-    }
+    } while (c->sets < c->most && (h == end || c->count > c->sets * (CELLS_WAYS / 2)) && grow(c));
     bool full = h == end;
     if (full)
         h = oldest_of(end - CELLS_WAYS);
+    void *record = !c->a_block ? &h->word : full ? h->record : record_new(c);
+    if (!record)
+        return memset(c->spare, 0, c->record);
+    if (full || !c->a_block)
+        memset(record, 0, c->record);
+    if (c->a_block)
+        h->record = record;
     h->key = key;
     h->used = now ? now : 1;
-    if (!c->records) {
-        c->count += !full;
-        h->word = 0;
-        return &h->word;
-    }
-    if (!full)
-        h->slot = c->count++; /* one that nobody has written to is zero already */
-    void *record = cells_record(c, h);
-    if (full)
-        memset(record, 0, c->record);
+    c->count += !full;
     return record;
 }
 
-const void *cells_each(const struct cells *c, const void *after)
+const void *cells_at(const struct cells *c, uint32_t i)
 {
-    assert(c->records);
-    size_t i = after ? (size_t)((const uint8_t *)after - c->records) / c->record + 1 : 0;
-    return i < c->count ? c->records + i * c->record : NULL;
+    assert(c->a_block);
+    return i < c->count ? c->blocks[i / c->a_block] + (i % c->a_block) * c->record : NULL;
 }

@@ -16,19 +16,22 @@ struct cells_head { /* of a record, apart from it: those of a set stand together
     int64_t used;      /* when last taken; 0: empty */
     union {
         uint64_t word; /* the record itself, where it is not larger than this: one miss of the cache less */
-        uint32_t slot; /* else where it is */
+        void *record;  /* else where it is */
     };
 };
 
 struct cells { /* stands here for the inline functions alone: each mail looks into several of these tables */
+    struct memory *memory;
     size_t record;            /* bytes */
     uint32_t sets, most;      /* now; at the end */
-    uint32_t count;           /* records in use: the first ones, in the order in which they were first taken */
+    uint32_t count;           /* records in use */
+    uint32_t a_block;         /* records in a block of memory; 0: they are inside the heads */
     struct cells_head *heads; /* CELLS_WAYS for each set */
-    uint8_t *records;         /* NULL: they are inside the heads */
+    uint8_t **blocks;         /* of records, in the order in which they were first taken */
+    void *spare;              /* a record that is nobody's, for a moment without memory */
 };
 
-struct cells *cells_new(size_t record, uint32_t count); /* bytes a record, records; NULL: out of memory */
+struct cells *cells_new(struct memory *m, size_t record, uint32_t count); /* bytes a record, records; NULL: out of memory */
 void cells_free(struct cells *c);
 
 static inline struct cells_head *cells_set(const struct cells *c, uint64_t key)
@@ -38,7 +41,7 @@ static inline struct cells_head *cells_set(const struct cells *c, uint64_t key)
 
 static inline void *cells_record(const struct cells *c, struct cells_head *h)
 {
-    return c->records ? c->records + (size_t)h->slot * c->record : (void *)&h->word;
+    return c->a_block ? h->record : (void *)&h->word;
 }
 
 static inline struct cells_head *cells_head(const struct cells *c, uint64_t key) /* NULL: not there */
@@ -63,7 +66,7 @@ static inline void cells_expect(const struct cells *c, uint64_t key) /* fetches 
     __builtin_prefetch(set + 64, 1);
 }
 
-void *cells_add(struct cells *c, uint64_t key, int64_t now); /* zeroed, for a key that has none */
+void *cells_add(struct cells *c, uint64_t key, int64_t now); /* zeroed, for a key that has none; there is always one */
 
 /* Finds the record, or gives a zeroed one for the key (*fresh).  Good until the next cells_take(). */
 static inline void *cells_take(struct cells *c, uint64_t key, int64_t now, bool *fresh)
@@ -76,7 +79,7 @@ static inline void *cells_take(struct cells *c, uint64_t key, int64_t now, bool 
     return cells_record(c, h);
 }
 
-/* In no certain order, records of more than eight bytes; after NULL: the first; NULL: no more. */
-const void *cells_each(const struct cells *c, const void *after);
+/* The i-th, in no certain order, of records of more than eight bytes; NULL: there are not so many. */
+const void *cells_at(const struct cells *c, uint32_t i);
 
 #endif

@@ -43,14 +43,14 @@ static void drop(void *self)
     free(c);
 }
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
     (void)ledger;
     struct census *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
     *c = (struct census){.settings = settings, .incidents = incidents};
-    c->served = cells_new(sizeof(struct served), SERVED);
+    c->served = cells_new(memory, sizeof(struct served), SERVED);
     c->list = calloc(AMPLIFIERS, sizeof *c->list);
     if (c->served && c->list)
         return c;

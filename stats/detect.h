@@ -9,6 +9,7 @@ struct message; /* stats/ledger.h: the record of one message key */
 struct copy;
 struct delivery;
 struct ledger;
+struct memory;  /* stats/memory.h */
 
 enum trait { /* of a transaction: by these stats.c knows, in a glance, which detectors it is nothing for */
     TRAIT_MESSAGE = 1 << 0, /* a mail, accepted: all that follow say this too */
@@ -37,7 +38,8 @@ struct observation { /* a transaction, twins left out, with what the ledger made
 };
 
 struct detector {
-    void *(*make)(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger); /* NULL: out of memory */
+    /* What it keeps is of `memory`, which outlives it.  NULL: out of memory. */
+    void *(*make)(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory);
     void (*drop)(void *self);
     uint32_t traits; /* observe() is called for transactions that have all of these */
     /* Fetches into the cache what observe() of the same message will look at first; only t, k, thread and now are set.  May be NULL, as all

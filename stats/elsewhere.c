@@ -41,8 +41,9 @@ struct bounce { /* one that may count */
     struct address x_address;  /* all zero: no name on the wire is that of the line */
 };
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
+    (void)memory;
     struct elsewhere *e = calloc(1, sizeof *e);
     if (e)
         *e = (struct elsewhere){.settings = settings, .incidents = incidents, .ledger = ledger};

@@ -63,15 +63,15 @@ static void drop(void *self)
     free(e);
 }
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
     (void)ledger;
     struct encrypted *e = calloc(1, sizeof *e);
     if (!e)
         return NULL;
     *e = (struct encrypted){.settings = settings, .incidents = incidents};
-    e->pairs = cells_new(sizeof(struct pair), PAIRS);
-    e->clients = cells_new(sizeof(struct client), CLIENTS);
+    e->pairs = cells_new(memory, sizeof(struct pair), PAIRS);
+    e->clients = cells_new(memory, sizeof(struct client), CLIENTS);
     if (e->pairs && e->clients)
         return e;
     drop(e);

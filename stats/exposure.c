@@ -13,9 +13,10 @@ struct exposures {
     uint64_t domain[2 * DOMAINS_MOST]; /* a set, emptied for each mail */
 };
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
     (void)ledger;
+    (void)memory;
     struct exposures *e = calloc(1, sizeof *e);
     if (e)
         *e = (struct exposures){.settings = settings, .incidents = incidents};

@@ -15,12 +15,12 @@ struct hosts {
     struct cells *table; /* of struct host_row */
 };
 
-struct hosts *hosts_new(void)
+struct hosts *hosts_new(struct memory *memory)
 {
     struct hosts *h = calloc(1, sizeof *h);
     if (!h)
         return NULL;
-    h->table = cells_new(sizeof(struct host_row), HOSTS);
+    h->table = cells_new(memory, sizeof(struct host_row), HOSTS);
     if (h->table)
         return h;
     free(h);
@@ -87,7 +87,8 @@ static bool ranks_before(const struct host_row *a, const struct host_row *b)
 size_t hosts_rows(const struct hosts *h, struct host_row *rows, size_t most)
 {
     size_t n = 0;
-    for (const struct host_row *row = cells_each(h->table, NULL); row && most > 0; row = cells_each(h->table, row)) {
+    const struct host_row *row;
+    for (uint32_t i = 0; most > 0 && (row = cells_at(h->table, i)); i++) {
         if (n == most && !ranks_before(row, &rows[n - 1]))
             continue;
         size_t at = n < most ? n++ : most - 1;

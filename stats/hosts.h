@@ -6,7 +6,7 @@
 #include "stats/detect.h"
 
 struct hosts;
-struct hosts *hosts_new(void); /* NULL: out of memory */
+struct hosts *hosts_new(struct memory *memory); /* NULL: out of memory */
 void hosts_free(struct hosts *h);
 void hosts_expect(const struct hosts *h, const struct key *k); /* fetches into the cache what hosts_count() will look at */
 void hosts_count(struct hosts *h, const struct observation *o); /* a message */

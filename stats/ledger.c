@@ -33,7 +33,8 @@ struct list { /* of records, newest first */
 };
 
 struct ledger {
-    size_t memory, full_bytes, full_count;
+    struct memory *memory;
+    size_t budget, full_bytes, full_count;
     int64_t remember;
     uint64_t *evicted;
     struct roster *roster;
@@ -47,20 +48,21 @@ struct ledger {
     size_t made_room;
 };
 
-struct ledger *ledger_new(int64_t memory, int64_t remember, uint64_t *evicted)
+struct ledger *ledger_new(struct memory *memory, int64_t budget, int64_t remember, uint64_t *evicted)
 {
     struct ledger *l = calloc(1, sizeof *l);
     if (!l)
         return NULL;
-    l->memory = (size_t)memory;
+    l->memory = memory;
+    l->budget = (size_t)budget;
     l->remember = remember;
     l->evicted = evicted;
-    size_t shorts = l->memory / GLIMPSE_COST, names = l->memory / NAMES_SHARE;
+    size_t shorts = l->budget / GLIMPSE_COST, names = l->budget / NAMES_SHARE;
     l->names_most = (uint32_t)(names < NAMES_FIRST ? NAMES_FIRST : names < INT32_MAX ? names : INT32_MAX);
     l->names_size = NAMES_FIRST;
     l->roster = roster_new();
     l->glimpses = glimpses_new((uint32_t)(shorts < INT32_MAX ? shorts : INT32_MAX));
-    l->names = calloc(l->names_size, sizeof *l->names);
+    l->names = memory_zeroed(memory, l->names_size * sizeof *l->names);
     l->constant = calloc(2 * CONSTANTS, sizeof *l->constant);
     if (!l->roster || !l->glimpses || !l->names || !l->constant) {
         ledger_free(l);
@@ -69,23 +71,13 @@ struct ledger *ledger_new(int64_t memory, int64_t remember, uint64_t *evicted)
     return l;
 }
 
-static void list_free(struct list *list)
-{
-    for (struct record *r = list->newest, *older; r; r = older) {
-        older = r->older;
-        message_free(r);
-    }
-}
-
 void ledger_free(struct ledger *l)
 {
     if (!l)
         return;
-    list_free(&l->cold);
-    list_free(&l->pinned);
     roster_free(l->roster);
     glimpses_free(l->glimpses);
-    free(l->names);
+    memory_put(l->memory, l->names, l->names_size * sizeof *l->names);
     free(l->constant);
     free(l->made);
     free(l);
@@ -169,7 +161,7 @@ static void name_drop(struct ledger *l, uint64_t alias, const struct record *of)
 static bool names_widen(struct ledger *l)
 {
     uint32_t old_size = l->names_size, size = old_size <= l->names_most / 2 ? old_size * 2 : l->names_most;
-    struct name *old = l->names, *wider = size > old_size ? calloc(size, sizeof *wider) : NULL;
+    struct name *old = l->names, *wider = size > old_size ? memory_zeroed(l->memory, size * sizeof *wider) : NULL;
     if (!wider)
         return false;
     l->names = wider;
@@ -177,7 +169,7 @@ static bool names_widen(struct ledger *l)
     for (uint32_t i = 0; i < old_size; i++)
         if (old[i].record)
             l->names[name_place(l, old[i].alias)] = old[i];
-    free(old);
+    memory_put(l->memory, old, old_size * sizeof *old);
     return true;
 }
 
@@ -248,12 +240,12 @@ size_t ledger_bytes(const struct ledger *l)
 /* Gives up the coldest until the budget is kept; never `kept`, which is in use. */
 static void forget_coldest(struct ledger *l, const struct record *kept)
 {
-    while (ledger_bytes(l) > l->memory || l->names_count >= l->names_most / 4 * 3) {
+    while (ledger_bytes(l) > l->budget || l->names_count >= l->names_most / 4 * 3) {
         const struct glimpse *g = glimpse_oldest(l->glimpses);
         struct record *r = l->cold.oldest;
         if (r == kept)
             r = NULL;
-        bool names_scarce = ledger_bytes(l) <= l->memory;
+        bool names_scarce = ledger_bytes(l) <= l->budget;
         if (g && !names_scarce && (!r || g->data_end <= r->m.last))
             forget_glimpse(l, g);
         else if (r)
@@ -345,7 +337,7 @@ static bool worth_a_record(const struct ledger *l, const struct transaction *t, 
 {
     const struct header *h = &t->header;
     return f->count == 0 || f->count > LEDGER_SHORT || f->twice || h->audience_count >= LEDGER_AUDIENCE_FULL ||
-           h->hop_count >= LEDGER_HOPS_FULL || h->marks || l->full_bytes < l->memory / RICH_SHARE;
+           h->hop_count >= LEDGER_HOPS_FULL || h->marks || l->full_bytes < l->budget / RICH_SHARE;
 }
 
 /* The next leg of a plain way: a server that took the mail passes it on, to recipients it took it for, and to a host that has not been on
@@ -414,7 +406,7 @@ static void glimpses_make(struct ledger *l, const struct transaction *t, const s
 /* A new record, not yet in the books, with room for t and so many deliveries before it. */
 static struct record *record_make(struct ledger *l, const struct transaction *t, const struct key *k, uint64_t key, size_t earlier)
 {
-    struct record *r = message_new(key, t, k, earlier);
+    struct record *r = message_new(l->memory, key, t, k, earlier);
     if (!r)
         return NULL;
     l->full_count++;

@@ -111,10 +111,11 @@ struct ledger_entry { /* what became of one transaction */
 };
 
 struct ledger;
-/* `memory`: bytes of all records, beside a sixteenth for their names; *evicted counts those forgotten for want of room. `remember`: ns
- * after which a mail without a new copy is forgotten though there be room. NULL: out of memory. */
-struct ledger *ledger_new(int64_t memory, int64_t remember, uint64_t *evicted);
-void ledger_free(struct ledger *l);
+struct memory; /* stats/memory.h */
+/* `budget`: bytes of all records, beside a sixteenth for their names; *evicted counts those forgotten for want of room. `remember`: ns
+ * after which a mail without a new copy is forgotten though there be room.  What it keeps is of `memory`.  NULL: out of memory. */
+struct ledger *ledger_new(struct memory *memory, int64_t budget, int64_t remember, uint64_t *evicted);
+void ledger_free(struct ledger *l); /* its records go with the memory */
 void ledger_tick(struct ledger *l, int64_t now);
 void ledger_expect(const struct ledger *l, const struct key *k); /* fetches into the cache what ledger_deliver() will look at first */
 /* t->message, no twin. */

@@ -42,15 +42,15 @@ static void drop(void *self)
     free(b);
 }
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
     struct mailbombs *b = calloc(1, sizeof *b);
     if (!b)
         return NULL;
     *b = (struct mailbombs){.settings = settings, .incidents = incidents, .ledger = ledger};
-    b->mailboxes =
-        victims_new(incidents, KIND_MAILBOMB, settings->mailbomb.window, settings->mailbomb.minor_mails, settings->mailbomb.major_mails);
-    b->habits = cells_new(sizeof(struct habit), HABITS);
+    b->mailboxes = victims_new(memory, incidents, KIND_MAILBOMB, settings->mailbomb.window, settings->mailbomb.minor_mails,
+        settings->mailbomb.major_mails);
+    b->habits = cells_new(memory, sizeof(struct habit), HABITS);
     if (b->mailboxes && b->habits)
         return b;
     drop(b);

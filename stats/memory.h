@@ -1,38 +1,26 @@
-/* Large tables: address space taken once, pages only when they are first written; in huge pages where the system has them, for places are
- * by hash, and most of the time would go into misses of cache and TLB. */
+/* The memory of stats/: tables that grow and records of any size, close together in huge pages where the system has them, for places are by
+ * hash, and most of the time would go into page faults and misses of cache and TLB.  Private to stats/. */
 #ifndef SQUALL_STATS_MEMORY_H
 #define SQUALL_STATS_MEMORY_H
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/mman.h>
 
-#define MEMORY_HUGE ((size_t)2 << 20) /* bytes of a huge page; a table that fills less than one is better off with small ones */
+#define MEMORY_HUGE  ((size_t)2 << 20)  /* bytes of a huge page */
+#define MEMORY_BLOCK ((size_t)32 << 10) /* what is larger than an eighth of this takes whole ones, aligned to one; so should a table */
 
-static inline void *memory_reserve(size_t bytes) /* zeroed, in small pages; NULL: refused */
-{
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
-}
+struct memory;
+struct memory *memory_new(void);       /* NULL: out of memory */
+void memory_free(struct memory *m);    /* and all that was got from it */
+void *memory_get(struct memory *m, size_t n);    /* n at least 1; aligned to 16, not cleared; NULL: out of memory */
+void *memory_zeroed(struct memory *m, size_t n); /* the same, cleared */
+void memory_put(struct memory *m, void *p, size_t n); /* n as it was got; p may be NULL */
 
-static inline void memory_hugely(void *p, size_t bytes) /* a wish, for the pages that are not there yet */
-{
-    madvise(p, bytes, MADV_HUGEPAGE);
-}
-
-static inline void *memory_map(size_t bytes) /* in huge ones */
-{
-    void *p = memory_reserve(bytes);
-    if (p)
-        memory_hugely(p, bytes);
-    return p;
-}
-
-static inline void memory_unmap(void *p, size_t bytes)
-{
-    if (p)
-        munmap(p, bytes);
-}
+/* Address space taken once, for what is written from its beginning on or grows in place; pages only when they are first written. */
+void *memory_reserve(size_t bytes);         /* zeroed, in small pages, aligned to a huge one; NULL: refused */
+void *memory_map(size_t bytes);             /* in huge ones */
+void memory_hugely(void *p, size_t bytes);  /* a wish, for the pages that are not there yet */
+void memory_unmap(void *p, size_t bytes);
 
 /* A place in a table of `size` for a hash, whatever the size (Lemire 2019, "Fast random integer generation in an interval"). */
 static inline uint32_t memory_place(uint64_t hash, uint32_t size)
@@ -41,10 +29,10 @@ static inline uint32_t memory_place(uint64_t hash, uint32_t size)
 }
 
 /* Pages that hold next to nothing cost time as well, so a table of sets begins small and doubles as it fills, up to `most` sets.  With
- * twice the sets what stood in set s stands in 2s or 2s + 1: it doubles in place, from the last set down. */
+ * twice the sets what stood in set s stands in 2s or 2s + 1. */
 static inline uint32_t memory_begin(uint32_t most)
 {
-    while (most > 64 && most % 2 == 0)
+    while (most > 128 && most % 2 == 0)
         most /= 2;
     return most;
 }

@@ -7,14 +7,14 @@
  *
  * A record is one piece of memory with room for what its first copy needs.  Most mails are never seen again, so that what serves to compare
  * copies with each other, the tables of pairs, lines, texts and hosts, is made when the second one comes (tables_make()).  Arrays grow by
- * doubling, up to the bounds in ledger.h: a few calls of malloc in the life of a mail that is seen again and again. */
+ * doubling, up to the bounds in ledger.h. */
 #include "stats/message.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "stats/memory.h"
 
 #define IN_AUDIENCE UINT64_C(1)
 #define REACHED UINT64_C(2)
@@ -35,10 +35,10 @@ static bool is_own(const struct record *r, const void *array) /* it came with th
     return at >= begin && at < begin + r->own_bytes;
 }
 
-static void release(const struct record *r, void *array)
+static void release(const struct record *r, void *array, size_t bytes)
 {
     if (!is_own(r, array))
-        free(array); /* NOLINT(clang-analyzer-unix.Malloc): it does not know what is_own() says */
+        memory_put(r->memory, array, bytes);
 }
 
 /* What room_for() does when there is none: it doubles, up to `most`; new room is zeroed. */
@@ -53,15 +53,14 @@ static __attribute__((noinline)) bool grow(struct record *r, void *array, uint32
         wish = most;
     void *old;
     memcpy(&old, array, sizeof old);
-    bool own = is_own(r, old);
-    void *p = own ? malloc(wish * size) : realloc(old, wish * size);
+    void *p = memory_get(r->memory, wish * size);
     if (!p)
         return false;
-    if (own)
-        memcpy(p, old, *room * size);
+    memcpy(p, old, *room * size);
     memset((char *)p + *room * size, 0, (wish - *room) * size);
     memcpy(array, &p, sizeof p);
-    r->bytes += (own ? wish : wish - *room) * size;
+    r->bytes += (uint32_t)((is_own(r, old) ? wish : wish - *room) * size);
+    release(r, old, *room * size);
     *room = wish;
     return true;
 }
@@ -80,8 +79,8 @@ static bool place_keep(struct record *r, struct places *p, uint32_t tag, uint32_
     if (p->room == 0)
         return true;
     size_t before = places_bytes(p);
-    bool kept = places_put(p, tag, value);
-    r->bytes += places_bytes(p) - before;
+    bool kept = places_put(p, r->memory, tag, value);
+    r->bytes += (uint32_t)(places_bytes(p) - before);
     return kept;
 }
 
@@ -139,16 +138,16 @@ static __attribute__((noinline)) bool people_widen(struct record *r)
 {
     uint64_t *old = r->people;
     uint32_t old_room = r->people_room, room = old_room * 2;
-    uint64_t *wider = calloc(room, sizeof *wider);
+    uint64_t *wider = memory_zeroed(r->memory, room * sizeof *wider);
     if (!wider)
         return false;
     r->people = wider;
     r->people_room = room;
-    r->bytes += (room - (is_own(r, old) ? 0 : old_room)) * sizeof *wider;
+    r->bytes += (uint32_t)((room - (is_own(r, old) ? 0 : old_room)) * sizeof *wider);
     for (uint32_t i = 0; i < old_room; i++)
         if (old[i])
             *person_place(r, old[i]) = old[i];
-    release(r, old);
+    release(r, old, old_room * sizeof *old);
     return true;
 }
 
@@ -185,10 +184,10 @@ bool message_in_audience(const struct message *m, uint64_t recipient)
 static void count_beyond(struct record *r, struct hll **beyond, uint64_t hash)
 {
     if (!*beyond) {
-        *beyond = calloc(1, sizeof **beyond);
+        *beyond = memory_zeroed(r->memory, sizeof **beyond);
         if (!*beyond)
             return;
-        r->bytes += sizeof **beyond;
+        r->bytes += (uint32_t)sizeof **beyond;
     }
     hll_add(*beyond, hash);
 }
@@ -237,16 +236,16 @@ static __attribute__((noinline)) bool pairs_widen(struct record *r)
 {
     struct pair *old = r->pairs;
     uint32_t old_room = r->pair_room, room = old_room ? old_room * 2 : TABLE_LEAST;
-    struct pair *wider = calloc(room, sizeof *wider);
+    struct pair *wider = memory_zeroed(r->memory, room * sizeof *wider);
     if (!wider)
         return r->pair_count + 1 < old_room; /* one place stays empty, or searches would not end */
     r->pairs = wider;
     r->pair_room = room;
-    r->bytes += (room - old_room) * sizeof *wider;
+    r->bytes += (uint32_t)((room - old_room) * sizeof *wider);
     for (uint32_t i = 0; i < old_room; i++)
         if (old[i].recipient_at)
             *pair_place(r, old[i].recipient_at) = old[i];
-    free(old);
+    memory_put(r->memory, old, old_room * sizeof *old);
     return true;
 }
 
@@ -536,18 +535,18 @@ static void tables_make(struct record *r)
     uint32_t texts = 0;
     for (uint32_t at = 1; at < r->texts_used; at += (uint32_t)strlen(r->texts + at) + 1)
         texts++;
-    if (places_make(&r->words, texts + TEXTS_AHEAD))
+    if (places_make(&r->words, r->memory, texts + TEXTS_AHEAD))
         for (uint32_t at = 1, n; at < r->texts_used; at += n + 1) {
             n = (uint32_t)strlen(r->texts + at);
-            places_put(&r->words, places_tag(hash_bytes(r->texts + at, n)), at);
+            places_put(&r->words, r->memory, places_tag(hash_bytes(r->texts + at, n)), at);
         }
-    if (places_make(&r->children, m->node_count + LINES_AHEAD))
+    if (places_make(&r->children, r->memory, m->node_count + LINES_AHEAD))
         for (uint32_t i = 1; i < m->node_count; i++)
-            places_put(&r->children, places_tag(m->nodes[i].hash) + m->nodes[i].parent, i);
-    if (places_make(&r->addresses, m->host_count))
+            places_put(&r->children, r->memory, places_tag(m->nodes[i].hash) + m->nodes[i].parent, i);
+    if (places_make(&r->addresses, r->memory, m->host_count))
         for (uint32_t i = 0; i < m->host_count; i++)
-            places_put(&r->addresses, places_tag(host_hash(m->hosts[i].address)), i + 1);
-    r->bytes += places_bytes(&r->words) + places_bytes(&r->children) + places_bytes(&r->addresses);
+            places_put(&r->addresses, r->memory, places_tag(host_hash(m->hosts[i].address)), i + 1);
+    r->bytes += (uint32_t)(places_bytes(&r->words) + places_bytes(&r->children) + places_bytes(&r->addresses));
     pairs_widen(r);
     for (uint32_t i = 0; i < m->recipient_count && r->pair_room; i++) {
         const struct copy *first = &m->copy_list[0];
@@ -696,17 +695,18 @@ static struct record rooms_of(const struct transaction *t, size_t earlier)
     X(aliases, alias_room) X(texts, texts_room)
 
 /* A record with these rooms, all of them empty, in one piece of memory; NULL: there is none. */
-static struct record *record_new(const struct record *rooms)
+static struct record *record_new(struct memory *memory, const struct record *rooms)
 {
     size_t people = sizeof *rooms->people * rooms->people_room, bytes = sizeof *rooms + people;
 #define X(array, room) bytes += sizeof *rooms->array * rooms->room;
     LISTS(X)
 #undef X
-    struct record *r = malloc(bytes);
+    struct record *r = memory_get(memory, bytes);
     if (!r)
         return NULL;
     *r = *rooms;
-    r->bytes = r->own_bytes = bytes;
+    r->memory = memory;
+    r->bytes = r->own_bytes = (uint32_t)bytes;
     r->people = memset(r + 1, 0, people);
     char *at = (char *)(r + 1) + people;
 #define X(array, room) r->array = (void *)at, at += sizeof *r->array * r->room;
@@ -715,10 +715,10 @@ static struct record *record_new(const struct record *rooms)
     return r;
 }
 
-struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k, size_t earlier)
+struct record *message_new(struct memory *memory, uint64_t key, const struct transaction *t, const struct key *k, size_t earlier)
 {
     const struct header *h = &t->header;
-    struct record rooms = rooms_of(t, earlier), *r = record_new(&rooms);
+    struct record rooms = rooms_of(t, earlier), *r = record_new(memory, &rooms);
     if (!r)
         return NULL;
     struct message *m = &r->m;
@@ -748,20 +748,17 @@ void message_free(struct record *r)
 {
     if (!r)
         return;
-    release(r, r->m.copy_list);
-    release(r, r->m.nodes);
-    release(r, r->m.hosts);
-    release(r, r->m.recipients);
-    release(r, r->aliases);
-    release(r, r->people);
-    release(r, r->texts);
-    places_free(&r->children);
-    places_free(&r->words);
-    places_free(&r->addresses);
-    free(r->pairs);
-    free(r->beyond);
-    free(r->pairs_beyond);
-    free(r);
+#define X(array, room) release(r, r->array, sizeof *r->array * r->room);
+    LISTS(X)
+#undef X
+    release(r, r->people, sizeof *r->people * r->people_room);
+    places_free(&r->children, r->memory);
+    places_free(&r->words, r->memory);
+    places_free(&r->addresses, r->memory);
+    memory_put(r->memory, r->pairs, sizeof *r->pairs * r->pair_room);
+    memory_put(r->memory, r->beyond, sizeof *r->beyond);
+    memory_put(r->memory, r->pairs_beyond, sizeof *r->pairs_beyond);
+    memory_put(r->memory, r, r->own_bytes);
 }
 
 bool message_alias(struct record *r, uint64_t alias)

@@ -35,12 +35,13 @@ struct record {
     struct hll *beyond;              /* recipients past the bound of people; NULL: none yet */
     struct hll *pairs_beyond;        /* pairs past theirs */
     uint64_t deliveries_beyond;      /* to those */
-    size_t bytes, own_bytes;         /* all of this; the piece of memory in which it began */
+    uint32_t bytes, own_bytes;       /* all of this; the piece of memory in which it began */
+    struct memory *memory;           /* of which all of it is */
 };
 
 /* With room for the transaction and so many deliveries before it; NULL: out of memory. */
-struct record *message_new(uint64_t key, const struct transaction *t, const struct key *k, size_t earlier);
-void message_free(struct record *r);
+struct record *message_new(struct memory *memory, uint64_t key, const struct transaction *t, const struct key *k, size_t earlier);
+void message_free(struct record *r); /* before its memory goes; not needed if that goes as well */
 /* A copy that was in short form: its deliveries, which differ in the recipient only; `next` is the transaction that ends the short form. */
 void message_recall(struct record *r, const struct glimpse *const deliveries[], size_t count, struct address client,
                     struct address server, const struct transaction *next);

@@ -14,9 +14,10 @@ struct mirrors {
     struct mirror_view last;
 };
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
     (void)ledger;
+    (void)memory;
     struct mirrors *m = calloc(1, sizeof *m);
     if (m)
         *m = (struct mirrors){.settings = settings, .incidents = incidents};

@@ -19,9 +19,10 @@ static inline uint32_t places_tag(uint64_t hash)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-bool places_make(struct places *p, size_t entries);  /* for so many; false: out of memory, and *p not made */
-void places_free(struct places *p);
-bool places_put(struct places *p, uint32_t tag, uint32_t value); /* of a table that is made; false: out of memory */
+struct memory; /* stats/memory.h */
+bool places_make(struct places *p, struct memory *m, size_t entries); /* for so many; false: out of memory, and *p not made */
+void places_free(struct places *p, struct memory *m);
+bool places_put(struct places *p, struct memory *m, uint32_t tag, uint32_t value); /* of a table that is made; false: out of memory */
 static inline size_t places_bytes(const struct places *p)
 {
     return p->room * sizeof *p->entry;

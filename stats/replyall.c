@@ -39,15 +39,15 @@ static void drop(void *self)
     free(r);
 }
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
     (void)ledger;
     struct replyall *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
     *r = (struct replyall){.settings = settings, .incidents = incidents};
-    r->threads = cells_new(sizeof(struct thread), THREADS);
-    r->roots = cells_new(sizeof(uint64_t), ROOTS);
+    r->threads = cells_new(memory, sizeof(struct thread), THREADS);
+    r->roots = cells_new(memory, sizeof(uint64_t), ROOTS);
     if (r->threads && r->roots)
         return r;
     drop(r);

@@ -32,13 +32,13 @@ static void drop(void *self)
     free(r);
 }
 
-static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
     (void)ledger;
     struct resends *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
-    *r = (struct resends){.settings = settings, .incidents = incidents, .copies = cells_new(sizeof(struct again), COPIES)};
+    *r = (struct resends){.settings = settings, .incidents = incidents, .copies = cells_new(memory, sizeof(struct again), COPIES)};
     if (r->copies)
         return r;
     free(r);

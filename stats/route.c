@@ -35,8 +35,9 @@ struct route {
     uint32_t count;
 };
 
-static void *route_make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger)
+static void *route_make(const struct stats_settings *settings, struct incidents *incidents, struct ledger *ledger, struct memory *memory)
 {
+    (void)memory;
     struct route *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;

@@ -10,6 +10,7 @@
 #include "stats/detect.h"
 #include "stats/hosts.h"
 #include "stats/ledger.h"
+#include "stats/memory.h"
 #include "stats/twin.h"
 
 /* The rule book on routes first: what it calls a storm, the others need not explain. */
@@ -31,6 +32,7 @@ struct stats {
     struct stats_settings settings;
     struct stats_sink sink;
     struct stats_counters counters;
+    struct memory *memory; /* of all that follow */
     struct twins *twins;
     struct ledger *ledger;
     struct hosts *hosts;
@@ -69,14 +71,17 @@ struct stats *stats_new(const struct stats_settings *settings, const struct stat
         return NULL;
     s->settings = *settings;
     s->sink = sink && sink->storm ? *sink : (struct stats_sink){.storm = sink_nothing};
+    s->memory = memory_new();
+    if (!s->memory)
+        goto fail;
     s->twins = twins_new();
-    s->ledger = ledger_new(s->settings.memory, s->settings.remember, &s->counters.keys_evicted);
-    s->hosts = hosts_new();
+    s->ledger = ledger_new(s->memory, s->settings.memory, s->settings.remember, &s->counters.keys_evicted);
+    s->hosts = hosts_new(s->memory);
     s->incidents = incidents_new(&s->settings, &s->sink, &s->counters);
     if (!s->twins || !s->ledger || !s->hosts || !s->incidents)
         goto fail;
     for (size_t i = 0; i < DETECTORS; i++) {
-        s->self[i] = detectors[i]->make(&s->settings, s->incidents, s->ledger);
+        s->self[i] = detectors[i]->make(&s->settings, s->incidents, s->ledger, s->memory);
         if (!s->self[i])
             goto fail;
         step_add(&s->expect, detectors[i]->expect, s->self[i]);
@@ -99,6 +104,7 @@ void stats_free(struct stats *s)
     hosts_free(s->hosts);
     ledger_free(s->ledger);
     twins_free(s->twins);
+    memory_free(s->memory);
     free(s);
 }
 

@@ -7,6 +7,7 @@
 #include "stats/trace.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/hash.h"
 #include "smtpdissect/flat.h"

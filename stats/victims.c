@@ -34,14 +34,15 @@ struct victims {
     uint64_t opened[OPENED / 64]; /* a bit for some of the key of each storm: most victims have none, and are not looked up */
 };
 
-struct victims *victims_new(struct incidents *incidents, enum storm_kind kind, int64_t window, int64_t minor, int64_t major)
+struct victims *victims_new(
+    struct memory *memory, struct incidents *incidents, enum storm_kind kind, int64_t window, int64_t minor, int64_t major)
 {
     struct victims *v = calloc(1, sizeof *v);
     if (!v)
         return NULL;
     *v = (struct victims){.incidents = incidents, .kind = kind, .minor = minor, .major = major};
-    v->hits = window_new(window, KEYS);
-    v->crowds = cells_new(sizeof(struct crowd), CROWDS);
+    v->hits = window_new(memory, window, KEYS);
+    v->crowds = cells_new(memory, sizeof(struct crowd), CROWDS);
     if (v->hits && v->crowds)
         return v;
     victims_free(v);

@@ -6,7 +6,8 @@
 
 struct victims;
 /* Alarms of `kind` at `minor` and `major` deliveries to one victim in `window` ns.  NULL: out of memory. */
-struct victims *victims_new(struct incidents *incidents, enum storm_kind kind, int64_t window, int64_t minor, int64_t major);
+struct victims *victims_new(
+    struct memory *memory, struct incidents *incidents, enum storm_kind kind, int64_t window, int64_t minor, int64_t major);
 void victims_free(struct victims *v);
 void victims_expect(const struct victims *v, uint64_t key); /* fetches into the cache what victims_hit() will look at */
 /* One delivery more for the victim `key` (a hash).  Returns how many there were in the window. */

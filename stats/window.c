@@ -26,25 +26,32 @@ struct ring {
 };
 
 struct window {
+    struct memory *memory;
     int64_t slice_length;
     int64_t slice_begin;  /* of the slice last asked for, so that most times need no division */
     uint32_t slice;
     uint32_t sets, most; /* now; at the end */
     uint32_t taken;      /* ways that are not empty */
     struct way *way;     /* WAYS for each set */
-    struct ring *ring;   /* one for each of them */
+    struct ring *ring;   /* one for each of them, in address space for all that there may be */
 };
 
-struct window *window_new(int64_t span, uint32_t keys)
+static size_t ways_bytes(uint32_t sets)
+{
+    return sizeof(struct way) * WAYS * sets;
+}
+
+struct window *window_new(struct memory *m, int64_t span, uint32_t keys)
 {
     struct window *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
+    w->memory = m;
     w->slice_length = span / SLICES > 0 ? span / SLICES : 1;
     w->most = keys / WAYS ? keys / WAYS : 1;
     w->sets = memory_begin(w->most);
-    w->way = memory_map(sizeof *w->way * WAYS * w->most);
-    w->ring = memory_map(sizeof *w->ring * WAYS * w->most);
+    w->way = memory_zeroed(m, ways_bytes(w->sets));
+    w->ring = memory_reserve(sizeof *w->ring * WAYS * w->most);
     if (w->way && w->ring)
         return w;
     window_free(w);
@@ -55,7 +62,7 @@ void window_free(struct window *w)
 {
     if (!w)
         return;
-    memory_unmap(w->way, sizeof *w->way * WAYS * w->most);
+    memory_put(w->memory, w->way, ways_bytes(w->sets));
     memory_unmap(w->ring, sizeof *w->ring * WAYS * w->most);
     free(w);
 }
@@ -122,22 +129,28 @@ static void turn(struct window *w, struct way *way, uint32_t slice)
     way->spread = left > 0;
 }
 
-static __attribute__((noinline)) void grow(struct window *w)
+static __attribute__((noinline)) bool grow(struct window *w) /* false: out of memory */
 {
     uint32_t sets = 2 * w->sets;
-    for (uint32_t set = w->sets; set-- > 0;) {
-        struct way *way = &w->way[(size_t)set * WAYS], *end = way + WAYS, *to[2];
-        to[0] = &w->way[(size_t)set * 2 * WAYS];
-        to[1] = to[0] + WAYS;
-        for (; way < end && way->key; way++) { /* set 0 moves within itself, to the front */
-            struct way one = *way, **next = &to[memory_place(one.key, sets) & 1];
-            *way = (struct way){0};
-            if (one.spread && *next != way)
-                *ring_of(w, *next) = *ring_of(w, way);
-            *(*next)++ = one;
+    struct way *wider = memory_zeroed(w->memory, ways_bytes(sets));
+    if (!wider)
+        return false;
+    for (uint32_t set = w->sets; set-- > 0;) { /* rings move up in place, set 0 within itself, to the front */
+        const struct way *way = &w->way[(size_t)set * WAYS], *end = way + WAYS;
+        struct way *to[2] = {&wider[(size_t)set * 2 * WAYS], &wider[((size_t)set * 2 + 1) * WAYS]};
+        for (; way < end && way->key; way++) {
+            struct way *next = to[memory_place(way->key, sets) & 1]++;
+            if (way->spread && next - wider != way - w->way)
+                w->ring[next - wider] = *ring_of(w, way);
+            *next = *way;
         }
     }
+    memory_put(w->memory, w->way, ways_bytes(w->sets));
+    w->way = wider;
     w->sets = sets;
+    if (sizeof *w->ring * WAYS * sets >= MEMORY_HUGE)
+        memory_hugely(w->ring, sizeof *w->ring * WAYS * w->most);
+    return true;
 }
 
 /* The one with the smallest count of a set that has none without. */
@@ -176,15 +189,14 @@ static uint32_t begin(struct window *w, struct way *place, uint64_t key, uint32_
 /* The cases that are not the rule stand apart: the rule then has no registers to save. */
 static __attribute__((noinline)) uint32_t add_grown(struct window *w, uint64_t key, uint32_t slice, uint32_t n)
 {
-    for (;; grow(w)) {
-        struct way *way = set_of(w, key), *end = way + WAYS;
+    struct way *way, *end;
+    do {
+        way = set_of(w, key);
+        end = way + WAYS;
         while (way < end && !is_free(way, slice))
             way++;
-        if (has_room(w, way < end ? way : NULL))
-            return begin(w, way, key, slice, n);
-        if (w->sets == w->most)
-            return begin(w, least(w, end - WAYS, slice), key, slice, n);
-    }
+    } while (!has_room(w, way < end ? way : NULL) && w->sets < w->most && grow(w));
+    return begin(w, way < end ? way : least(w, end - WAYS, slice), key, slice, n);
 }
 
 static uint32_t add(struct window *w, struct way *way, uint32_t n)

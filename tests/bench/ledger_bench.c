@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "stats/ledger.h"
+#include "stats/memory.h"
 #include "stats/twin.h"
 #include "tests/unit/post.h"
 
@@ -60,7 +61,10 @@ int main(int argc, char **argv)
 {
     uint64_t keys = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000, evicted = 0;
     int64_t mib = argc > 2 ? strtoll(argv[2], NULL, 10) : 1024;
-    books = ledger_new(mib << 20, INT64_MAX, &evicted);
+    struct memory *memory = memory_new();
+    if (!memory)
+        return 1;
+    books = ledger_new(memory, mib << 20, INT64_MAX, &evicted);
     twins = twins_new();
     if (!books || !twins)
         return 1;
@@ -92,5 +96,6 @@ int main(int argc, char **argv)
            (unsigned long long)evicted);
     twins_free(twins);
     ledger_free(books);
+    memory_free(memory);
     return 0;
 }

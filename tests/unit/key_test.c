@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "stats/ledger.h"
+#include "stats/memory.h"
 #include "tests/unit/post.h"
 
 #define MIB (INT64_C(1) << 20)
@@ -138,7 +139,8 @@ static void rewritten_ids_join(void **state)
 {
     (void)state;
     uint64_t evicted = 0;
-    struct ledger *l = ledger_new(16 * MIB, DAY, &evicted);
+    struct memory *memory = memory_new();
+    struct ledger *l = ledger_new(memory, 16 * MIB, DAY, &evicted);
     static struct post p;
     for (uint32_t with_hop = 0; with_hop < 2; with_hop++)
         for (uint32_t n = 0; n < 500; n++) {
@@ -166,6 +168,7 @@ static void rewritten_ids_join(void **state)
         }
     assert_int_equal(evicted, 0);
     ledger_free(l);
+    memory_free(memory);
 }
 
 /* Old lines stripped, or the origin behind a NAT: a large audience will do; a small one does not. */
@@ -173,7 +176,8 @@ static void a_large_audience_joins(void **state)
 {
     (void)state;
     uint64_t evicted = 0;
-    struct ledger *l = ledger_new(16 * MIB, DAY, &evicted);
+    struct memory *memory = memory_new();
+    struct ledger *l = ledger_new(memory, 16 * MIB, DAY, &evicted);
     static struct post p;
     for (uint32_t audience = KEY_WIDE - 1; audience <= KEY_WIDE; audience++) {
         post_begin(&p, audience == KEY_WIDE ? "a@bank.example" : "b@bank.example", 1, 2, 1);
@@ -192,6 +196,7 @@ static void a_large_audience_joins(void **state)
         assert_false(file(l, &p).key == key);
     }
     ledger_free(l);
+    memory_free(memory);
 }
 
 /* A server that puts an id into a mail that had none. */
@@ -199,7 +204,8 @@ static void id_added_on_the_way(void **state)
 {
     (void)state;
     uint64_t evicted = 0;
-    struct ledger *l = ledger_new(16 * MIB, DAY, &evicted);
+    struct memory *memory = memory_new();
+    struct ledger *l = ledger_new(memory, 16 * MIB, DAY, &evicted);
     static struct post p;
     post_begin(&p, "", 1, 2, 1);
     post_audience(&p, 0, 20);
@@ -212,13 +218,15 @@ static void id_added_on_the_way(void **state)
     post_hop(&p, 1, 1);
     assert_true(file(l, &p).key == first.key);
     ledger_free(l);
+    memory_free(memory);
 }
 
 /* How many of `count` different mails, alike in From, Date (to the second), Subject and body start, the ledger takes for one it knows. */
 static uint32_t joined_falsely(uint32_t count, bool own_line, bool own_audience, uint32_t audience, bool relayed)
 {
     uint64_t evicted = 0, mistakes = 0;
-    struct ledger *l = ledger_new(1024 * MIB, DAY, &evicted);
+    struct memory *memory = memory_new();
+    struct ledger *l = ledger_new(memory, 1024 * MIB, DAY, &evicted);
     static struct post p;
     for (uint32_t n = 0; n < count; n++) {
         char name[40];
@@ -239,6 +247,7 @@ static uint32_t joined_falsely(uint32_t count, bool own_line, bool own_audience,
     }
     assert_int_equal(evicted, 0);
     ledger_free(l);
+    memory_free(memory);
     return (uint32_t)mistakes;
 }
 

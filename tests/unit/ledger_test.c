@@ -10,10 +10,12 @@
 
 #include "stats/glimpse.h"
 #include "stats/ledger.h"
+#include "stats/memory.h"
 #include "tests/unit/post.h"
 
 #define MIB (INT64_C(1) << 20)
 #define DAY (86400 * NS_PER_SECOND)
+static struct memory *memory; /* of the books */
 static struct ledger *books;
 static uint64_t evicted;
 static struct post p;
@@ -22,9 +24,17 @@ static int end(void **state)
 {
     (void)state;
     ledger_free(books);
+    memory_free(memory);
     books = NULL;
+    memory = NULL;
     evicted = 0;
     return 0;
+}
+
+static void books_open(int64_t budget)
+{
+    memory = memory_new();
+    books = ledger_new(memory, budget, DAY, &evicted);
 }
 
 static struct ledger_entry file(void)
@@ -59,7 +69,7 @@ static size_t fill(void)
 static void the_longer_chain_is_charged(void **state)
 {
     (void)state;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     mail("m@bank.example", 1, 50, 1, 0, 20); /* the bank to all; one Received line */
     post_hop(&p, 1, 9);
     struct ledger_entry e = file();
@@ -86,7 +96,7 @@ static void the_longer_chain_is_charged(void **state)
 static void also_when_it_came_first(void **state)
 {
     (void)state;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     mail("m@bank.example", 2, 50, 1, 0, 10); /* the forwarder was faster than the bank's greylisted copy */
     for (uint32_t i = 1; i <= 5; i++)
         post_hop(&p, i, 9);
@@ -114,7 +124,7 @@ static void also_when_it_came_first(void **state)
 static void what_is_no_redelivery(void **state)
 {
     (void)state;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     mail("m@bank.example", 1, 50, 1, 0, 5);
     post_to(&p, 0, 5); /* the same address twice in one envelope */
     struct ledger_entry e = file();
@@ -146,7 +156,7 @@ static void what_is_no_redelivery(void **state)
 static void chains_make_a_tree(void **state)
 {
     (void)state;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     static const uint32_t chain[4][5] = {{1}, {1, 2, 3}, {1, 2, 4, 5}, {1, 2, 3}};
     struct ledger_entry e = {0};
     for (uint32_t c = 0; c < 4; c++) {
@@ -176,7 +186,7 @@ static void chains_make_a_tree(void **state)
 static void texts_are_safe_to_show(void **state)
 {
     (void)state;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     mail("m@bank.example", 1, 50, 1, 0, 2);
     static char longest[5000];
     memset(longest, 'x', sizeof longest);
@@ -193,7 +203,7 @@ static void texts_are_safe_to_show(void **state)
 static void a_mail_seen_once_is_short(void **state)
 {
     (void)state;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     size_t full = fill();
     post_begin(&p, "one@shop.example", 1, 50, 10);
     post_audience(&p, 7, 1);
@@ -232,7 +242,7 @@ static void a_mail_seen_once_is_short(void **state)
 static void a_short_form_with_the_longer_chain(void **state)
 {
     (void)state;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     fill();
     post_begin(&p, "one@shop.example", 2, 50, 10);
     post_to(&p, 7, 1);
@@ -253,7 +263,7 @@ static void a_short_form_with_the_longer_chain(void **state)
 static void relays_keep_it_short(void **state)
 {
     (void)state;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     fill();
     for (uint32_t end_of_it = 0; end_of_it < 6; end_of_it++) {
         size_t before = ledger_short(books);
@@ -299,7 +309,7 @@ static void relays_keep_it_short(void **state)
 static void fuel_is_kept_in_full(void **state)
 {
     (void)state;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     fill();
     post_begin(&p, "a@bank.example", 1, 50, 10);
     post_to(&p, 0, LEDGER_SHORT + 1);
@@ -332,7 +342,7 @@ static void an_id_found_to_say_nothing(void **state)
     (void)state;
     hash_seed(13); /* a short form keeps sixteen bits of what tells mails apart: under other seeds one of these may look like the first */
     for (int round = 0; round < 2; round++) {
-        books = ledger_new(16 * MIB, DAY, &evicted);
+        books_open(16 * MIB);
         if (round) /* then the first one is in short form */
             fill();
         for (uint32_t i = 0; i < 40; i++) {
@@ -354,7 +364,7 @@ static void an_id_found_to_say_nothing(void **state)
         end(state);
     }
     /* a list may change From and Subject of what it passes on; Date stays */
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     post_begin(&p, "5678@bank.example", 1, 50, 1);
     post_to(&p, 7, 1);
     file();
@@ -369,7 +379,7 @@ static void an_id_found_to_say_nothing(void **state)
 static void an_odd_mail_unmakes_no_id(void **state)
 {
     (void)state;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     mail("storm@bank.example", 1, 50, 1, 0, 20);
     uint64_t key = file().key;
     mail("storm@bank.example", 66, 50, 2, 0, 20);
@@ -386,7 +396,7 @@ static void an_odd_mail_unmakes_no_id(void **state)
 static void the_coldest_goes_first(void **state)
 {
     (void)state;
-    books = ledger_new(2 * MIB, DAY, &evicted);
+    books_open(2 * MIB);
     mail("storm@bank.example", 1, 50, 0, 0, 20);
     struct message *storm = file().message;
     uint64_t storm_key = storm->key;
@@ -428,7 +438,7 @@ static void sixteen_thousand_ids_a_mib(void **state)
     (void)state;
     const uint32_t million = 900000; /* and an eighth of the budget for full records */
     assert_true(sizeof(struct glimpse) + 4 * 4 / 3 < GLIMPSE_COST);
-    books = ledger_new(64 * MIB, DAY, &evicted);
+    books_open(64 * MIB);
     post_begin(&p, "x", 1, 50, 0);
     post_to(&p, 7, 1);
     for (uint32_t i = 0; i < million; i++) {
@@ -470,7 +480,7 @@ static void a_mail_to_850000(void **state)
 {
     (void)state;
     const uint32_t all = 850000, each = 500;
-    books = ledger_new(16 * MIB, DAY, &evicted);
+    books_open(16 * MIB);
     struct ledger_entry e = {0};
     for (uint32_t at = 0; at < all; at += each) {
         post_begin(&p, "test@nhs.example", 1, 50 + at % 7, at * 1e-5);
@@ -502,7 +512,7 @@ static void charges_add_up(void **state)
 {
     enum { COPIES = 400, HOSTS = 6, SERVERS = 3, PEOPLE = 12 };
     for (uint32_t run = 0; run < 20; run++) {
-        books = ledger_new(16 * MIB, DAY, &evicted);
+        books_open(16 * MIB);
         static struct {
             uint32_t client, server, hops;
             bool to[PEOPLE];
@@ -553,7 +563,7 @@ static void redeliveries_to_very_many(void **state)
 {
     (void)state;
     enum { PEOPLE = 60000, BATCH = 500 };
-    books = ledger_new(64 * MIB, DAY, &evicted);
+    books_open(64 * MIB);
     struct ledger_entry e = {0};
     for (uint32_t round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < PEOPLE; i += BATCH) {
@@ -573,7 +583,7 @@ static void redeliveries_to_very_many(void **state)
 static void a_record_has_bounds(void **state)
 {
     (void)state;
-    books = ledger_new(64 * MIB, DAY, &evicted);
+    books_open(64 * MIB);
     struct ledger_entry e = {0};
     for (uint32_t i = 0; i < 60000; i++) {
         post_begin(&p, "m@bank.example", 1 + i % 5000, 10000 + i % 3000, i * 0.01);

@@ -18,19 +18,22 @@
 static void a_burst_is_counted_exactly(void **state)
 {
     (void)state;
-    struct window *w = window_new(SPAN, 64);
+    struct memory *memory = memory_new();
+    struct window *w = window_new(memory, SPAN, 64);
     for (uint32_t i = 1; i <= 1000; i++)
         assert_int_equal(window_add(w, 7, 1, START + i), i);
     assert_int_equal(window_count(w, 7, START + SECOND), 1000);
     assert_int_equal(window_count(w, 8, START + SECOND), 0);
     assert_int_equal(window_count(w, 7, START + SPAN + SECOND), 0);
     window_free(w);
+    memory_free(memory);
 }
 
 static void never_too_many_and_a_sixteenth_too_few(void **state)
 {
     (void)state;
-    struct window *w = window_new(SPAN, 64);
+    struct memory *memory = memory_new();
+    struct window *w = window_new(memory, SPAN, 64);
     uint64_t seed = 5;
     int64_t times[4000], now = START;
     for (uint32_t i = 0; i < 4000; i++) {
@@ -45,23 +48,27 @@ static void never_too_many_and_a_sixteenth_too_few(void **state)
         assert_in_range(counted, least, most);
     }
     window_free(w);
+    memory_free(memory);
 }
 
 static void a_time_before_the_last_changes_no_slice(void **state)
 {
     (void)state;
-    struct window *w = window_new(SPAN, 64);
+    struct memory *memory = memory_new();
+    struct window *w = window_new(memory, SPAN, 64);
     window_add(w, 7, 5, START + 100 * SECOND);
     assert_int_equal(window_add(w, 7, 1, START), 6);
     assert_int_equal(window_add(w, 7, 1, START + 100 * SECOND), 7);
     assert_int_equal(window_add(w, 7, UINT32_MAX, START + 100 * SECOND), WINDOW_MOST); /* it stops there */
     window_free(w);
+    memory_free(memory);
 }
 
 static void what_is_seen_often_outlives_a_flood(void **state)
 {
     (void)state;
-    struct window *w = window_new(SPAN, 512);
+    struct memory *memory = memory_new();
+    struct window *w = window_new(memory, SPAN, 512);
     uint32_t counted = window_add(w, 7, 3, START); /* seen three times before the flood comes */
     for (uint64_t i = 0; i < 200000; i++) {
         int64_t now = START + (int64_t)i * SPAN / 400000;
@@ -71,12 +78,14 @@ static void what_is_seen_often_outlives_a_flood(void **state)
     }
     assert_int_equal(counted, 203);
     window_free(w);
+    memory_free(memory);
 }
 
 static void cells_keep_what_was_used_last(void **state)
 {
     (void)state;
-    struct cells *c = cells_new(sizeof(uint64_t), 64);
+    struct memory *memory = memory_new();
+    struct cells *c = cells_new(memory, sizeof(uint64_t), 64);
     bool fresh;
     for (uint64_t i = 0; i < 10000; i++) {
         uint64_t key = hash_pair(2, i), *mine = cells_take(c, key, START + (int64_t)i, &fresh);
@@ -93,6 +102,7 @@ static void cells_keep_what_was_used_last(void **state)
     assert_non_null(cells_find(c, hash_pair(2, 9999)));
     assert_null(cells_find(c, 0)); /* an empty cell is no record of key 0 */
     cells_free(c);
+    memory_free(memory);
 }
 
 int main(void)
