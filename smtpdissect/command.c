@@ -2,7 +2,7 @@
 #include "smtpdissect/line.h"
 #include "smtpdissect/session.h"
 
-#define ENVELOPE_USUAL 64 /* bytes of the commands that follow MAIL without waiting: a recipient, DATA */
+#define ENVELOPE_USUAL 40 /* bytes of the commands that follow MAIL without waiting: a recipient, DATA */
 
 struct known {
     const char *word;
@@ -58,34 +58,39 @@ static bool make_room(struct smtp *s, size_t n, size_t ahead, int64_t now)
     return false;
 }
 
-/* A command at the end of the queue, with its argument, for the caller to fill in the rest; NULL: no memory. */
-static inline struct command *wait_for_reply(struct smtp *s, enum verb verb, struct span argument, size_t ahead, int64_t now)
+/* A command at the end of the queue, with its argument; before that come `head` bytes for the caller to fill.  NULL: no memory. */
+static inline struct command *wait_for_reply(struct smtp *s, enum verb verb, size_t head, struct span argument, size_t ahead, int64_t now)
 {
-    size_t n = sizeof(struct command) + argument.n;
+    size_t length = head + argument.n, n = sizeof(struct command) + length;
+    assert(argument.n <= LINE_MOST);
     if (n > s->pending.size - s->pending.n && !make_room(s, n, ahead, now))
         return NULL;
     struct command *c = (struct command *)(s->pending.p + s->pending.n);
-    c->length = (uint32_t)argument.n;
-    c->verb = (uint8_t)verb;
-    c->touched = s->unsure;
+    *c = (struct command){.length = (uint16_t)length, .verb = (uint8_t)verb, .touched = s->unsure};
     if (argument.n)
-        memcpy((uint8_t *)c + sizeof *c, argument.p, argument.n);
+        memcpy((uint8_t *)(c + 1) + head, argument.p, argument.n);
     s->pending.n += (uint32_t)n;
     return c;
 }
 
 static inline void command_wait(struct smtp *s, enum verb verb, struct span argument, int64_t now)
 {
-    struct command *c = wait_for_reply(s, verb, argument, verb == VERB_MAIL ? ENVELOPE_USUAL : 0, now);
+    wait_for_reply(s, verb, 0, argument, 0, now);
+}
+
+static inline void command_wait_mail(struct smtp *s, struct span path, int64_t now)
+{
+    struct command *c = wait_for_reply(s, VERB_MAIL, sizeof now, path, ENVELOPE_USUAL, now);
+    s->bounce = path.n == 0;
     if (c)
-        c->time = now;
+        memcpy(c + 1, &now, sizeof now);
 }
 
 void command_wait_content(struct smtp *s, enum verb verb, struct content *content, bool last, int64_t now)
 {
-    struct command *c = wait_for_reply(s, verb, span_of(NULL, 0), 0, now);
+    struct command *c = wait_for_reply(s, verb, sizeof(struct content *), span_of(NULL, 0), 0, now);
     if (c) {
-        c->content = content;
+        memcpy(c + 1, &content, sizeof content);
         c->last = last;
     } else
         content_release(s, content);
@@ -213,10 +218,7 @@ void command_line(struct smtp *s, struct span line, int64_t now)
     case VERB_DATA: s->mode = MODE_DATA_WAIT; break;
     case VERB_BDAT: begin_chunk(s, argument_of(line), now); return;
     case VERB_AUTH: auth_begin(s, argument_of(line)); break;
-    case VERB_MAIL:
-        argument = path_of(argument_of(line), "FROM:");
-        s->bounce = argument.n == 0;
-        break;
+    case VERB_MAIL: command_wait_mail(s, path_of(argument_of(line), "FROM:"), now); return;
     case VERB_RCPT: argument = path_of(argument_of(line), "TO:"); break;
     case VERB_XCLIENT:
     case VERB_XFORWARD: argument = given_name(argument_of(line)); break;
@@ -243,8 +245,7 @@ static inline bool plain_command(struct smtp *s, struct span line, int64_t now)
     case WORD('M', 'A', 'I', 'L'):
         if (s->content || !plain_path(line, "FROM", 9, &path))
             return false;
-        s->bounce = path.n == 0;
-        command_wait(s, VERB_MAIL, path, now);
+        command_wait_mail(s, path, now);
         break;
     case WORD('D', 'A', 'T', 'A'):
         if (line.n > 4 && line.p[4] > ' ')

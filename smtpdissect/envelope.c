@@ -2,64 +2,61 @@
 #include "smtpdissect/session.h"
 #include "smtpdissect/unread.h"
 
-#define RECIPIENT_USUAL 34 /* bytes: struct kept_recipient and its address */
+#define RECIPIENT_USUAL 32 /* bytes: struct kept_recipient and its address */
 
-static struct envelope *envelope_new(struct smtp *s, int64_t mail_time)
+/* With room for `n` bytes behind it; NULL: no memory. */
+static struct envelope *envelope_new(struct smtp *s, int64_t mail_time, size_t n)
 {
-    struct envelope *e = slabs_get(s->d->slabs, sizeof *e);
-    if (e)
-        *e = (struct envelope){.mail_time = mail_time};
+    if (!text_more(s->d->stock, &s->envelope, sizeof(struct envelope), n, UINT32_MAX / 2))
+        return NULL;
+    struct envelope *e = envelope_of(s);
+    *e = (struct envelope){.mail_time = mail_time, .answered_at = sizeof *e};
     return e;
-}
-
-static void envelope_free(struct smtp *s, struct envelope *e)
-{
-    text_clear(s->d->stock, &e->text);
-    slabs_put(s->d->slabs, e, sizeof *e);
 }
 
 void envelope_doubt(struct smtp *s)
 {
-    if (s->envelope)
-        s->envelope->uncertain = true;
+    if (s->envelope.p)
+        envelope_of(s)->uncertain = true;
 }
 
-void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched, int64_t mail_time, int64_t now)
+void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched, int64_t mail_time, size_t ahead, int64_t now)
 {
     if (code >= 300)
         return; /* refused: no transaction begins, and one that was open stays (RFC 5321, 4.1.4) */
-    if (s->envelope)
+    if (s->envelope.p)
         envelope_close(s, NULL, 0, now); /* the server took a new one: the old one is gone */
-    struct envelope *e = envelope_new(s, mail_time);
+    struct envelope *e = envelope_new(s, mail_time, path.n + (ahead ? ahead : RECIPIENT_USUAL));
     if (!e)
         return;
-    uint8_t *p = path.n ? text_more(s->d->stock, &e->text, path.n, RECIPIENT_USUAL, UINT32_MAX / 2) : NULL;
-    if (p)
-        memcpy(p, path.p, path.n);
-    e->path_length = e->answered_at = e->text.n;
+    if (path.n)
+        memcpy(text_more(s->d->stock, &s->envelope, path.n, 0, UINT32_MAX / 2), path.p, path.n); /* there is room */
+    e->path_length = (uint32_t)path.n;
+    e->answered_at = s->envelope.n;
     e->null_reverse_path = path.n == 0;
     e->uncertain = touched || code == 0;
-    s->envelope = e;
 }
 
 void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t now)
 {
     if (code >= 300)
         s->d->counters.rejected_recipients++;
-    if (!s->envelope) {
+    struct envelope *e = envelope_of(s);
+    if (!e) {
         if (code >= 300)
             return; /* refused with the MAIL before it */
-        s->envelope = envelope_new(s, now);
-        if (!s->envelope)
+        e = envelope_new(s, now, RECIPIENT_USUAL);
+        if (!e)
             return;
-        s->envelope->uncertain = true; /* its MAIL was not seen */
+        e->uncertain = true; /* its MAIL was not seen */
     }
-    struct envelope *e = s->envelope;
     if (code == 0)
         e->uncertain = true;
-    struct kept_recipient r = {.code = code, .length = (uint32_t)address.n};
+    struct kept_recipient r = {.code = code, .length = (uint16_t)address.n};
     e->accepted += code_good(code);
-    uint8_t *p = e->count < s->d->settings.recipients ? text_more(s->d->stock, &e->text, sizeof r + address.n, 0, UINT32_MAX / 2) : NULL;
+    bool kept = e->count < s->d->settings.recipients;
+    uint8_t *p = kept ? text_more(s->d->stock, &s->envelope, sizeof r + address.n, 0, UINT32_MAX / 2) : NULL;
+    e = envelope_of(s);
     if (!p) {
         e->dropped++;
         s->d->counters.recipients_dropped++;
@@ -73,14 +70,14 @@ void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t n
 
 /* How many of the recipients that are kept have the mail.  LMTP answers each by itself: the first 2xx says what became of the mail, else
  * the last refusal. */
-static uint64_t accepted_in(const struct smtp *s, const struct envelope *e, uint16_t *code)
+static uint64_t accepted_in(const struct smtp *s, const struct envelope *e, struct span recipients, uint16_t *code)
 {
     uint64_t n = 0;
     struct kept_recipient r;
     if (!s->lmtp && e->dropped == 0)
         return e->accepted;
-    for (uint32_t i = 0, at = e->path_length; i < e->count; i++, at += (uint32_t)sizeof r + r.length) {
-        memcpy(&r, e->text.p + at, sizeof r);
+    for (uint32_t i = 0, at = 0; i < e->count; i++, at += (uint32_t)sizeof r + r.length) {
+        memcpy(&r, recipients.p + at, sizeof r);
         bool good = recipient_accepted(&r) && (!s->lmtp || code_good(r.final_code));
         if (good && s->lmtp && n == 0)
             *code = r.final_code;
@@ -144,12 +141,13 @@ static void hand_on(struct dissector *d, const struct unread *u)
 
 void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t now)
 {
-    struct envelope *e = s->envelope;
+    struct text closed = s->envelope;
+    const struct envelope *e = envelope_of(s);
     struct smtp_counters *counters = &s->d->counters;
     if (!e)
         return; /* content without an envelope is no mail transaction */
-    s->envelope = NULL;
-    struct span name[NAMES], text = text_span(&e->text);
+    s->envelope = (struct text){NULL, 0, 0};
+    struct span name[NAMES], text = span_from(text_span(&closed), sizeof *e);
     names_all(s, name);
     struct unread u = {.connection = s->connection,
         .ordinal = ++s->transactions,
@@ -172,7 +170,7 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
         .uncertain = e->uncertain};
     if (c)
         read_content(s, c, &u);
-    uint64_t accepted = accepted_in(s, e, c ? &u.code : &code);
+    uint64_t accepted = accepted_in(s, e, u.recipients, c ? &u.code : &code);
     bool good = c && (s->lmtp ? accepted > 0 : code_good(code));
     if (good && c->header_cut && c->gap_bytes && !has_message_id(s, &u))
         u.uncertain = true; /* the id went with the hole */
@@ -184,6 +182,6 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
     counters->recipients += u.message ? accepted : 0;
     counters->uncertain += u.uncertain;
     hand_on(s->d, &u);
-    envelope_free(s, e);
+    text_clear(s->d->stock, &closed);
     arena_reset(s->d->arena);
 }

@@ -4,14 +4,15 @@
 
 /* ---- the queue of waiting commands ------------------------------------------------------------------------------------------- */
 
-#define KEPT_MOST 256u /* bytes of an emptied queue that are kept for the next command of the same mail */
+#define KEPT_MOST  256u  /* bytes of an emptied queue that are kept for the next command of the same mail */
+#define AHEAD_MOST 1024u /* bytes that an envelope has room for from the start */
 
 static inline void pending_pop(struct smtp *s, const struct command *first)
 {
     s->pending_at += (uint32_t)sizeof *first + first->length;
     if (s->pending_at == s->pending.n) {
         s->pending_at = s->pending.n = 0;
-        if (!s->envelope || s->pending.size > KEPT_MOST)
+        if (!s->envelope.p || s->pending.size > KEPT_MOST)
             text_clear(s->d->stock, &s->pending);
     } else if (s->pending_at > s->pending.n / 2 && s->pending_at > 4096) {
         text_drop_head(&s->pending, s->pending_at);
@@ -21,7 +22,23 @@ static inline void pending_pop(struct smtp *s, const struct command *first)
 
 static inline struct span argument_of(const struct command *c)
 {
-    return span_of((const uint8_t *)c + sizeof *c, c->length);
+    return span_of(c + 1, c->length);
+}
+
+static inline void answer_mail(struct smtp *s, const struct command *c, uint16_t code, int64_t now)
+{
+    int64_t time;
+    memcpy(&time, c + 1, sizeof time);
+    uint32_t waiting = s->pending.n - s->pending_at - (uint32_t)sizeof *c - c->length;
+    struct span path = span_of((const uint8_t *)(c + 1) + sizeof time, c->length - sizeof time);
+    envelope_mail(s, path, code, c->touched, time, waiting < AHEAD_MOST ? waiting : AHEAD_MOST, now);
+}
+
+static inline struct content *content_of(const struct command *c) /* of VERB_BDAT, VERB_FINAL */
+{
+    struct content *content;
+    memcpy(&content, c + 1, sizeof content);
+    return content;
 }
 
 /* Gives `code` to the waiting command `c`; 0: its reply is not known. */
@@ -43,7 +60,7 @@ static void answer(struct smtp *s, const struct command *c, uint16_t code, int64
         s->dialect_lost = false;
         names_set(s, NAME_HELO, text_word(argument));
         break;
-    case VERB_MAIL: envelope_mail(s, argument, code, c->touched, c->time, now); break;
+    case VERB_MAIL: answer_mail(s, c, code, now); break;
     case VERB_RCPT: envelope_rcpt(s, argument, code, now); break;
     case VERB_RSET:
         if (good)
@@ -51,9 +68,9 @@ static void answer(struct smtp *s, const struct command *c, uint16_t code, int64
         break;
     case VERB_BDAT:
         if (c->last || (code && !good))
-            envelope_close(s, c->content, code, now);
+            envelope_close(s, content_of(c), code, now);
         break;
-    case VERB_FINAL: envelope_close(s, c->content, code, now); break;
+    case VERB_FINAL: envelope_close(s, content_of(c), code, now); break;
     case VERB_AUTH:
     case VERB_SASL:
         s->auth_step = 0;
@@ -74,7 +91,7 @@ static void answer(struct smtp *s, const struct command *c, uint16_t code, int64
     default: break;
     }
     if (c->verb == VERB_BDAT || c->verb == VERB_FINAL)
-        content_release(s, c->content);
+        content_release(s, content_of(c));
 }
 
 void pending_give_up(struct smtp *s, int64_t now)
@@ -116,8 +133,8 @@ static void go_ahead(struct smtp *s, int64_t now)
 
 static void data_refused(struct smtp *s, uint16_t code, int64_t now)
 {
-    if (s->envelope)
-        s->envelope->code = code;
+    if (s->envelope.p)
+        envelope_of(s)->code = code;
     if (s->mode != MODE_DATA_WAIT)
         return;
     struct text held = carry_take(s, CARRIED_HELD); /* what the client sent without waiting was commands, to the server */
@@ -130,16 +147,16 @@ static void data_refused(struct smtp *s, uint16_t code, int64_t now)
 /* LMTP answers once a recipient (RFC 2033, 4.2): true when more answers to this content are to come. */
 static bool lmtp_answer(struct smtp *s, uint16_t code)
 {
-    if (!s->lmtp || !s->envelope || s->envelope->accepted == 0)
+    struct envelope *e = envelope_of(s);
+    if (!s->lmtp || !e || e->accepted == 0)
         return false;
-    struct envelope *e = s->envelope;
     struct kept_recipient r = {0};
-    for (bool given = false; !given && e->answered_at < e->text.n; e->answered_at += (uint32_t)sizeof r + r.length) {
-        memcpy(&r, e->text.p + e->answered_at, sizeof r);
+    for (bool given = false; !given && e->answered_at < s->envelope.n; e->answered_at += (uint32_t)sizeof r + r.length) {
+        memcpy(&r, s->envelope.p + e->answered_at, sizeof r);
         given = r.code >= 200 && r.code <= 299;
         if (given)
             r.final_code = code;
-        memcpy(e->text.p + e->answered_at, &r, sizeof r);
+        memcpy(s->envelope.p + e->answered_at, &r, sizeof r);
     }
     return ++e->answered < e->accepted;
 }
@@ -248,10 +265,11 @@ static inline bool plain_reply(struct smtp *s, struct span line, int64_t now)
         if (c->verb == VERB_RCPT)
             envelope_rcpt(s, argument_of(c), 250, now);
         else if (c->verb == VERB_MAIL)
-            envelope_mail(s, argument_of(c), 250, false, c->time, now);
+            answer_mail(s, c, 250, now);
         else if (c->verb == VERB_FINAL && !s->lmtp) {
-            envelope_close(s, c->content, 250, now);
-            content_release(s, c->content);
+            struct content *content = content_of(c);
+            envelope_close(s, content, 250, now);
+            content_release(s, content);
         } else
             return false;
         pending_pop(s, c);

@@ -132,7 +132,7 @@ void session_content_begin(struct smtp *s, int64_t now)
     s->scan = SCAN_LINE_START;
     s->candidate = false;
     if (!s->content)
-        s->content = content_new(s, s->envelope ? s->envelope->null_reverse_path : s->bounce);
+        s->content = content_new(s, s->envelope.p ? envelope_of(s)->null_reverse_path : s->bounce);
     if (!s->carry)
         return;
     struct text held = carry_take(s, CARRIED_HELD);

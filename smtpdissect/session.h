@@ -5,6 +5,8 @@
 #ifndef SQUALL_SMTPDISSECT_SESSION_H
 #define SQUALL_SMTPDISSECT_SESSION_H
 
+#include <assert.h>
+
 #include "base/arena.h"
 #include "smtpdissect/content.h"
 #include "smtpdissect/smtp.h"
@@ -38,20 +40,15 @@ enum verb {
     VERB_FINAL
 };
 
-struct __attribute__((packed)) command { /* that waits for its reply, as it stands in the queue; `length` bytes of argument follow */
-    union {
-        int64_t time;            /* VERB_MAIL */
-        struct content *content; /* VERB_BDAT, VERB_FINAL */
-    };
-    uint32_t length;
+struct __attribute__((packed)) command { /* that waits for its reply, as it stands in the queue */
+    uint16_t length; /* bytes that follow: of VERB_MAIL its time, of VERB_BDAT and VERB_FINAL a struct content *; then the argument */
     uint8_t verb;
-    bool last;    /* BDAT ... LAST */
-    bool touched; /* loss or disorder: its transaction is uncertain */
+    bool last : 1;    /* BDAT ... LAST */
+    bool touched : 1; /* loss or disorder: its transaction is uncertain */
 };
 
-struct envelope { /* as the server has it */
+struct envelope { /* as the server has it; behind it the reverse-path, then struct kept_recipient and its address, one after another */
     int64_t mail_time;
-    struct text text;     /* the reverse-path; then struct kept_recipient and its address, one after another */
     uint32_t path_length; /* of the reverse-path */
     uint32_t count, accepted, dropped;
     uint32_t answered, answered_at; /* LMTP: accepted recipients with a final reply; the next of them stands at or after this byte */
@@ -61,7 +58,7 @@ struct envelope { /* as the server has it */
 
 struct kept_recipient {
     uint16_t code, final_code;
-    uint32_t length;
+    uint16_t length; /* no line is longer */
 };
 
 static inline bool code_good(uint16_t code)
@@ -104,18 +101,14 @@ enum name {
     NAMES
 };
 
-struct smtp {
+struct smtp { /* three cache lines: every packet needs the first, a step of the dialogue the second, a whole mail the third */
     struct dissector *d;
-    uint64_t connection;
-    struct endpoint side[2];
-    int64_t opened, last;
+    int64_t last;
     uint64_t bytes[2];
     bool spoke[2]; /* had any payload */
     bool overlong[2];
     uint8_t mode, scan; /* enum mode; state of the search for the end of data */
-    uint8_t auth_step, auth_mechanism;
-    uint8_t probe[PROBE_BYTES], probe_count, probe_from; /* first bytes that do not yet say who speaks, or whether it is TLS */
-    uint8_t tls;                                         /* enum tls */
+    uint8_t tls;        /* enum tls */
     bool certain : 1, swapped : 1, recognised : 1, lmtp : 1, greeting_due : 1;
     bool server_since : 1; /* the server has spoken since the client last did: the client's next bytes begin a flight */
     bool fresh : 1;        /* the client's flight has begun, and none of its commands is whole yet */
@@ -128,16 +121,24 @@ struct smtp {
     bool candidate : 1;  /* an end of data with bare line feeds was seen; what followed it is held */
     bool smuggled : 1;   /* and then the true end: what is held is a command and more, if the server took the first and answers that too */
     uint16_t multi_code; /* of a multi-line reply under way */
-    uint32_t transactions;
     uint32_t pending_at; /* the oldest waiting command begins here */
-    uint64_t chunk_left;
-    struct carry *carry; /* NULL: nothing is carried */
     struct text pending; /* commands waiting; empty, it is kept while a mail is open */
+
     struct content *content; /* the client is sending it, or has sent part in chunks */
-    struct envelope *envelope;
-    struct text names; /* names.c */
+    struct text envelope;    /* of the mail that is open: envelope_of() */
+    struct carry *carry;     /* NULL: nothing is carried */
+    struct text names;       /* names.c */
+    uint64_t chunk_left;
+    uint8_t probe[PROBE_BYTES], probe_count, probe_from; /* first bytes that do not yet say who speaks, or whether it is TLS */
+    uint8_t auth_step, auth_mechanism;
+
+    uint64_t connection;
+    struct endpoint side[2];
+    uint32_t transactions;
+    int64_t opened;
     struct tls_reader *tls_reader;
 };
+static_assert(sizeof(struct smtp) == 192, "three cache lines");
 
 struct dissector {
     struct smtp_settings settings;
@@ -190,7 +191,12 @@ static inline struct command *pending_first(const struct smtp *s) /* NULL: none 
 }
 void pending_give_up(struct smtp *s, int64_t now); /* every waiting command: its reply is lost */
 /* envelope.c */
-void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched, int64_t mail_time, int64_t now);
+static inline struct envelope *envelope_of(const struct smtp *s) /* good until a recipient is added; NULL: no mail is open */
+{
+    return (struct envelope *)(void *)s->envelope.p;
+}
+/* ahead: bytes of what waits behind MAIL, for its recipients are about as long. */
+void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched, int64_t mail_time, size_t ahead, int64_t now);
 void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t now);
 void envelope_close(
     struct smtp *s, struct content *c, uint16_t code, int64_t now); /* hands the transaction on; nothing when there is none */
