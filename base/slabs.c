@@ -30,7 +30,7 @@ struct slab {
     struct slab *next, *before; /* with room, of this size; next alone: empty, of no size */
     struct vacant *vacant;
     uint16_t used, fresh, most; /* objects out, never out, that it holds */
-    alignas(16) unsigned char room[];
+    alignas(64) unsigned char room[]; /* a cache line: an object of some lines touches no more than those */
 };
 
 struct region {

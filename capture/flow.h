@@ -107,6 +107,7 @@ static inline void flow_prefetch_session(const struct flow *f) /* later still: w
         return;
     __builtin_prefetch(f->session, 1);
     __builtin_prefetch((const char *)f->session + 64, 1);
+    __builtin_prefetch((const char *)f->session + 128, 1);
 }
 /* Is p of this connection, and did this side send it?  Of either side when nothing tells the two apart. */
 static inline bool flow_sent(const struct flow *f, const struct packet *p, enum side from)

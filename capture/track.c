@@ -479,6 +479,9 @@ void track_packets(struct tracker *t, struct tracked *packets, size_t n)
         } else {
             packets[i].likely = NULL;
         }
+    for (size_t i = 0; i < n && i < FETCH_SESSION; i++)
+        if (packets[i].likely)
+            flow_prefetch_session(packets[i].likely);
     uint64_t counted = 0, bytes = 0; /* of them in the counters; not yet there */
     for (size_t i = 0; i < n; i++) {
         const struct tracked *p = &packets[i];
