@@ -17,7 +17,7 @@
 #include "stats/memory.h"
 #include "stats/message.h"
 
-#define RICH_SHARE 10          /* while full records take less than this part of the budget, every mail has one, and is shown by name */
+#define RICH_SHARE 16          /* while full records take less than this part of the budget, every mail has one, and is shown by name */
 #define NAMES_SHARE 256        /* bytes of budget a name */
 #define NAMES_FIRST 4096
 #define CONSTANTS 1024         /* ids known to say nothing, to be counted once; past it all are forgotten */
@@ -60,7 +60,7 @@ struct ledger *ledger_new(struct memory *memory, int64_t budget, int64_t remembe
     size_t shorts = l->budget / GLIMPSE_COST, names = l->budget / NAMES_SHARE;
     l->names_most = (uint32_t)(names < NAMES_FIRST ? NAMES_FIRST : names < INT32_MAX ? names : INT32_MAX);
     l->names_size = NAMES_FIRST;
-    l->roster = roster_new();
+    l->roster = roster_new(memory);
     l->glimpses = glimpses_new((uint32_t)(shorts < INT32_MAX ? shorts : INT32_MAX));
     l->names = memory_zeroed(memory, l->names_size * sizeof *l->names);
     l->constant = calloc(2 * CONSTANTS, sizeof *l->constant);

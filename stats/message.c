@@ -84,6 +84,11 @@ static bool place_keep(struct record *r, struct places *p, uint32_t tag, uint32_
     return kept;
 }
 
+static bool text_is(const struct record *r, uint32_t text, struct span s)
+{
+    return strlen(r->texts + text) == s.n && memcmp(r->texts + text, s.p, s.n) == 0;
+}
+
 /* A text of fewer than LEDGER_TEXT_SIZE bytes, all of them clean. */
 static uint32_t text_put(struct record *r, struct span text)
 {
@@ -91,7 +96,7 @@ static uint32_t text_put(struct record *r, struct span text)
     if (r->words.room) {
         uint32_t at = tag = places_tag(hash_bytes(text.p, n)), found;
         while ((found = places_next(&r->words, tag, &at)))
-            if (strncmp(r->texts + found, (const char *)text.p, n) == 0 && r->texts[found + n] == '\0')
+            if (text_is(r, found, text))
                 return found;
     }
     uint32_t start = r->texts_used ? r->texts_used : 1; /* text 0 is the empty one */
@@ -321,6 +326,13 @@ static uint32_t host_open(struct record *r, struct address a, uint64_t hash, str
     if (name.n && (h->helo == 0 || (as_client && h->copies_out == 0))) /* what it calls itself is worth more than its greeting */
         h->helo = text_keep(r, name);
     return found;
+}
+
+/* What a host called itself in a copy: most often what it is known by already, and then it is not kept twice. */
+static uint32_t name_keep(struct record *r, struct span name, uint32_t host)
+{
+    uint32_t known = host ? r->m.hosts[host - 1].helo : 0;
+    return known && text_is(r, known, name) ? known : text_keep(r, name);
 }
 
 /* --- chains: a tree of Received lines --- */
@@ -584,8 +596,8 @@ void message_add(struct record *r, const struct transaction *t, const struct key
         c->data_end = data_end;
         c->end = t->end;
         c->tail = tail;
-        c->helo = text_keep(r, t->helo);
-        c->greeting = text_keep(r, t->greeting);
+        c->helo = name_keep(r, t->helo, a.client_host);
+        c->greeting = name_keep(r, t->greeting, a.server_host);
         c->marks = h->marks;
         c->delivered_to = (uint32_t)h->delivered_to_count;
         c->bytes = t->bytes;
@@ -678,9 +690,10 @@ static struct record rooms_of(const struct transaction *t, size_t earlier)
         const struct hop *hop = &h->hops[i];
         texts += text_room(hop->from) + text_room(hop->by) + text_room(hop->with) + text_room(hop->with_note);
     }
+    size_t people = (h->audience_count > deliveries ? h->audience_count : deliveries) + 1; /* mostly they are the same */
     return (struct record){
-        .people_room = table_room(h->audience_count + deliveries, LEDGER_PEOPLE),
-        .copy_room = 2,
+        .people_room = table_room(people, LEDGER_PEOPLE),
+        .copy_room = earlier ? 2 : 1,
         .host_room = earlier ? 4 : 2, /* what is seen again came another way */
         .node_room = list_room(h->hop_count + 1, 2, LEDGER_NODES),
         .recipient_room = list_room(deliveries, 1, LEDGER_RECIPIENTS),

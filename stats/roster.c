@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "stats/memory.h"
 
-#define INDEX_SIZE (ROSTER_HOSTS / 2 * 3)
+#define INDEX_LEAST 4096 /* places, a power of two; doubled when half full */
 
 struct entry {
     struct address address;
@@ -16,19 +16,23 @@ struct entry {
 };
 
 struct roster {
+    struct memory *memory;
     struct entry *entry;  /* [0] stands for "unknown" */
     uint32_t *index;      /* open addressing, linear; 0: empty */
+    uint32_t size;        /* of it */
     uint32_t used, count; /* entries ever used; held now */
     uint32_t free;        /* first of the list of free ones */
 };
 
-struct roster *roster_new(void)
+struct roster *roster_new(struct memory *memory)
 {
     struct roster *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
     r->entry = memory_map((ROSTER_HOSTS + 1) * sizeof *r->entry);
-    r->index = memory_map(INDEX_SIZE * sizeof *r->index);
+    r->memory = memory;
+    r->size = INDEX_LEAST;
+    r->index = memory_zeroed(memory, r->size * sizeof *r->index);
     if (!r->entry || !r->index) {
         roster_free(r);
         return NULL;
@@ -41,32 +45,53 @@ void roster_free(struct roster *r)
     if (!r)
         return;
     memory_unmap(r->entry, (ROSTER_HOSTS + 1) * sizeof *r->entry);
-    memory_unmap(r->index, INDEX_SIZE * sizeof *r->index);
+    memory_put(r->memory, r->index, r->size * sizeof *r->index);
     free(r);
 }
 
-static uint32_t home(uint64_t hash)
+static uint64_t host_hash(const struct address *a) /* what roster_hold() is given */
 {
-    return memory_place(hash, INDEX_SIZE);
+    return hash_bytes(a->b, sizeof a->b);
 }
 
-static uint32_t after(uint32_t at)
+static uint32_t home(const struct roster *r, uint64_t hash)
 {
-    return at + 1 < INDEX_SIZE ? at + 1 : 0;
+    return memory_place(hash, r->size);
+}
+
+static uint32_t after(const struct roster *r, uint32_t at)
+{
+    return (at + 1) & (r->size - 1);
 }
 
 /* Where `a` stands in the index, or the empty place where it would. */
 static uint32_t place(const struct roster *r, struct address a, uint64_t hash)
 {
-    uint32_t at = home(hash);
+    uint32_t at = home(r, hash);
     while (r->index[at] && !address_equal(r->entry[r->index[at]].address, a))
-        at = after(at);
+        at = after(r, at);
     return at;
+}
+
+static __attribute__((noinline)) bool widen(struct roster *r) /* false: out of memory */
+{
+    uint32_t *index = memory_zeroed(r->memory, 2 * r->size * sizeof *index);
+    if (!index)
+        return false;
+    memory_put(r->memory, r->index, r->size * sizeof *r->index);
+    r->index = index;
+    r->size *= 2;
+    for (uint32_t number = 1; number <= r->used; number++) {
+        const struct entry *e = &r->entry[number];
+        if (e->holders)
+            r->index[place(r, e->address, host_hash(&e->address))] = number;
+    }
+    return true;
 }
 
 void roster_expect(const struct roster *r, uint64_t hash)
 {
-    __builtin_prefetch(&r->index[home(hash)]);
+    __builtin_prefetch(&r->index[home(r, hash)]);
 }
 
 uint32_t roster_hold(struct roster *r, struct address a, uint64_t hash, uint32_t holders)
@@ -75,6 +100,11 @@ uint32_t roster_hold(struct roster *r, struct address a, uint64_t hash, uint32_t
     if (number == 0) {
         if (r->count == ROSTER_HOSTS)
             return 0;
+        if (r->count >= r->size / 2) {
+            if (!widen(r) && r->count + 1 >= r->size) /* one place stays empty, or searches would not end */
+                return 0;
+            at = place(r, a, hash);
+        }
         if (r->free) {
             number = r->free;
             r->free = r->entry[number].next_free;
@@ -99,11 +129,11 @@ void roster_release(struct roster *r, uint32_t number)
     if (--e->holders)
         return;
     /* Deletion by moving back what stands too far from its home (Knuth, 6.4, algorithm R): no tombstones, ever. */
-    uint32_t gap = place(r, e->address, hash_bytes(e->address.b, sizeof e->address.b));
-    for (uint32_t at = after(gap); r->index[at]; at = after(at)) {
+    uint32_t gap = place(r, e->address, host_hash(&e->address));
+    for (uint32_t at = after(r, gap); r->index[at]; at = after(r, at)) {
         const struct address *other = &r->entry[r->index[at]].address;
-        uint32_t from_home = (at + INDEX_SIZE - home(hash_bytes(other->b, sizeof other->b))) % INDEX_SIZE;
-        if (from_home >= (at + INDEX_SIZE - gap) % INDEX_SIZE) {
+        uint32_t from_home = (at - home(r, host_hash(other))) & (r->size - 1);
+        if (from_home >= ((at - gap) & (r->size - 1))) {
             r->index[gap] = r->index[at];
             gap = at;
         }

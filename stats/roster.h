@@ -7,7 +7,8 @@
 #define ROSTER_HOSTS (1u << 20) /* at once; 32 MiB when all are there */
 
 struct roster;
-struct roster *roster_new(void); /* NULL: out of memory */
+struct memory; /* stats/memory.h */
+struct roster *roster_new(struct memory *memory); /* NULL: out of memory */
 void roster_free(struct roster *r);
 /* So many holders more; `hash`: hash_bytes() of the address.  0: no room. */
 uint32_t roster_hold(struct roster *r, struct address a, uint64_t hash, uint32_t holders);

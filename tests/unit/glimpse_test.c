@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "stats/glimpse.h"
+#include "stats/memory.h"
 
 static uint32_t dice(uint64_t *seed, uint32_t sides)
 {
@@ -104,7 +105,8 @@ static void a_number_lives_while_it_is_held(void **state)
 {
     (void)state;
     enum { HOSTS = 500 };
-    struct roster *r = roster_new();
+    struct memory *memory = memory_new();
+    struct roster *r = roster_new(memory);
     static uint32_t number[HOSTS], holders[HOSTS];
     uint64_t seed = 5;
     for (uint32_t step = 0; step < 200000; step++) {
@@ -127,13 +129,15 @@ static void a_number_lives_while_it_is_held(void **state)
     assert_false(address_known(roster_address(r, 0)));
     roster_release(r, 0);
     roster_free(r);
+    memory_free(memory);
     roster_free(NULL);
 }
 
 static void the_roster_has_a_bound(void **state)
 {
     (void)state;
-    struct roster *r = roster_new();
+    struct memory *memory = memory_new();
+    struct roster *r = roster_new(memory);
     for (uint32_t i = 0; i < ROSTER_HOSTS; i++)
         assert_true(hold(r, i) != 0);
     assert_int_equal(hold(r, ROSTER_HOSTS), 0);
@@ -143,6 +147,7 @@ static void the_roster_has_a_bound(void **state)
     roster_release(r, one);
     assert_true(hold(r, ROSTER_HOSTS) != 0);
     roster_free(r);
+    memory_free(memory);
 }
 
 int main(void)
