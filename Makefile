@@ -26,8 +26,8 @@ ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -DSQUALL_VERSION='"$(VERSION)"' -I. $(WARN)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(filter -fsanitize=address$(,)undefined -fsanitize=thread --coverage -fsanitize=fuzzer-no-link$(,)address$(,)undefined,$(CFLAGS_$(BUILD))) $(LDFLAGS)
 , := ,
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
-# librrd, libcurl and libnetsnmpagent are loaded when they are needed: base/late.h
-PKG_LIBS   := $(filter-out -lrrd -lcurl,$(shell pkg-config --libs $(PKGS) 2>/dev/null)) -lcrypt
+# librrd, libcurl, libmicrohttpd and libnetsnmpagent are loaded when they are needed: base/late.h
+PKG_LIBS   := $(filter-out -lrrd -lcurl -lmicrohttpd,$(shell pkg-config --libs $(PKGS) 2>/dev/null)) -lcrypt
 
 ROOM_SRC := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
 MAIN_SRC := $(wildcard *.c)

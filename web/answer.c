@@ -16,29 +16,29 @@
 
 struct span answer_field(struct request *r, const char *name)
 {
-    return span_text(MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name));
+    return span_text(http.lookup_connection_value(r->connection, MHD_HEADER_KIND, name));
 }
 
 struct span answer_argument(struct request *r, const char *name)
 {
-    return span_text(MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name));
+    return span_text(http.lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name));
 }
 
 enum MHD_Result answer_send(struct request *r, unsigned status, struct MHD_Response *response, const char *type, const char *policy)
 {
     if (!response)
         return MHD_NO;
-    MHD_add_response_header(response, "Content-Security-Policy", policy ? policy : POLICY);
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, "X-Frame-Options", "DENY");
-    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
-    MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
-    if (!MHD_get_response_header(response, "Cache-Control"))
-        MHD_add_response_header(response, "Cache-Control", "no-cache");
+    http.add_response_header(response, "Content-Security-Policy", policy ? policy : POLICY);
+    http.add_response_header(response, "X-Content-Type-Options", "nosniff");
+    http.add_response_header(response, "X-Frame-Options", "DENY");
+    http.add_response_header(response, "Referrer-Policy", "no-referrer");
+    http.add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+    if (!http.get_response_header(response, "Cache-Control"))
+        http.add_response_header(response, "Cache-Control", "no-cache");
     if (type)
-        MHD_add_response_header(response, "Content-Type", type);
-    enum MHD_Result result = MHD_queue_response(r->connection, status, response);
-    MHD_destroy_response(response);
+        http.add_response_header(response, "Content-Type", type);
+    enum MHD_Result result = http.queue_response(r->connection, status, response);
+    http.destroy_response(response);
     return result;
 }
 
@@ -72,8 +72,8 @@ static enum MHD_Result send_tagged(struct request *r, unsigned status, struct MH
     const char *policy)
 {
     if (response) {
-        MHD_add_response_header(response, "ETag", tag);
-        MHD_add_response_header(response, "Vary", "Accept-Encoding");
+        http.add_response_header(response, "ETag", tag);
+        http.add_response_header(response, "Vary", "Accept-Encoding");
     }
     return answer_send(r, status, response, type, policy);
 }
@@ -86,7 +86,7 @@ static bool is_known(struct request *r, const char *tag)
 
 static struct MHD_Response *nothing(void)
 {
-    return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    return http.create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 }
 
 enum MHD_Result answer_text(struct request *r, unsigned status, const char *type, char *text, size_t n, const char *policy)
@@ -107,11 +107,11 @@ enum MHD_Result answer_text(struct request *r, unsigned status, const char *type
         text = packed;
         n = size;
     }
-    struct MHD_Response *response = MHD_create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response = http.create_response_from_buffer(n, text, MHD_RESPMEM_MUST_FREE);
     if (!response)
         free(text);
     else if (packed)
-        MHD_add_response_header(response, "Content-Encoding", "gzip");
+        http.add_response_header(response, "Content-Encoding", "gzip");
     return send_tagged(r, status, response, type, tag, policy);
 }
 
@@ -137,10 +137,10 @@ enum MHD_Result answer_file(struct request *r, const struct static_file *f)
     if (is_known(r, f->etag))
         return send_tagged(r, MHD_HTTP_NOT_MODIFIED, nothing(), NULL, f->etag, NULL);
     bool packed = f->gzip_size < f->plain_size && wants_gzip(r);
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(
+    struct MHD_Response *response = http.create_response_from_buffer_with_free_callback(
         packed ? f->gzip_size : f->plain_size, (void *)(uintptr_t)(packed ? f->gzip : f->plain), NULL);
     if (response && packed)
-        MHD_add_response_header(response, "Content-Encoding", "gzip");
+        http.add_response_header(response, "Content-Encoding", "gzip");
     return send_tagged(r, MHD_HTTP_OK, response, f->type, f->etag, NULL);
 }
 
@@ -149,13 +149,13 @@ enum MHD_Result answer_descriptor(struct request *r, int fd, const char *type, c
     struct stat st;
     char field[128];
     struct MHD_Response *response =
-        fstat(fd, &st) == 0 ? MHD_create_response_from_fd64((uint64_t)st.st_size, fd) : NULL;
+        fstat(fd, &st) == 0 ? http.create_response_from_fd64((uint64_t)st.st_size, fd) : NULL;
     if (!response) {
         close(fd);
         return MHD_NO;
     }
     snprintf(field, sizeof field, "attachment; filename=\"%s\"", file_name);
-    MHD_add_response_header(response, "Content-Disposition", field);
-    MHD_add_response_header(response, "Cache-Control", "no-store");
+    http.add_response_header(response, "Content-Disposition", field);
+    http.add_response_header(response, "Cache-Control", "no-store");
     return answer_send(r, MHD_HTTP_OK, response, type, NULL);
 }

@@ -155,7 +155,7 @@ enum MHD_Result api_events(struct request *r, const char *part)
     struct MHD_Response *response = events_open(r->web->events, r->connection);
     if (!response)
         return answer_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "as many pages follow live as may: ask /api/v1/status from time to time");
-    MHD_add_response_header(response, "Cache-Control", "no-store");
+    http.add_response_header(response, "Cache-Control", "no-store");
     return answer_send(r, MHD_HTTP_OK, response, "text/event-stream", NULL);
 }
 

@@ -34,7 +34,7 @@ struct events {
 static void wake(struct client *c) /* under the lock */
 {
     if (c->suspended)
-        MHD_resume_connection(c->connection);
+        http.resume_connection(c->connection);
     c->suspended = false;
 }
 
@@ -114,7 +114,7 @@ static ssize_t read_some(void *user, uint64_t position, char *to, size_t most)
         if (c->begin == c->end)
             c->begin = c->end = 0;
     } else if (!c->suspended) {
-        MHD_suspend_connection(c->connection);
+        http.suspend_connection(c->connection);
         c->suspended = true;
     }
     pthread_mutex_unlock(&e->lock);
@@ -147,7 +147,7 @@ struct MHD_Response *events_open(struct events *e, struct MHD_Connection *connec
     *c = (struct client){.events = e, .connection = connection, .buffer = malloc(BUFFER)};
     pthread_mutex_lock(&e->lock);
     if (c->buffer && !e->stopping && e->count < e->most)
-        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_some, c, leave);
+        response = http.create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_some, c, leave);
     if (response) {
         append(c, hello, sizeof hello - 1);
         c->next = e->clients;

@@ -2,9 +2,10 @@
 #ifndef SQUALL_WEB_EVENTS_H
 #define SQUALL_WEB_EVENTS_H
 
-#include <microhttpd.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "web/http.h"
 
 struct events;
 struct events *events_new(size_t most); /* clients at once; NULL: out of memory */

@@ -45,7 +45,7 @@ json_t *past_status(struct web *w)
 static void resume(void *user)
 {
     const struct request *r = user;
-    MHD_resume_connection(r->connection);
+    http.resume_connection(r->connection);
 }
 
 static enum MHD_Result ask(struct request *r, struct past *p)
@@ -53,7 +53,7 @@ static enum MHD_Result ask(struct request *r, struct past *p)
     r->past = p;
     p->question.ready = resume;
     p->question.user = r;
-    MHD_suspend_connection(r->connection);
+    http.suspend_connection(r->connection);
     trend_ask(r->web->trend, &p->question);
     return MHD_YES;
 }

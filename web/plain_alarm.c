@@ -325,8 +325,8 @@ enum MHD_Result plain_acknowledge(struct request *r, const char *part)
     char place[STORM_ID_SIZE + 32];
     enum language l = words_language(answer_argument(r, "lang"), answer_field(r, "Accept-Language"));
     snprintf(place, sizeof place, "/plain/alarms/%s?lang=%s", part, words_code(l));
-    struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = http.create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     if (response)
-        MHD_add_response_header(response, "Location", place);
+        http.add_response_header(response, "Location", place);
     return answer_send(r, MHD_HTTP_SEE_OTHER, response, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 /* The address that asks, as text. */
 static void take_client(struct request *r, char *to, size_t size)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const union MHD_ConnectionInfo *info = http.get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct sockaddr *a = info ? info->client_addr : NULL;
     char text[INET6_ADDRSTRLEN] = "?";
     if (a && a->sa_family == AF_INET)

@@ -13,7 +13,7 @@ static enum MHD_Result page(struct request *r, const char *name)
 
 static bool wants_plain(struct request *r) /* "?plain": where a page without scripts leads, whatever its own path */
 {
-    return MHD_lookup_connection_value_n(r->connection, MHD_GET_ARGUMENT_KIND, "plain", 5, NULL, NULL) == MHD_YES;
+    return http.lookup_connection_value_n(r->connection, MHD_GET_ARGUMENT_KIND, "plain", 5, NULL, NULL) == MHD_YES;
 }
 
 static enum MHD_Result page_now(struct request *r, const char *part)

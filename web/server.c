@@ -18,10 +18,10 @@ static enum MHD_Result refuse_login(struct request *r, enum auth_verdict v)
     static const char said[] = "{\"error\":\"the password is missing or wrong\"}";
     static const char wait[] = "{\"error\":\"too many wrong passwords; wait\"}";
     bool later = v == AUTH_LATER;
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(
+    struct MHD_Response *response = http.create_response_from_buffer_with_free_callback(
         later ? sizeof wait - 1 : sizeof said - 1, (void *)(uintptr_t)(later ? wait : said), NULL);
     if (response)
-        MHD_add_response_header(
+        http.add_response_header(
             response, later ? "Retry-After" : "WWW-Authenticate", later ? "2" : "Basic realm=\"Squall\", charset=\"UTF-8\"");
     return answer_send(r, later ? MHD_HTTP_TOO_MANY_REQUESTS : MHD_HTTP_UNAUTHORIZED, response, JSON_TYPE, NULL);
 }
@@ -31,12 +31,12 @@ static enum auth_verdict check_login(struct request *r)
     char *password = NULL;
     if (!r->web->auth.hash)
         return AUTH_YES;
-    char *user = MHD_basic_auth_get_username_password(r->connection, &password);
+    char *user = http.basic_auth_get_username_password(r->connection, &password);
     enum auth_verdict v = auth_check(&r->web->auth, password, clock_monotonic());
     if (password)
         explicit_bzero(password, strlen(password));
-    MHD_free(password);
-    MHD_free(user);
+    http.free(password);
+    http.free(user);
     return v;
 }
 
@@ -138,7 +138,7 @@ static bool start_daemon(struct web *w, int listener, struct reason *why)
     } else {
         tls[0] = tls[3];
     }
-    w->daemon = MHD_start_daemon(flags, 0, NULL, NULL, requested, w, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
+    w->daemon = http.start_daemon(flags, 0, NULL, NULL, requested, w, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL,
         MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)s->connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT, 15U, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_NOTIFY_COMPLETED, done, NULL, MHD_OPTION_ARRAY,
@@ -185,7 +185,7 @@ struct web *web_start(
     if (h && !history_all(h, show_earlier, w, &trouble))
         log_line(LOG_LEVEL_WARNING, "%s; the dashboard does not show all of the earlier alarms", trouble.text);
     history_close(h);
-    if (start_daemon(w, listener, why))
+    if (http_load(why) && start_daemon(w, listener, why))
         return w;
 failed:
     close(listener);
@@ -201,7 +201,7 @@ void web_stop(struct web *w)
         events_stop(w->events);
     trend_stop(w->trend); /* resumes who waits for it */
     if (w->daemon)
-        MHD_stop_daemon(w->daemon); /* closes the listener */
+        http.stop_daemon(w->daemon); /* closes the listener */
     trend_free(w->trend);
     graph_cache_free(w->graphs);
     words_free(w->words);

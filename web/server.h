@@ -2,12 +2,11 @@
 #ifndef SQUALL_WEB_SERVER_H
 #define SQUALL_WEB_SERVER_H
 
-#include <microhttpd.h>
-
 #include "web/auth.h"
 #include "web/board.h"
 #include "web/events.h"
 #include "web/graph.h"
+#include "web/http.h"
 #include "web/trend.h"
 
 struct web {

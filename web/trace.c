@@ -17,7 +17,7 @@ static bool can_be_asked_for(struct span text)
 /* What was pasted from a header or a log: blanks and brackets off. */
 static char *asked_for(struct request *r, const char *name, char to[TEXT_MOST + 1])
 {
-    struct span text = span_trim(span_text(MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name)));
+    struct span text = span_trim(span_text(http.lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name)));
     if (text.n > 2 && text.p[0] == '<' && text.p[text.n - 1] == '>')
         text = span_of(text.p + 1, text.n - 2);
     if (!can_be_asked_for(text))
