@@ -54,7 +54,8 @@ size_t content_scan(uint8_t *state, struct span bytes, enum content_end *end)
 
 /* ---- what is kept ------------------------------------------------------------------------------------------------------------ */
 
-#define CONTENTS_A_SESSION 2 /* on average; a queue of chunks may hold more */
+#define SEGMENT_USUAL      1460 /* bytes: of Ethernet */
+#define CONTENTS_A_SESSION 2    /* on average; a queue of chunks may hold more */
 
 enum { LINE_MIDDLE, LINE_BEGIN, LINE_BEGIN_CR }; /* of the header: where the next byte stands in its line; after a CR that begins it */
 
@@ -120,10 +121,13 @@ static bool pack_header(struct smtp *s, struct content *c, struct span text)
 {
     struct text packed = {NULL, 0, 0};
     size_t end = 0;
-    uint8_t *to = arena_get(s->d->arena, text.n + FIELD_WORD);
+    uint8_t usual[SEGMENT_USUAL + FIELD_WORD];
+    bool fits = text.n <= SEGMENT_USUAL;
+    uint8_t *to = fits ? usual : arena_get(s->d->arena, text.n + FIELD_WORD);
     size_t n = to ? fields_pack(text, to, &end) : 0;
     bool good = to && (end == 0 || text_add(s->d->stock, &packed, span_of(to, n), n) == n);
-    arena_reset(s->d->arena);
+    if (!fits)
+        arena_reset(s->d->arena);
     if (!good || end == 0)
         return good;
     c->header_end = (uint32_t)end;

@@ -149,7 +149,7 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
     s->envelope = (struct text){NULL, 0, 0};
     struct span name[NAMES], text = span_from(text_span(&closed), sizeof *e);
     names_all(s, name);
-    struct unread u = {.connection = s->connection,
+    struct unread u = {.connection = s->connection, /* each field by name: what is left out has the whole cleared first */
         .ordinal = ++s->transactions,
         .client = s->side[CLIENT],
         .server = s->side[SERVER],
@@ -167,7 +167,15 @@ void envelope_close(struct smtp *s, struct content *c, uint16_t code, int64_t no
         .recipient_count = e->count,
         .recipients_dropped = e->dropped,
         .code = code || c ? code : e->code,
-        .uncertain = e->uncertain};
+        .uncertain = e->uncertain,
+        .bytes = 0,
+        .gap_bytes = 0,
+        .body_fingerprint = 0,
+        .header = {NULL, 0},
+        .header_bytes = 0,
+        .report = NULL,
+        .header_complete = false,
+        .message = false};
     if (c)
         read_content(s, c, &u);
     uint64_t accepted = accepted_in(s, e, u.recipients, c ? &u.code : &code);

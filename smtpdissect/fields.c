@@ -106,6 +106,10 @@ static uint64_t last_feeds(struct span text, size_t at)
         return feeds_of(text.p + text.n - STEP) >> (STEP - (text.n - at));
     for (; text.n - i >= 16; i += 16)
         feeds |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(find_load(text.p + i), _mm_set1_epi8('\n'))) << i;
+    if (i && i < text.n) { /* the rest together with bytes that were looked at */
+        size_t last = text.n - 16;
+        return feeds | (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(find_load(text.p + last), _mm_set1_epi8('\n'))) << last;
+    }
 #endif
     for (; i < text.n && i - at < STEP; i++)
         feeds |= (uint64_t)(text.p[i] == '\n') << (i - at);

@@ -43,8 +43,8 @@ enum verb {
 struct __attribute__((packed)) command { /* that waits for its reply, as it stands in the queue */
     uint16_t length; /* bytes that follow: of VERB_MAIL its time, of VERB_BDAT and VERB_FINAL a struct content *; then the argument */
     uint8_t verb;
-    bool last : 1;    /* BDAT ... LAST */
-    bool touched : 1; /* loss or disorder: its transaction is uncertain */
+    bool last;    /* BDAT ... LAST */
+    bool touched; /* loss or disorder: its transaction is uncertain */
 };
 
 struct envelope { /* as the server has it; behind it the reverse-path, then struct kept_recipient and its address, one after another */
