@@ -11,7 +11,9 @@ VERSION := 0.1
 prefix  ?= /usr/local
 
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wcast-qual -Wvla -Wno-format-nonliteral
-CFLAGS_release := -O2 -D_FORTIFY_SOURCE=2
+# runs on every x86-64, but is made for those of the last ten years: for older ones a struct is cleared by "rep stos", slow to begin
+TUNE := $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),-mtune=skylake)
+CFLAGS_release := -O2 $(TUNE) -D_FORTIFY_SOURCE=2
 CFLAGS_debug   := -O0 -g3
 CFLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS_tsan    := -O1 -g -fsanitize=thread
