@@ -155,16 +155,13 @@ static bool undo_quoting(uint8_t *mark)
 static inline void move_runs(struct letters *l, const uint8_t *from, uint64_t count)
 {
     uint8_t *to = l->p + l->n;
-    while (count) {
-        unsigned skip = (unsigned)__builtin_ctzll(count);
-        count >>= skip;
-        unsigned n = (unsigned)__builtin_ctzll(~count | UINT64_C(1) << (STEP - 1)); /* the run; of 64 the last apart */
-        from += skip;
-        memcpy(to, from, RUN_USUAL);
+    for (uint64_t edges = count ^ count << 1; edges; edges &= edges - 1) { /* where a run begins; where it has ended, if within STEP */
+        unsigned begin = (unsigned)__builtin_ctzll(edges);
+        edges &= edges - 1;
+        unsigned n = (edges ? (unsigned)__builtin_ctzll(edges) : STEP) - begin;
+        memcpy(to, from + begin, RUN_USUAL);
         if (n > RUN_USUAL)
-            memcpy(to + RUN_USUAL, from + RUN_USUAL, STEP - RUN_USUAL);
-        count >>= n;
-        from += n;
+            memcpy(to + RUN_USUAL, from + begin + RUN_USUAL, STEP - RUN_USUAL);
         to += n;
     }
     l->n = (size_t)(to - l->p);
