@@ -35,8 +35,10 @@ static void addresses(void **state)
     static const struct {
         const char *text, *shown;
     } good[] = {{"10.1.0.10", "10.1.0.10"},       {"[192.0.2.1]", "192.0.2.1"},           {"[IPv6:2001:DB8::1]", "2001:db8::1"},
-                {"::ffff:10.0.0.1", "10.0.0.1"}, {" 2001:db8:0:0:0:0:0:9 ", "2001:db8::9"}};
-    static const char *const bad[] = {"", "[]", "10.1.0", "10.1.0.256", "host.example", "[10.1.0.10", "1::2::3", "10.1.0.10\0x"};
+                {"::ffff:10.0.0.1", "10.0.0.1"}, {" 2001:db8:0:0:0:0:0:9 ", "2001:db8::9"},
+                {"0.0.0.1", "0.0.0.1"},           {"255.255.255.255", "255.255.255.255"},     {"ipv6:192.0.2.1", "192.0.2.1"}};
+    static const char *const bad[] = {"", "[]", "10.1.0", "10.1.0.256", "host.example", "[10.1.0.10", "1::2::3",
+        "10.1.0.010", "00.1.0.1", "10.1.0.1000", "300.1.0.1", "10..0.1", "10.1.0.", ".1.0.10", "10.1.0.1.1", "10.1.0.1x", "10.1.0.10\0x"};
     char shown[ADDRESS_TEXT];
     struct address a;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -74,6 +76,21 @@ static void mail_dates(void **state)
         {"Fri, 21 Nov 97 09:55:06 EST", "1997-11-21T14:55:06.000000000Z"},
         {"(a (nested) comment) 1 Feb 2024 00:00:00", "2024-02-01T00:00:00.000000000Z"},
         {"24-Nov-2026 03:27:01 Z", "2026-11-24T03:27:01.000000000Z"},
+        {"Sun, 4 Jan 2026 03:27:01 +0000", "2026-01-04T03:27:01.000000000Z"},
+        {"wed, 28 FEB 2024 23:59:60 +0000", "2024-02-29T00:00:00.000000000Z"},
+        {"Mon, 09 Mar 1970 00:00:00 -0000", "1970-03-09T00:00:00.000000000Z"},
+        {"Wed, 01 Apr 2026 00:00:00 +0200 (CEST)", "2026-03-31T22:00:00.000000000Z"},
+        {"Sat, 30 May 2026 12:00:00 +0000", "2026-05-30T12:00:00.000000000Z"},
+        {"Tue, 30 Jun 2026 12:00:00 +0000", "2026-06-30T12:00:00.000000000Z"},
+        {"Wed, 01 Jul 2026 12:00:00 +0000", "2026-07-01T12:00:00.000000000Z"},
+        {"Sat, 01 Aug 2026 12:00:00 +0000", "2026-08-01T12:00:00.000000000Z"},
+        {"Tue, 01 Sep 2026 12:00:00 +0000", "2026-09-01T12:00:00.000000000Z"},
+        {"Sat, 31 Oct 2026 12:00:00 +0000", "2026-10-31T12:00:00.000000000Z"},
+        {"Thu, 31 Dec 2026 23:30:00 -0130", "2027-01-01T01:00:00.000000000Z"},
+        {"Thu, 31 Dez 2026 23:30:00 +0000", ""},
+        {"T`u, 31 Dec 2026 23:30:00 +0000", ""},
+        {"Thu, 31 Dec 2026 23:60:00 +0000", ""},
+        {"Thu, 3/ Dec 2026 23:30:00 +0000", ""},
         {"no date", ""},
         {"32 Nov 2026 00:00:00 +0000", ""},
         {"24 Nov 2026 24:00:00 +0000", ""},
@@ -94,6 +111,15 @@ static void hashes(void **state)
     for (size_t n = 0; n <= sizeof lower; n = n * 3 + 1)
         assert_int_equal(hash_nocase(span_of(lower, n)), hash_nocase(span_of(upper, n)));
     assert_int_not_equal(hash_nocase(span_of(lower, 1024)), hash_nocase(span_of(lower, 2048)));
+    for (size_t n = 0; n <= 70; n++) {
+        uint8_t made[71] = {0};
+        span_lower_all(span_of(upper, n), made);
+        assert_int_equal(memcmp(made, lower, n), 0);
+        assert_int_equal(made[n], 0);
+        made[n / 2] = n ? 'Z' : 0;
+        span_lower_all(span_of(made, n), made); /* in place */
+        assert_int_equal(made[n / 2], n ? 'z' : 0);
+    }
     assert_int_not_equal(hash_pair(1, 2), hash_pair(2, 1));
     uint64_t before = hash_bytes("x", 1);
     hash_seed(99);
