@@ -448,6 +448,7 @@ void ledger_expect(const struct ledger *l, const struct key *k)
     uint64_t key = k->by_id ? k->id : k->nameless;
     __builtin_prefetch(&l->names[memory_place(key, l->names_size)]);
     __builtin_prefetch(&l->names[memory_place(k->join, l->names_size)]);
+    __builtin_prefetch(&l->names[memory_place(k->join_wide, l->names_size)]);
     __builtin_prefetch(&l->names[memory_place(k->join_origin, l->names_size)]);
     roster_expect(l->roster, k->client);
     roster_expect(l->roster, k->server);

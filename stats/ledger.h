@@ -71,10 +71,9 @@ struct message { /* the record of one key */
     int64_t date;                /* of the Date field */
     uint32_t ids;                /* distinct Message-IDs joined in this record */
     uint64_t audience;           /* addresses in To and Cc of the first copy */
-    uint64_t copies, deliveries, redeliveries, bytes;
+    uint64_t copies, bytes;
     uint64_t most_copies;        /* that one recipient got at one server */
     uint64_t sources;            /* distinct clients */
-    int64_t first, last;         /* final replies */
     uint32_t short_first;        /* so many of the first copies were in short form: no texts; hops often by number only */
     bool pinned;                 /* of a storm: never evicted */
 
@@ -86,6 +85,9 @@ struct message { /* the record of one key */
     uint32_t host_count;
     uint64_t *recipients;        /* hashes, by copy */
     uint32_t recipient_count;
+
+    int64_t first, last;         /* final replies */
+    uint64_t deliveries, redeliveries;
     struct record *own;          /* ledger.c's: tables, texts, links */
 };
 

@@ -28,7 +28,7 @@ struct slab { /* at the beginning of its block */
     struct slab *next, *before; /* those of its class with room, in a ring */
     struct vacant *vacant;
     uint32_t used, fresh, most; /* objects out, never out, that it holds */
-    alignas(16) unsigned char room[];
+    alignas(64) unsigned char room[]; /* so that what is a multiple of the cache's lines begins with one */
 };
 
 struct region {

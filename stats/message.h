@@ -16,9 +16,11 @@ struct pair { /* a recipient at a server */
     uint8_t holder_hops, chains;
 };
 
-struct record {
+struct record { /* what a list of the busiest mails asks of all of them stands from the end of m on, in two lines of the cache */
     struct message m;                /* first: a message is its record */
     struct record *newer, *older;    /* by last copy; of the pinned ones: by time of pinning */
+    struct hll *pairs_beyond;        /* pairs past the bound of theirs; NULL: none yet */
+    uint64_t deliveries_beyond;      /* to those */
     uint64_t subject_hash;
     uint64_t *aliases;               /* under which the ledger finds it */
     uint32_t alias_count, alias_room;
@@ -33,8 +35,6 @@ struct record {
     uint32_t texts_used, texts_room;
     uint32_t copy_room, node_room, host_room, recipient_room;
     struct hll *beyond;              /* recipients past the bound of people; NULL: none yet */
-    struct hll *pairs_beyond;        /* pairs past theirs */
-    uint64_t deliveries_beyond;      /* to those */
     uint32_t bytes, own_bytes;       /* all of this; the piece of memory in which it began */
     struct memory *memory;           /* of which all of it is */
 };

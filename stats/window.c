@@ -225,16 +225,13 @@ uint32_t window_add(struct window *w, uint64_t key, uint32_t n, int64_t now)
 {
     key = key ? key : KEY_0;
     uint32_t slice = slice_of(w, now);
-    struct way *way = set_of(w, key), *end = way + WAYS, *place = NULL;
-    for (; way < end && way->key != key; way++) {
-        if (!place && is_free(way, slice))
-            place = way;
-        if (way->key == 0)
-            way = end - 1;
-    }
-    if (way < end)
+    struct way *way = way_of(w, key);
+    if (way)
         return way->newest == slice ? add(w, way, n) : add_later(w, way, slice, n);
-    return has_room(w, place) ? begin(w, place, key, slice, n) : add_grown(w, key, slice, n);
+    struct way *set = set_of(w, key), *end = set + WAYS;
+    for (way = set; way < end && !is_free(way, slice);)
+        way++;
+    return way < end && has_room(w, way) ? begin(w, way, key, slice, n) : add_grown(w, key, slice, n);
 }
 
 uint32_t window_count(struct window *w, uint64_t key, int64_t now)
