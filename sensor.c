@@ -16,6 +16,7 @@
 #define RING_LIVE ((size_t)32 << 20)    /* seconds of mail, while stats is busy with something large */
 #define MERGE_WAIT (NS_PER_SECOND / 10) /* monotonic: that long a record waits for earlier ones of other workers */
 #define ATTEND (NS_PER_SECOND / 10)
+#define WAITING 8  /* records, for another transaction to come: a connection that ends brings a session in between */
 #define LOOKS 200  /* at empty rings before the thread naps, */
 #define NAPS 10    /* and naps before it sleeps for good: to wake it costs the worker a system call */
 #define NAP 100000 /* ns */
@@ -33,7 +34,16 @@ struct sensor {
     struct stats *stats;
     struct proofs *proofs; /* NULL: no evidence is kept */
     uint64_t passed_over;  /* wishes for evidence */
-    struct arena *arena;   /* of the transaction being read */
+    struct reading {       /* of a transaction */
+        struct transaction t;
+        struct arena *arena;
+    } reading[2];          /* in turn: the one to be judged, and the one behind it */
+    uint32_t read, judged; /* running: how many */
+    struct waiting {       /* a record that was passed in its ring, and is not released */
+        struct one *from;
+        const struct record *record;
+    } waiting[WAITING];
+    uint32_t waiting_first, waiting_count; /* running; how many */
     struct one workers[WORKERS_MOST];
     unsigned worker_count;
     struct sensor_view view;
@@ -67,8 +77,9 @@ struct sensor *sensor_new(const struct sensor_settings *set, const struct sensor
     struct stats_sink storms = {.storm = storm_changed, .user = s};
     s->stats = stats_new(&set->settings->stats, &storms);
     s->proofs = capture.ring_bytes ? proofs_new(set->nameless) : NULL;
-    s->arena = arena_new(unread_arena(&set->settings->smtp));
-    bool good = s->stats && s->arena && (s->proofs || !capture.ring_bytes);
+    for (int i = 0; i < 2; i++)
+        s->reading[i].arena = arena_new(unread_arena(&set->settings->smtp));
+    bool good = s->stats && s->reading[0].arena && s->reading[1].arena && (s->proofs || !capture.ring_bytes);
     for (unsigned i = 0; good && i < set->workers; i++) {
         struct worker_settings one = {
             .capture = &capture, .smtp = &set->settings->smtp, .index = i, .ring_bytes = set->files ? RING_FILES : RING_LIVE,
@@ -92,7 +103,8 @@ void sensor_free(struct sensor *s)
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_free(s->workers[i].worker);
     proofs_free(s->proofs);
-    arena_free(s->arena);
+    for (int i = 0; i < 2; i++)
+        arena_free(s->reading[i].arena);
     stats_free(s->stats);
     free(s);
 }
@@ -197,14 +209,20 @@ static void wish(void *user, const char *alarm, uint64_t connection, int64_t unt
         s->passed_over++;
 }
 
-static void transaction_done(struct sensor *s, const void *flat)
+static void read_transaction(struct sensor *s, const void *flat)
 {
-    struct transaction t;
-    unread_read(flat, s->arena, &t);
-    stats_transaction(s->stats, &t);
+    struct reading *r = &s->reading[s->read++ % 2];
+    unread_read(flat, r->arena, &r->t);
+    stats_expect(s->stats, &r->t);
+}
+
+static void judge_transaction(struct sensor *s)
+{
+    struct reading *r = &s->reading[s->judged++ % 2];
+    stats_transaction(s->stats, &r->t);
     if (s->hooks.transaction)
-        s->hooks.transaction(s->hooks.user, &t, stats_last(s->stats).twin);
-    arena_reset(s->arena);
+        s->hooks.transaction(s->hooks.user, &r->t, stats_last(s->stats).twin);
+    arena_reset(r->arena);
 }
 
 static void capsule_done(struct sensor *s, const struct capsule_record *c)
@@ -236,16 +254,25 @@ static void worker_finished(struct sensor *s, struct one *w, const struct end_re
         worker_handled(s->workers[i].worker, RECORD_FINISH);
 }
 
-static void take(struct sensor *s, struct one *w, struct span in)
+static void *elsewhere_of(const struct record *r)
 {
-    const struct record *r = (const void *)in.p;
     void *elsewhere = NULL;
     if (r->elsewhere)
         memcpy(&elsewhere, r + 1, sizeof elsewhere);
-    const void *body = elsewhere ? elsewhere : r + 1;
-    switch ((enum record_kind)r->kind) {
+    return elsewhere;
+}
+
+/* The oldest of the waiting. */
+static void deal(struct sensor *s)
+{
+    struct waiting *oldest = &s->waiting[s->waiting_first++ % WAITING];
+    struct one *w = oldest->from;
+    void *elsewhere = elsewhere_of(oldest->record);
+    const void *body = elsewhere ? elsewhere : oldest->record + 1;
+    s->waiting_count--;
+    switch ((enum record_kind)oldest->record->kind) {
     case RECORD_TRANSACTION:
-        transaction_done(s, body);
+        judge_transaction(s);
         break;
     case RECORD_SESSION:
         stats_session(s->stats, body);
@@ -270,6 +297,22 @@ static void take(struct sensor *s, struct one *w, struct span in)
     }
     free(elsewhere);
     ring_release(w->ring);
+}
+
+/* Records are dealt with one after another, but a transaction waits until the next one has been read, so that what stats/ will look at for
+ * that comes into the cache meanwhile; and sessions wait behind it. */
+static void take(struct sensor *s, struct one *w, struct span in)
+{
+    const struct record *r = (const void *)in.p;
+    uint32_t left = r->kind == RECORD_TRANSACTION ? 1 : r->kind == RECORD_SESSION ? WAITING - 1 : 0;
+    ring_pass(w->ring);
+    s->waiting[(s->waiting_first + s->waiting_count++) % WAITING] = (struct waiting){w, r};
+    if (r->kind == RECORD_TRANSACTION) {
+        void *elsewhere = elsewhere_of(r);
+        read_transaction(s, elsewhere ? elsewhere : r + 1);
+    }
+    while (s->waiting_count > left)
+        deal(s);
 }
 
 /* The earliest record of all rings.  While a worker's ring is empty its next record may be earlier than what the others have: they wait for
@@ -344,6 +387,8 @@ bool sensor_run(struct sensor *s, struct reason *why, int *status)
             looks = 0;
             if (++taken % 64 != 0)
                 continue;
+        } else if (s->waiting_count) {
+            deal(s);
         } else if (++looks > LOOKS + NAPS) {
             sleep_for_records(s);
         } else if (looks > LOOKS) {

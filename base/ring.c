@@ -1,8 +1,8 @@
 /* In: records of one thread.  Out: the same records, in order, to one other thread.  The layout is a byte ring of records, each a 8-byte
  * length and its bytes, padded to 8; a record never wraps: what does not fit before the end is skipped over by a length of SKIP.
  *
- *     | len | record ... | len | record | free ...            | SKIP |
- *             ^ tail (reader)            ^ head (writer)
+ *     | len | record ... | len | record | len | record | free ...            | SKIP |
+ *     ^ tail (released)    ^ at (passed)               ^ head (writer)
  *
  * head and tail count bytes for ever and are masked on use, so head - tail is what is in use.  A writer whose reader keeps up with it goes
  * back to the beginning long before the end: what it uses stays in the processor's cache, and of the rest no memory is ever touched. */
@@ -16,6 +16,7 @@
 #define LENGTH_BYTES 8
 #define SKIP UINT64_MAX
 #define LINE 64 /* bytes of a cache line: the two ends do not share one */
+#define AHEAD (3 * LINE) /* of the record behind the one that is read: the least take no more */
 #define STRETCH ((uint64_t)2 << 20) /* bytes after which the writer looks whether it may begin anew: they fit into a cache */
 
 struct ring {
@@ -26,6 +27,7 @@ struct ring {
     uint64_t tail_seen;     /* writer's last look at tail */
     uint64_t reserved;      /* where the record being written begins, skips included */
     _Alignas(LINE) _Atomic uint64_t tail;
+    uint64_t at;            /* of the reader: all before it has been passed */
     uint64_t head_seen;     /* reader's last look at head */
     _Alignas(LINE) _Atomic bool asleep;
 };
@@ -103,29 +105,48 @@ void ring_commit(struct ring *r, size_t n)
     }
 }
 
+static uint64_t length_at(const struct ring *r, uint64_t at)
+{
+    uint64_t length;
+    memcpy(&length, r->room + (at & (r->size - 1)), sizeof length);
+    return length;
+}
+
+/* Where the record that begins there ends, or what is skipped over. */
+static uint64_t behind(const struct ring *r, uint64_t at)
+{
+    uint64_t length = length_at(r, at);
+    return at + (length == SKIP ? r->size - (at & (r->size - 1)) : LENGTH_BYTES + padded(length));
+}
+
 struct span ring_peek(struct ring *r)
 {
-    uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-    for (;;) {
-        if (tail == r->head_seen) {
+    for (;; r->at = behind(r, r->at)) {
+        if (r->at == r->head_seen) {
             r->head_seen = atomic_load_explicit(&r->head, memory_order_seq_cst);
-            if (tail == r->head_seen)
+            if (r->at == r->head_seen)
                 return span_of(NULL, 0);
         }
-        uint64_t length;
-        memcpy(&length, r->room + (tail & (r->size - 1)), sizeof length);
+        uint64_t length = length_at(r, r->at);
         if (length != SKIP)
-            return span_of(r->room + (tail & (r->size - 1)) + LENGTH_BYTES, length);
-        tail += r->size - (tail & (r->size - 1));
-        atomic_store_explicit(&r->tail, tail, memory_order_release);
+            return span_of(r->room + (r->at & (r->size - 1)) + LENGTH_BYTES, length);
     }
+}
+
+void ring_pass(struct ring *r)
+{
+    r->at = behind(r, r->at);
+    if (r->at != r->head_seen) /* the next is there, written by another processor: it is worth asking for before it is read */
+        for (size_t i = 0; i < AHEAD; i += LINE)
+            __builtin_prefetch(r->room + (r->at & (r->size - 1)) + i);
 }
 
 void ring_release(struct ring *r)
 {
-    uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed), length;
-    memcpy(&length, r->room + (tail & (r->size - 1)), sizeof length);
-    atomic_store_explicit(&r->tail, tail + LENGTH_BYTES + padded(length), memory_order_release);
+    uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+    while (length_at(r, tail) == SKIP)
+        tail = behind(r, tail);
+    atomic_store_explicit(&r->tail, behind(r, tail), memory_order_release);
 }
 
 int ring_descriptor(const struct ring *r)

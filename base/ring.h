@@ -15,9 +15,10 @@ void ring_free(struct ring *r);
 /* Writer.  Room for n bytes, to be filled and then published by ring_commit(n' <= n); NULL: no room now. */
 void *ring_reserve(struct ring *r, size_t n);
 void ring_commit(struct ring *r, size_t n);
-/* Reader.  The oldest record (aligned to 8), valid until ring_release(); empty span: nothing there. */
+/* Reader.  The oldest record (aligned to 8) that it has not passed; empty span: nothing there. */
 struct span ring_peek(struct ring *r);
-void ring_release(struct ring *r);
+void ring_pass(struct ring *r);    /* that one: ring_peek() shows the next, and it stays valid until it is released, */
+void ring_release(struct ring *r); /* the oldest of those passed first */
 int ring_descriptor(const struct ring *r);   /* eventfd, readable when records may be there; ring_arm() before poll(2) */
 bool ring_arm(struct ring *r);               /* false: records came meanwhile, do not sleep */
 

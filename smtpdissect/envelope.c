@@ -130,7 +130,7 @@ static void hand_on(struct dissector *d, const struct unread *u)
         d->sink.unread(d->sink.user, u);
         return;
     }
-    struct transaction t;
+    struct transaction t = {.report.present = false};
     void *flat = arena_get(d->arena, unread_flat_most(u));
     if (!flat)
         return;

@@ -180,8 +180,8 @@ void unread_read(const void *flat, struct arena *a, struct transaction *t)
     if (h->report) {
         t->report = *(const struct report *)(const void *)at;
         take(&at, report_flat_size(&t->report));
-    } else {
-        t->report = (struct report){.quoted.date = TIME_UNKNOWN};
+    } else if (t->report.present) {
+        t->report = (struct report){.present = false};
     }
     t->client = take_endpoint(&at, h->client_v4, h->client_port);
     t->server = take_endpoint(&at, h->server_v4, h->server_port);

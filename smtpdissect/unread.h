@@ -26,7 +26,7 @@ struct unread { /* what is not explained here: as in struct transaction */
 size_t unread_flat_most(const struct unread *u); /* bytes, or fewer, that unread_flatten() writes */
 /* `to` is aligned to 8, and what is written there stays there; returns how many bytes that are. */
 size_t unread_flatten(const struct unread *u, void *to);
-/* What was flattened says; good as long as that memory and the arena's. */
+/* What was flattened says; good as long as that memory and the arena's.  `t` is cleared, or has been read into before. */
 void unread_read(const void *flat, struct arena *a, struct transaction *t);
 size_t unread_arena(const struct smtp_settings *settings); /* bytes that the arena must be allowed to hold */
 

@@ -132,6 +132,16 @@ static void expect(void *self, const struct observation *o)
     cells_expect(b->senders, o->k->client);
 }
 
+static void near(void *self, const struct observation *o)
+{
+    const struct bursts *b = self;
+    const struct sender *s = b->settings->burst.enabled ? cells_find(b->senders, o->k->client) : NULL;
+    if (!s)
+        return;
+    __builtin_prefetch(s);
+    __builtin_prefetch(&s->hour[b->hour], 1);
+}
+
 static void observe(void *self, const struct observation *o)
 {
     struct bursts *b = self;
@@ -161,4 +171,5 @@ static void observe(void *self, const struct observation *o)
         raise_storm(b, key, o, count, usual);
 }
 
-const struct detector burst_detector = {.make = make, .drop = drop, .traits = TRAIT_MESSAGE, .expect = expect, .observe = observe};
+const struct detector burst_detector = {.make = make, .drop = drop, .traits = TRAIT_MESSAGE,
+    .expect = expect, .near = near, .observe = observe};

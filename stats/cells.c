@@ -81,6 +81,17 @@ static __attribute__((noinline)) struct cells_head *oldest_of(struct cells_head 
     return oldest;
 }
 
+void cells_near(const struct cells *c, uint64_t key, size_t bytes)
+{
+    struct cells_head *set = cells_set(c, key), *h = cells_head(c, key);
+    if (!h && set[CELLS_WAYS - 1].used != 0) {
+        h = oldest_of(set);
+        bytes = c->record; /* it will be cleared */
+    }
+    for (size_t at = 0; h && c->a_block && at < bytes; at += 64)
+        __builtin_prefetch((const char *)h->record + at, 1);
+}
+
 /* One that nobody has had; NULL: out of memory. */
 static void *record_new(struct cells *c)
 {

@@ -64,7 +64,11 @@ static inline void cells_expect(const struct cells *c, uint64_t key) /* fetches 
     const char *set = (const char *)cells_set(c, key);
     __builtin_prefetch(set, 1);
     __builtin_prefetch(set + 64, 1);
+    __builtin_prefetch(set + 128, 1);
 }
+
+/* When its place has come: fetches so much of the record, or else the one that will make room for it. */
+void cells_near(const struct cells *c, uint64_t key, size_t bytes);
 
 void *cells_add(struct cells *c, uint64_t key, int64_t now); /* zeroed, for a key that has none; there is always one */
 

@@ -45,6 +45,7 @@ struct detector {
     /* Fetches into the cache what observe() of the same message will look at first; only t, k, thread and now are set.  May be NULL, as all
      * that follow. */
     void (*expect)(void *self, const struct observation *o);
+    void (*near)(void *self, const struct observation *o); /* then, when that has come, what it leads to */
     void (*observe)(void *self, const struct observation *o);
     void (*session)(void *self, const struct session_record *r);
     void (*mirror)(void *self, const struct mirror_view *m, int64_t now);

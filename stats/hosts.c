@@ -53,6 +53,12 @@ void hosts_expect(const struct hosts *h, const struct key *k)
     cells_expect(h->table, k->server);
 }
 
+void hosts_near(const struct hosts *h, const struct key *k)
+{
+    cells_near(h->table, k->client, sizeof(struct host_row) - STORM_TEXT_SIZE + 1);
+    cells_near(h->table, k->server, sizeof(struct host_row) - STORM_TEXT_SIZE + 1);
+}
+
 void hosts_count(struct hosts *h, const struct observation *o)
 {
     const struct transaction *t = o->t;

@@ -8,7 +8,8 @@
 struct hosts;
 struct hosts *hosts_new(struct memory *memory); /* NULL: out of memory */
 void hosts_free(struct hosts *h);
-void hosts_expect(const struct hosts *h, const struct key *k); /* fetches into the cache what hosts_count() will look at */
+void hosts_expect(const struct hosts *h, const struct key *k); /* fetches into the cache what hosts_count() will look at first, */
+void hosts_near(const struct hosts *h, const struct key *k);   /* and when that has come, what it leads to */
 void hosts_count(struct hosts *h, const struct observation *o); /* a message */
 size_t hosts_rows(const struct hosts *h, struct host_row *rows, size_t most);
 

@@ -455,6 +455,12 @@ void ledger_expect(const struct ledger *l, const struct key *k)
     glimpse_expect(l->glimpses, key);
 }
 
+void ledger_near(const struct ledger *l, const struct key *k)
+{
+    roster_near(l->roster, k->client);
+    roster_near(l->roster, k->server);
+}
+
 static bool made_widen(struct ledger *l, size_t need)
 {
     if (need <= l->made_room)

@@ -119,7 +119,8 @@ struct memory; /* stats/memory.h */
 struct ledger *ledger_new(struct memory *memory, int64_t budget, int64_t remember, uint64_t *evicted);
 void ledger_free(struct ledger *l); /* its records go with the memory */
 void ledger_tick(struct ledger *l, int64_t now);
-void ledger_expect(const struct ledger *l, const struct key *k); /* fetches into the cache what ledger_deliver() will look at first */
+void ledger_expect(const struct ledger *l, const struct key *k); /* fetches into the cache what ledger_deliver() will look at first, */
+void ledger_near(const struct ledger *l, const struct key *k);   /* and when that has come, what it leads to */
 /* t->message, no twin. */
 struct ledger_entry ledger_deliver(struct ledger *l, const struct transaction *t, const struct key *k);
 

@@ -94,6 +94,11 @@ void roster_expect(const struct roster *r, uint64_t hash)
     __builtin_prefetch(&r->index[home(r, hash)]);
 }
 
+void roster_near(const struct roster *r, uint64_t hash)
+{
+    __builtin_prefetch(&r->entry[r->index[home(r, hash)]], 1);
+}
+
 uint32_t roster_hold(struct roster *r, struct address a, uint64_t hash, uint32_t holders)
 {
     uint32_t at = place(r, a, hash), number = r->index[at];

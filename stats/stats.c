@@ -28,6 +28,12 @@ struct steps { /* of the way of a transaction */
     uint32_t count;
 };
 
+struct expected {
+    const struct transaction *t; /* NULL: none */
+    struct key key;
+    struct observation o;
+};
+
 struct stats {
     struct stats_settings settings;
     struct stats_sink sink;
@@ -38,8 +44,10 @@ struct stats {
     struct hosts *hosts;
     struct incidents *incidents;
     void *self[DETECTORS];
-    struct steps expect, observe;
+    struct steps expect, near, observe;
     uint16_t observers[TRAITS_ALL + 1]; /* by the traits of a transaction: a bit for each step of `observe` to be taken with it */
+    struct expected expected[2]; /* the transaction that comes next, and the one behind it */
+    unsigned turn; /* whose it is */
     struct noted last;
 };
 
@@ -85,6 +93,7 @@ struct stats *stats_new(const struct stats_settings *settings, const struct stat
         if (!s->self[i])
             goto fail;
         step_add(&s->expect, detectors[i]->expect, s->self[i]);
+        step_add(&s->near, detectors[i]->near, s->self[i]);
         observer_add(s, detectors[i], s->self[i]);
     }
     return s;
@@ -163,40 +172,74 @@ static void count(struct stats *s, struct observation *o)
     hosts_count(s->hosts, o);
 }
 
-void stats_transaction(struct stats *s, const struct transaction *t)
+void stats_expect(struct stats *s, const struct transaction *t)
 {
-    struct key k;
-    key_make(&k, t);
-    struct observation o = {.t = t, .k = &k, .thread = k.thread, .now = t->end};
-    twin_expect(s->twins, t, &k);
-    if (t->message) {
-        steps_take(&s->expect, &o);
-        ledger_expect(s->ledger, &k);
-        hosts_expect(s->hosts, &k);
-    }
-    enum twin twin = twin_check(s->twins, t, &k);
-    s->last = (struct noted){.twin = twin == TWIN_COUNTED};
-    s->counters.twins += twin != TWIN_NONE;
-    if (twin == TWIN_COUNTED)
+    bool next = s->expected[s->turn].t == NULL;
+    struct expected *e = &s->expected[next ? s->turn : s->turn ^ 1];
+    assert(!e->t);
+    e->t = t;
+    key_make(&e->key, t);
+    e->o = (struct observation){.t = t, .k = &e->key, .thread = e->key.thread, .now = t->end};
+    if (next)
+        twin_expect(s->twins, t, &e->key);
+    if (!t->message)
         return;
-    if (twin == TWIN_BETTER)
-        s->counters.uncertain--; /* it stood for this one; `transactions` has it already */
-    else
-        s->counters.transactions++;
-    if (t->uncertain) {
+    steps_take(&s->expect, &e->o);
+    ledger_expect(s->ledger, &e->key);
+    hosts_expect(s->hosts, &e->key);
+}
+
+/* What was expected has come into the cache meanwhile: one step further. */
+static void near(struct stats *s, const struct expected *e)
+{
+    twin_near(s->twins);
+    if (!e->t->message)
+        return;
+    steps_take(&s->near, &e->o);
+    ledger_near(s->ledger, &e->key);
+    hosts_near(s->hosts, &e->key);
+}
+
+/* Of what no twin has told before. */
+static void judge(struct stats *s, struct observation *o)
+{
+    if (o->t->uncertain) {
         s->counters.uncertain++;
         return;
     }
-    count_rejected(&s->counters, t);
-    if (!t->message)
+    count_rejected(&s->counters, o->t);
+    if (!o->t->message)
         return;
-    count(s, &o);
-    s->last.key = o.key;
-    s->last.redeliveries = o.redeliveries;
-    for (uint32_t left = s->observers[traits_of(&o)]; left; left &= left - 1) {
+    count(s, o);
+    s->last.key = o->key;
+    s->last.redeliveries = o->redeliveries;
+    for (uint32_t left = s->observers[traits_of(o)]; left; left &= left - 1) {
         const struct step *step = &s->observe.step[__builtin_ctz(left)];
-        step->take(step->self, &o);
+        step->take(step->self, o);
     }
+}
+
+void stats_transaction(struct stats *s, const struct transaction *t)
+{
+    struct expected *e = &s->expected[s->turn], *next = &s->expected[s->turn ^ 1];
+    if (!e->t)
+        stats_expect(s, t);
+    assert(e->t == t);
+    enum twin twin = twin_check(s->twins, t, &e->key);
+    if (next->t)
+        twin_expect(s->twins, next->t, &next->key);
+    s->last = (struct noted){.twin = twin == TWIN_COUNTED};
+    s->counters.twins += twin != TWIN_NONE;
+    if (twin == TWIN_BETTER)
+        s->counters.uncertain--; /* it stood for this one; `transactions` has it already */
+    else if (twin == TWIN_NONE)
+        s->counters.transactions++;
+    if (twin != TWIN_COUNTED)
+        judge(s, &e->o);
+    e->t = NULL;
+    s->turn ^= 1;
+    if (next->t)
+        near(s, next);
 }
 
 void stats_session(struct stats *s, const struct session_record *r)

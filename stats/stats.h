@@ -23,6 +23,9 @@ struct stats *stats_new(const struct stats_settings *settings, const struct stat
 void stats_free(struct stats *s);
 /* New thresholds, from now on; bounds of memory and the windows of counts stay as they were made. */
 void stats_configure(struct stats *s, const struct stats_settings *settings);
+/* For who has read a transaction before the one in front of it has been dealt with: fetches into the cache what stats_transaction(), of
+ * that one first, then of this, will need. */
+void stats_expect(struct stats *s, const struct transaction *t);
 void stats_transaction(struct stats *s, const struct transaction *t);
 void stats_session(struct stats *s, const struct session_record *r);
 

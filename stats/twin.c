@@ -235,6 +235,20 @@ void twin_expect(struct twins *w, const struct transaction *t, const struct key 
     __builtin_prefetch(&w->envelopes[bucket(s->envelope)], 1);
 }
 
+static void place_fetch(const struct twins *w, uint32_t number)
+{
+    const struct place *p = &w->ring[number % TWIN_MEMORY];
+    __builtin_prefetch(&p->seen);
+    __builtin_prefetch(&p->wire);
+}
+
+void twin_near(const struct twins *w)
+{
+    const struct seen *s = &w->next.seen;
+    place_fetch(w, w->quadruples[bucket(s->quadruple)]);
+    place_fetch(w, w->mails[mail_bucket(s->envelope, s->name)]);
+}
+
 enum twin twin_check(struct twins *w, const struct transaction *t, const struct key *k)
 {
     if (w->expected != t)

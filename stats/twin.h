@@ -20,6 +20,7 @@ struct twins *twins_new(void); /* NULL: out of memory */
 void twins_free(struct twins *w);
 /* Fetches into the cache what twin_check() of the same t, which comes next, will look at first. */
 void twin_expect(struct twins *w, const struct transaction *t, const struct key *k);
+void twin_near(const struct twins *w); /* and when that has come, what it leads to */
 enum twin twin_check(struct twins *w, const struct transaction *t, const struct key *k); /* and remembers t */
 
 #endif

@@ -91,7 +91,7 @@ static void on_unread(void *user, const struct unread *u)
     void *flat = malloc(n);
     assert(flat);
     unread_flatten(u, flat);
-    struct transaction t;
+    static struct transaction t;
     unread_read(flat, arena, &t);
     on_transaction(user, &t);
     arena_reset(arena);

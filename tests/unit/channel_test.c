@@ -145,26 +145,39 @@ static void *ring_writer(void *arg)
     return NULL;
 }
 
-static void keeps_order(size_t bytes)
+static void check_record(struct span s, uint64_t i)
+{
+    uint64_t said;
+    memcpy(&said, s.p, 8);
+    assert_int_equal(said, i);
+    assert_int_equal(s.n, 8 + i * 7 % 900);
+    for (size_t k = 8; k < s.n; k += 97)
+        assert_int_equal(s.p[k], (uint8_t)i);
+}
+
+#define AHEAD 5
+
+/* The reader reads up to `ahead` records before it releases the first of them. */
+static void keeps_order(size_t bytes, uint64_t ahead)
 {
     struct ring *r = ring_new(bytes);
+    struct span held[AHEAD];
     pthread_t t;
     assert_int_equal(pthread_create(&t, NULL, ring_writer, r), 0);
-    for (uint64_t i = 0; i < RECORDS;) {
+    for (uint64_t i = 0, released = 0; released < RECORDS;) {
         struct span s = ring_peek(r);
-        if (!s.p) {
-            if (ring_arm(r))
-                poll(&(struct pollfd){.fd = ring_descriptor(r), .events = POLLIN}, 1, 1000);
-            continue;
+        if (s.p) {
+            check_record(s, i);
+            held[i++ % AHEAD] = s;
+            ring_pass(r);
+        } else if (i == released && ring_arm(r)) {
+            poll(&(struct pollfd){.fd = ring_descriptor(r), .events = POLLIN}, 1, 1000);
         }
-        uint64_t said;
-        memcpy(&said, s.p, 8);
-        assert_int_equal(said, i);
-        assert_int_equal(s.n, 8 + i * 7 % 900);
-        for (size_t k = 8; k < s.n; k += 97)
-            assert_int_equal(s.p[k], (uint8_t)i);
-        ring_release(r);
-        i++;
+        if (i - released > (s.p ? ahead : 0)) {
+            check_record(held[released % AHEAD], released);
+            released++;
+            ring_release(r);
+        }
     }
     pthread_join(t, NULL);
     assert_null(ring_peek(r).p);
@@ -175,8 +188,9 @@ static void keeps_order(size_t bytes)
 static void ring_keeps_order(void **state)
 {
     (void)state;
-    keeps_order(65536);
-    keeps_order((size_t)8 << 20);
+    keeps_order(65536, 0);
+    keeps_order(65536, AHEAD - 1);
+    keeps_order((size_t)8 << 20, 1);
     ring_free(NULL);
 }
 
@@ -193,20 +207,24 @@ static void ring_uses_what_it_needs(void **state)
         assert_true(p >= first && p + n <= first + size / 4);
         ring_commit(r, n);
         assert_ptr_equal(ring_peek(r).p, p);
+        ring_pass(r);
         ring_release(r);
     }
     size_t records = 0;
     for (; (p = ring_reserve(r, n)) != NULL; records++)
         ring_commit(r, n);
     assert_true(records * n > size * 3 / 4);
-    for (; ring_peek(r).p; records--)
+    for (; ring_peek(r).p; records--) {
+        ring_pass(r);
         ring_release(r);
+    }
     assert_int_equal(records, 0);
     for (size_t written = 0; written < size; written += n, ring_release(r)) {
         p = ring_reserve(r, n);
         assert_non_null(p);
         ring_commit(r, n);
         assert_ptr_equal(ring_peek(r).p, p);
+        ring_pass(r);
     }
     assert_true(p + n <= first + size / 4);
     ring_free(r);

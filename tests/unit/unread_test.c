@@ -49,7 +49,7 @@ static void cross(void *user, const struct unread *u)
     void *flat = malloc(n);
     assert_non_null(flat);
     assert_int_equal(unread_flatten(u, flat), n);
-    struct transaction t;
+    struct transaction t = {.report.present = false};
     unread_read(flat, arena, &t);
     add_transaction(user, &t);
     arena_reset(arena);
