@@ -12,7 +12,7 @@
 #include "proofs.h"
 #include "smtpdissect/unread.h"
 
-#define RING_FILES ((size_t)8 << 20)    /* so far the worker may be ahead, where a capture comes in phases */
+#define RING_FILES ((size_t)16 << 20)   /* so far the worker may be ahead, where a capture comes in phases */
 #define RING_LIVE ((size_t)32 << 20)    /* seconds of mail, while stats is busy with something large */
 #define MERGE_WAIT (NS_PER_SECOND / 10) /* monotonic: that long a record waits for earlier ones of other workers */
 #define ATTEND (NS_PER_SECOND / 10)
