@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "base/pages.h"
 
 #define WHEEL_SECONDS 4096 /* power of two; longer waits come early and are sent round again */
 #define RETIRED WHEEL_SECONDS
@@ -28,17 +29,6 @@ struct flow_table {
 };
 
 static_assert(sizeof(struct flow) == 128, "two cache lines");
-
-/* Zeroed memory that costs nothing until it is touched, in huge pages where the system has them: on large tables most of the time
- * goes into cache and TLB misses. */
-static void *table_memory(size_t bytes)
-{
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
-        return NULL;
-    madvise(p, bytes, MADV_HUGEPAGE); /* a wish: without them it only takes longer */
-    return p;
-}
 
 static size_t slots_bytes(uint32_t mask)
 {
@@ -61,8 +51,8 @@ struct flow_table *flow_table_new(size_t most)
     while (t->mask_most + 1 < 2 * t->most) /* at most half full */
         t->mask_most = t->mask_most * 2 + 1;
     t->index.mask = t->mask_most < SLOTS_FIRST ? t->mask_most : SLOTS_FIRST - 1;
-    t->index.slots = table_memory(slots_bytes(t->mask_most));
-    t->index.flows = table_memory(flows_bytes(t));
+    t->index.slots = pages_map(slots_bytes(t->mask_most));
+    t->index.flows = pages_map(flows_bytes(t));
     if (!t->index.slots || !t->index.flows) {
         flow_table_free(t);
         return NULL;
@@ -74,10 +64,8 @@ void flow_table_free(struct flow_table *t)
 {
     if (!t)
         return;
-    if (t->index.slots)
-        munmap(t->index.slots, slots_bytes(t->mask_most));
-    if (t->index.flows)
-        munmap(t->index.flows, flows_bytes(t));
+    pages_unmap(t->index.slots, slots_bytes(t->mask_most));
+    pages_unmap(t->index.flows, flows_bytes(t));
     free(t);
 }
 

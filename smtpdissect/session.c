@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/blocks.h"
 #include "smtpdissect/unread.h"
 
 /* ---- the dissector ----------------------------------------------------------------------------------------------------------- */
@@ -27,10 +28,11 @@ struct dissector *dissector_new(const struct smtp_settings *settings, const stru
         return NULL;
     d->settings = *settings;
     d->sink = *sink;
-    d->slabs = slabs_new();
+    d->blocks = blocks_new();
+    d->slabs = slabs_new(d->blocks);
     d->stock = stock_new(d->slabs, (size_t)settings->text_bytes);
     d->arena = arena_new(unread_arena(settings));
-    if (d->slabs && d->stock && d->arena)
+    if (d->blocks && d->slabs && d->stock && d->arena)
         return d;
     dissector_free(d);
     return NULL;
@@ -42,6 +44,7 @@ void dissector_free(struct dissector *d)
         return;
     stock_free(d->stock);
     slabs_free(d->slabs);
+    blocks_free(d->blocks);
     arena_free(d->arena);
     free(d);
 }

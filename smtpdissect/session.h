@@ -144,6 +144,7 @@ struct dissector {
     struct smtp_settings settings;
     struct smtp_sink sink;
     struct smtp_counters counters;
+    struct blocks *blocks;
     struct slabs *slabs; /* sessions, envelopes, contents, small texts */
     struct stock *stock;
     size_t sessions, contents; /* how many there are */

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#define SMALL_MOST  448u /* bytes, from slabs */
 #define LARGE_LEAST 256u /* below the least size that the system gives, and a power of two */
 #define LARGE_MOST  (16u << 10)
 #define STEPS       4u         /* from a power of two to the next */
@@ -53,7 +54,7 @@ static uint32_t power_below(uint32_t size)
 
 static uint32_t size_for(size_t need)
 {
-    if (need <= SLABS_MOST)
+    if (need <= SMALL_MOST)
         return (uint32_t)slabs_size(need);
     uint32_t step = power_below((uint32_t)need) / STEPS;
     return (uint32_t)(need + step - 1) / step * step;
@@ -84,7 +85,7 @@ static struct vacant *take_vacant(struct stock *stock, unsigned list)
 
 static inline uint8_t *take(struct stock *stock, uint32_t size)
 {
-    if (size <= SLABS_MOST)
+    if (size <= SMALL_MOST)
         return slabs_get(stock->slabs, size);
     struct vacant *v = size <= LARGE_MOST ? take_vacant(stock, list_of(size)) : NULL;
     if (v)
@@ -95,7 +96,7 @@ static inline uint8_t *take(struct stock *stock, uint32_t size)
 static void give_any(struct stock *stock, uint8_t *p, uint32_t size)
 {
     stock->used -= size;
-    if (size <= SLABS_MOST) {
+    if (size <= SMALL_MOST) {
         slabs_put(stock->slabs, p, size);
     } else if (size > LARGE_MOST || stock->idle + size > stock->idle_most) {
         free(p);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blocks.h"
+
 #define ALIGNMENT 16
 
 _Static_assert(sizeof(struct cells_head) * CELLS_WAYS % 64 == 0, "a set begins with a line of the cache");
@@ -27,7 +29,7 @@ struct cells *cells_new(struct memory *m, size_t record, uint32_t count)
     bool inside = record <= sizeof c->heads->word;
     c->memory = m;
     c->record = inside ? sizeof c->heads->word : (record + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    c->a_block = inside ? 0 : (uint32_t)(MEMORY_BLOCK / c->record);
+    c->a_block = inside ? 0 : (uint32_t)(BLOCK_BYTES / c->record);
     assert(inside || c->a_block > 0);
     c->most = count / CELLS_WAYS ? count / CELLS_WAYS : 1;
     c->sets = memory_begin(c->most);
@@ -48,7 +50,7 @@ void cells_free(struct cells *c)
         return;
     memory_put(c->memory, c->heads, heads_bytes(c->sets));
     for (uint32_t i = 0; c->blocks && i < blocks_most(c); i++)
-        memory_put(c->memory, c->blocks[i], MEMORY_BLOCK);
+        memory_put(c->memory, c->blocks[i], BLOCK_BYTES);
     memory_put(c->memory, c->spare, c->record);
     free(c->blocks);
     free(c);
@@ -97,7 +99,7 @@ static void *record_new(struct cells *c)
 {
     uint8_t **block = &c->blocks[c->count / c->a_block];
     if (!*block)
-        *block = memory_zeroed(c->memory, MEMORY_BLOCK);
+        *block = memory_zeroed(c->memory, BLOCK_BYTES);
     return *block ? *block + (c->count % c->a_block) * c->record : NULL;
 }
 

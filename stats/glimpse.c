@@ -15,6 +15,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/pages.h"
 #include "stats/memory.h"
 
 #define PAGES  ((uint64_t)1 << 20) /* bytes given back at a time */
@@ -53,8 +54,8 @@ struct glimpses *glimpses_new(uint32_t most)
     g->size = most ? most : 1;
     g->most = g->size / LOAD + 1;
     g->lines = g->most < BEGIN ? g->most : BEGIN;
-    g->ring = memory_map(ring_bytes(g));
-    g->index = memory_map(g->most * sizeof *g->index);
+    g->ring = pages_map(ring_bytes(g));
+    g->index = pages_map(g->most * sizeof *g->index);
     if (!g->ring || !g->index) {
         glimpses_free(g);
         return NULL;
@@ -66,8 +67,8 @@ void glimpses_free(struct glimpses *g)
 {
     if (!g)
         return;
-    memory_unmap(g->ring, ring_bytes(g));
-    memory_unmap(g->index, g->most * sizeof *g->index);
+    pages_unmap(g->ring, ring_bytes(g));
+    pages_unmap(g->index, g->most * sizeof *g->index);
     free(g);
 }
 

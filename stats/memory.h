@@ -6,21 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEMORY_HUGE  ((size_t)2 << 20)  /* bytes of a huge page */
-#define MEMORY_BLOCK ((size_t)32 << 10) /* what is larger than an eighth of this takes whole ones, aligned to one; so should a table */
-
 struct memory;
 struct memory *memory_new(void);       /* NULL: out of memory */
 void memory_free(struct memory *m);    /* and all that was got from it */
-void *memory_get(struct memory *m, size_t n);    /* n at least 1; aligned to 16, not cleared; NULL: out of memory */
+/* n at least 1; aligned to 16, from 4 KiB on to 32 KiB, not cleared; NULL: out of memory. */
+void *memory_get(struct memory *m, size_t n);
 void *memory_zeroed(struct memory *m, size_t n); /* the same, cleared */
 void memory_put(struct memory *m, void *p, size_t n); /* n as it was got; p may be NULL */
-
-/* Address space taken once, for what is written from its beginning on or grows in place; pages only when they are first written. */
-void *memory_reserve(size_t bytes);         /* zeroed, in small pages, aligned to a huge one; NULL: refused */
-void *memory_map(size_t bytes);             /* in huge ones */
-void memory_hugely(void *p, size_t bytes);  /* a wish, for the pages that are not there yet */
-void memory_unmap(void *p, size_t bytes);
 
 /* A place in a table of `size` for a hash, whatever the size (Lemire 2019, "Fast random integer generation in an interval"). */
 static inline uint32_t memory_place(uint64_t hash, uint32_t size)

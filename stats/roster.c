@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/pages.h"
 #include "stats/memory.h"
 
 #define INDEX_LEAST 4096 /* places, a power of two; doubled when half full */
@@ -29,7 +30,7 @@ struct roster *roster_new(struct memory *memory)
     struct roster *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
-    r->entry = memory_map((ROSTER_HOSTS + 1) * sizeof *r->entry);
+    r->entry = pages_map((ROSTER_HOSTS + 1) * sizeof *r->entry);
     r->memory = memory;
     r->size = INDEX_LEAST;
     r->index = memory_zeroed(memory, r->size * sizeof *r->index);
@@ -44,7 +45,7 @@ void roster_free(struct roster *r)
 {
     if (!r)
         return;
-    memory_unmap(r->entry, (ROSTER_HOSTS + 1) * sizeof *r->entry);
+    pages_unmap(r->entry, (ROSTER_HOSTS + 1) * sizeof *r->entry);
     memory_put(r->memory, r->index, r->size * sizeof *r->index);
     free(r);
 }

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "base/hash.h"
+#include "base/pages.h"
 #include "smtpdissect/flat.h"
 #include "stats/key.h"
 #include "stats/memory.h"
@@ -48,7 +49,7 @@ struct trace *trace_new(int64_t bytes)
     r->size = (size_t)(bytes < LEAST ? LEAST : bytes) & ~(size_t)7;
     r->spill = r->size / PART_MOST;
     r->chains = (uint32_t)(r->size / RECORDS_OF < UINT32_MAX ? r->size / RECORDS_OF : UINT32_MAX);
-    r->ring = memory_map(r->size + r->spill);
+    r->ring = pages_map(r->size + r->spill);
     bool good = r->ring != NULL;
     for (int i = 0; i < CHAINS; i++) {
         r->newest[i] = calloc(r->chains, sizeof *r->newest[i]);
@@ -66,7 +67,7 @@ void trace_free(struct trace *r)
 {
     if (!r)
         return;
-    memory_unmap(r->ring, r->size + r->spill);
+    pages_unmap(r->ring, r->size + r->spill);
     for (int i = 0; i < CHAINS; i++)
         free(r->newest[i]);
     free(r);

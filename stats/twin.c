@@ -13,7 +13,7 @@
 #include "stats/twin.h"
 
 #include "base/hash.h"
-#include "stats/memory.h"
+#include "base/pages.h"
 
 #define BUCKETS (TWIN_MEMORY * 2) /* powers of two, all */
 #define STRETCH 64 /* places of the ring */
@@ -55,12 +55,12 @@ struct twins {
 
 struct twins *twins_new(void)
 {
-    return memory_map(sizeof(struct twins));
+    return pages_map(sizeof(struct twins));
 }
 
 void twins_free(struct twins *w)
 {
-    memory_unmap(w, sizeof *w);
+    pages_unmap(w, sizeof *w);
 }
 
 static void place_make(struct place *p, const struct transaction *t, const struct key *k)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/pages.h"
 #include "stats/memory.h"
 
 #define SLICES 16
@@ -51,7 +52,7 @@ struct window *window_new(struct memory *m, int64_t span, uint32_t keys)
     w->most = keys / WAYS ? keys / WAYS : 1;
     w->sets = memory_begin(w->most);
     w->way = memory_zeroed(m, ways_bytes(w->sets));
-    w->ring = memory_reserve(sizeof *w->ring * WAYS * w->most);
+    w->ring = pages_reserve(sizeof *w->ring * WAYS * w->most);
     if (w->way && w->ring)
         return w;
     window_free(w);
@@ -63,7 +64,7 @@ void window_free(struct window *w)
     if (!w)
         return;
     memory_put(w->memory, w->way, ways_bytes(w->sets));
-    memory_unmap(w->ring, sizeof *w->ring * WAYS * w->most);
+    pages_unmap(w->ring, sizeof *w->ring * WAYS * w->most);
     free(w);
 }
 
@@ -148,8 +149,8 @@ static __attribute__((noinline)) bool grow(struct window *w) /* false: out of me
     memory_put(w->memory, w->way, ways_bytes(w->sets));
     w->way = wider;
     w->sets = sets;
-    if (sizeof *w->ring * WAYS * sets >= MEMORY_HUGE)
-        memory_hugely(w->ring, sizeof *w->ring * WAYS * w->most);
+    if (sizeof *w->ring * WAYS * sets >= PAGES_HUGE)
+        pages_hugely(w->ring, sizeof *w->ring * WAYS * w->most);
     return true;
 }
 

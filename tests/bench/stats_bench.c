@@ -7,10 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/pages.h"
 #include "capture/capture.h"
 #include "smtpdissect/clear.h"
 #include "smtpdissect/flat.h"
-#include "stats/memory.h"
 #include "stats/settings.h"
 #include "stats/stats.h"
 
@@ -99,7 +99,7 @@ static bool record(const char *const files[], size_t count)
     struct capture *c = capture_new(&capturing, &connections);
     struct reason why = {""};
     int status;
-    tape.start = memory_map(TAPE_MOST);
+    tape.start = pages_map(TAPE_MOST);
     bool good = d && c && tape.start && capture_files(c, files, count, &why, &status);
     if (!good)
         fprintf(stderr, "stats_bench: %s\n", why.text);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/blocks.h"
 #include "base/clock.h"
 #include "base/endpoint.h"
 #include "base/hash.h"
@@ -168,7 +169,8 @@ static void slabs_of_all_sizes(void **state)
     (void)state;
     enum { MANY = 20000 };
     static unsigned char *given[MANY];
-    struct slabs *s = slabs_new();
+    struct blocks *b = blocks_new();
+    struct slabs *s = slabs_new(b);
     unsigned char *least = NULL, *last = NULL;
     assert_non_null(s);
     for (size_t n = 1; n <= SLABS_MOST; n++) {
@@ -191,11 +193,13 @@ static void slabs_of_all_sizes(void **state)
     }
     for (size_t i = 0; i < MANY; i++) {
         assert_non_null(given[i] = slabs_get(s, 100));
-        assert_in_range((uintptr_t)given[i], (uintptr_t)least, (uintptr_t)last + SLABS_MOST + ((size_t)16 << 10));
+        assert_in_range((uintptr_t)given[i], (uintptr_t)least, (uintptr_t)last + SLABS_MOST + BLOCK_BYTES);
     }
     slabs_put(s, NULL, 1);
     slabs_free(s);
     slabs_free(NULL);
+    blocks_free(b);
+    blocks_free(NULL);
 }
 
 static void printable(void **state)

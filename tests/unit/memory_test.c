@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 
+#include "base/blocks.h"
 #include "base/hash.h"
+#include "base/pages.h"
 #include "stats/memory.h"
 
 #define PIECES 400
@@ -17,7 +19,7 @@ static size_t size_at(uint64_t seed) /* mostly small; some blocks; now and then 
 {
     uint64_t kind = seed % 100;
     seed /= 100;
-    return 1 + (size_t)(kind < 80 ? seed % 5000 : kind < 97 ? seed % MEMORY_HUGE : seed % (3 * MEMORY_HUGE));
+    return 1 + (size_t)(kind < 80 ? seed % 5000 : kind < 97 ? seed % PAGES_HUGE : seed % (3 * PAGES_HUGE));
 }
 
 static bool all_are(const uint8_t *p, size_t n, uint8_t c)
@@ -42,7 +44,7 @@ static void pieces_do_not_overlap(void **state)
         bool zeroed = seed >> 32 & 1;
         uint8_t *p = zeroed ? memory_zeroed(m, n) : memory_get(m, n), mark = (uint8_t)(seed >> 40);
         assert_non_null(p);
-        assert_int_equal((uintptr_t)p % (n > MEMORY_BLOCK / 8 ? MEMORY_BLOCK : 16), 0);
+        assert_int_equal((uintptr_t)p % (n > BLOCK_BYTES / 8 ? BLOCK_BYTES : 16), 0);
         if (zeroed)
             assert_true(all_are(p, n, 0));
         memset(p, mark, n);
@@ -57,7 +59,7 @@ static void each_size_ends_where_the_next_begins(void **state)
 {
     (void)state;
     struct memory *m = memory_new();
-    for (size_t n = 1; n <= MEMORY_BLOCK / 4; n++) {
+    for (size_t n = 1; n <= BLOCK_BYTES / 4; n++) {
         uint8_t *a = memory_get(m, n), *b = memory_get(m, n);
         memset(a, 1, n);
         memset(b, 2, n);
@@ -76,7 +78,7 @@ static void what_is_given_back_serves_another_size(void **state)
 {
     (void)state;
     struct memory *m = memory_new();
-    enum { SMALL = 100, COUNT = 4 * (int)MEMORY_HUGE / SMALL };
+    enum { SMALL = 100, COUNT = 4 * (int)PAGES_HUGE / SMALL };
     static void *object[COUNT];
     for (int i = 0; i < COUNT; i++)
         object[i] = memory_get(m, SMALL);
@@ -87,9 +89,9 @@ static void what_is_given_back_serves_another_size(void **state)
         memory_put(m, object[i], SMALL);
     }
     for (int i = 0; i < 3; i++) {
-        const uint8_t *table = memory_zeroed(m, MEMORY_HUGE / 2);
-        assert_true(table + MEMORY_HUGE / 2 >= lowest && table <= highest);
-        assert_true(all_are(table, MEMORY_HUGE / 2, 0));
+        const uint8_t *table = memory_zeroed(m, PAGES_HUGE / 2);
+        assert_true(table + PAGES_HUGE / 2 >= lowest && table <= highest);
+        assert_true(all_are(table, PAGES_HUGE / 2, 0));
     }
     memory_free(m);
 }

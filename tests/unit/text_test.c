@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/blocks.h"
 #include "smtpdissect/text.h"
 
 #define BOUND (8u << 20)
@@ -17,7 +18,8 @@ static void the_bound_holds_over_all_sizes(void **state)
 {
     (void)state;
     static uint8_t bytes[16 << 10];
-    struct slabs *slabs = slabs_new();
+    struct blocks *blocks = blocks_new();
+    struct slabs *slabs = slabs_new(blocks);
     struct stock *s = stock_new(slabs, BOUND);
     struct text *t = calloc(BOUND / 512, sizeof *t);
     assert_true(s && t);
@@ -40,12 +42,14 @@ static void the_bound_holds_over_all_sizes(void **state)
     free(t);
     stock_free(s);
     slabs_free(slabs);
+    blocks_free(blocks);
 }
 
 static void what_is_wiped_is_gone(void **state)
 {
     (void)state;
-    struct slabs *slabs = slabs_new();
+    struct blocks *blocks = blocks_new();
+    struct slabs *slabs = slabs_new(blocks);
     struct stock *s = stock_new(slabs, BOUND);
     struct text t = {NULL, 0, 0};
     const char secret[] = "AGFsaWNlAHMzY3JldA==";
@@ -60,6 +64,7 @@ static void what_is_wiped_is_gone(void **state)
     text_clear(s, &again);
     stock_free(s);
     slabs_free(slabs);
+    blocks_free(blocks);
 }
 
 int main(void)
