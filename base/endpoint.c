@@ -14,10 +14,10 @@ char *address_text(struct address a, char to[ADDRESS_TEXT])
 /* "192.0.2.1", as inet_pton(3) takes it: four numbers, no zero before another digit. */
 static inline bool parse_v4(struct span text, struct address *a)
 {
-    const uint8_t *p = text.p, *end = p + text.n;
     uint8_t b[4];
     if (text.n < sizeof "0.0.0.0" - 1)
         return false;
+    const uint8_t *p = text.p, *end = p + text.n;
     for (int i = 0; i < 4; i++) {
         unsigned value, digit;
         if (p == end || (value = *p++ - (unsigned)'0') > 9)

@@ -29,9 +29,10 @@ void envelope_mail(struct smtp *s, struct span path, uint16_t code, bool touched
     struct envelope *e = envelope_new(s, mail_time, path.n + (ahead ? ahead : RECIPIENT_USUAL));
     if (!e)
         return;
-    if (path.n)
-        memcpy(text_more(s->d->stock, &s->envelope, path.n, 0, UINT32_MAX / 2), path.p, path.n); /* there is room */
-    e->path_length = (uint32_t)path.n;
+    uint8_t *to = path.n ? text_more(s->d->stock, &s->envelope, path.n, 0, UINT32_MAX / 2) : NULL; /* there is room: nothing moves */
+    if (to)
+        memcpy(to, path.p, path.n);
+    e->path_length = to ? (uint32_t)path.n : 0;
     e->answered_at = s->envelope.n;
     e->null_reverse_path = path.n == 0;
     e->uncertain = touched || code == 0;
@@ -56,7 +57,6 @@ void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t n
     e->accepted += code_good(code);
     bool kept = e->count < s->d->settings.recipients;
     uint8_t *p = kept ? text_more(s->d->stock, &s->envelope, sizeof r + address.n, 0, UINT32_MAX / 2) : NULL;
-    e = envelope_of(s);
     if (!p) {
         e->dropped++;
         s->d->counters.recipients_dropped++;
@@ -65,7 +65,7 @@ void envelope_rcpt(struct smtp *s, struct span address, uint16_t code, int64_t n
     memcpy(p, &r, sizeof r);
     if (address.n)
         memcpy(p + sizeof r, address.p, address.n);
-    e->count++;
+    envelope_of(s)->count++; /* it may have moved */
 }
 
 /* How many of the recipients that are kept have the mail.  LMTP answers each by itself: the first 2xx says what became of the mail, else
@@ -76,7 +76,7 @@ static uint64_t accepted_in(const struct smtp *s, const struct envelope *e, stru
     struct kept_recipient r;
     if (!s->lmtp && e->dropped == 0)
         return e->accepted;
-    for (uint32_t i = 0, at = 0; i < e->count; i++, at += (uint32_t)sizeof r + r.length) {
+    for (uint32_t i = 0, at = 0; i < e->count && at < recipients.n; i++, at += (uint32_t)sizeof r + r.length) {
         memcpy(&r, recipients.p + at, sizeof r);
         bool good = recipient_accepted(&r) && (!s->lmtp || code_good(r.final_code));
         if (good && s->lmtp && n == 0)
