@@ -13,6 +13,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/pages.h"
+
 #define LENGTH_BYTES 8
 #define SKIP UINT64_MAX
 #define LINE 64 /* bytes of a cache line: the two ends do not share one */
@@ -45,7 +47,7 @@ struct ring *ring_new(size_t bytes)
     memset(r, 0, sizeof *r);
     for (r->size = 4096; r->size < bytes; r->size *= 2)
         ;
-    r->room = aligned_alloc(LINE, r->size);
+    r->room = pages_map(r->size);
     r->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (r->room && r->event >= 0)
         return r;
@@ -59,7 +61,7 @@ void ring_free(struct ring *r)
         return;
     if (r->event >= 0)
         close(r->event);
-    free(r->room);
+    pages_unmap(r->room, r->size);
     free(r);
 }
 
