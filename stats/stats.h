@@ -24,7 +24,7 @@ void stats_free(struct stats *s);
 /* New thresholds, from now on; bounds of memory and the windows of counts stay as they were made. */
 void stats_configure(struct stats *s, const struct stats_settings *settings);
 /* For who has read a transaction before the one in front of it has been dealt with: fetches into the cache what stats_transaction(), of
- * that one first, then of this, will need. */
+ * that one first, then of this, will need.  In their order, none left out, one ahead at most; *t stays as it is until its turn. */
 void stats_expect(struct stats *s, const struct transaction *t);
 void stats_transaction(struct stats *s, const struct transaction *t);
 void stats_session(struct stats *s, const struct session_record *r);

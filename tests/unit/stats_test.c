@@ -170,46 +170,54 @@ static uint32_t dice(uint64_t *seed, uint32_t sides)
 }
 
 /* One transaction of the random world: a few hosts, ids that repeat, resends, refusals, loss, parallel connections, a storm's copies. */
-static void random_transaction(uint64_t *seed, uint32_t i)
+static void random_transaction(struct post *one, uint64_t *seed, uint32_t i)
 {
     char name[40];
     uint32_t what = dice(seed, 10), mail = what < 3 ? dice(seed, 20) : i + 1000;
     snprintf(name, sizeof name, "m%u@x.example", mail);
-    post_begin(&p, what == 3 ? "" : name, 1 + dice(seed, 12), 20 + dice(seed, 5), 1 + i * 0.03);
+    post_begin(one, what == 3 ? "" : name, 1 + dice(seed, 12), 20 + dice(seed, 5), 1 + i * 0.03);
     if (what < 3) {
-        post_audience(&p, mail * 10, 30);
+        post_audience(one, mail * 10, 30);
         for (uint32_t h = 0, n = dice(seed, 6); h <= n; h++)
-            post_hop(&p, mail * 100 + (h ? h * 10 + dice(seed, 2) : 0), 9);
-        post_to(&p, mail * 10 + dice(seed, 10), 1 + dice(seed, 20));
+            post_hop(one, mail * 100 + (h ? h * 10 + dice(seed, 2) : 0), 9);
+        post_to(one, mail * 10 + dice(seed, 10), 1 + dice(seed, 20));
     } else {
-        p.t.header.date += i;
+        one->t.header.date += i;
         for (uint32_t h = 0, n = dice(seed, 4); h < n; h++)
-            post_hop(&p, 100000 + i * 10 + h, 9);
-        post_to(&p, dice(seed, 1000), 1 + dice(seed, 3));
+            post_hop(one, 100000 + i * 10 + h, 9);
+        post_to(one, dice(seed, 1000), 1 + dice(seed, 3));
     }
-    p.t.mail_time -= dice(seed, 5) * POST_SECOND;
+    one->t.mail_time -= dice(seed, 5) * POST_SECOND;
     if (dice(seed, 8) == 0)
-        for (size_t r = 0; r < p.t.recipient_count; r++)
+        for (size_t r = 0; r < one->t.recipient_count; r++)
             if (dice(seed, 2))
-                p.recipient[r].code = dice(seed, 2) ? 450 : 550;
+                one->recipient[r].code = dice(seed, 2) ? 450 : 550;
     if (dice(seed, 20) == 0) { /* refused at the end, or never sent */
-        p.t.message = false;
-        p.t.code = dice(seed, 2) ? 554 : 0;
-        for (size_t r = 0; r < p.t.recipient_count; r++)
-            p.recipient[r].final_code = p.t.code;
-        if (p.t.code == 0) {
-            p.t.bytes = 0;
-            p.t.header = (struct header){.date = TIME_UNKNOWN};
+        one->t.message = false;
+        one->t.code = dice(seed, 2) ? 554 : 0;
+        for (size_t r = 0; r < one->t.recipient_count; r++)
+            one->recipient[r].final_code = one->t.code;
+        if (one->t.code == 0) {
+            one->t.bytes = 0;
+            one->t.header = (struct header){.date = TIME_UNKNOWN};
         }
     }
     bool accepted = false;
-    for (size_t r = 0; r < p.t.recipient_count; r++)
-        accepted = accepted || (p.recipient[r].code == 250 && p.recipient[r].final_code == 250);
-    p.t.message = p.t.message && accepted;
+    for (size_t r = 0; r < one->t.recipient_count; r++)
+        accepted = accepted || (one->recipient[r].code == 250 && one->recipient[r].final_code == 250);
+    one->t.message = one->t.message && accepted;
     if (dice(seed, 25) == 0) {
-        p.t.uncertain = true;
-        p.t.message = false;
+        one->t.uncertain = true;
+        one->t.message = false;
     }
+}
+
+#define WORLD 6000u /* transactions */
+
+static void pass_seconds(struct stats *s, int64_t *second, int64_t now)
+{
+    for (; *second + POST_SECOND <= now; *second += POST_SECOND)
+        stats_tick(s, *second + POST_SECOND);
 }
 
 static struct stats_counters run_world(enum doubling how, struct told *told)
@@ -218,11 +226,10 @@ static struct stats_counters run_world(enum doubling how, struct told *told)
     struct stats *s = stats_new(&settings, &sink);
     uint64_t seed = 20261124;
     int64_t second = POST_START, now = POST_START;
-    for (uint32_t i = 0; i < 6000; i++) {
-        random_transaction(&seed, i);
+    for (uint32_t i = 0; i < WORLD; i++) {
+        random_transaction(&p, &seed, i);
         now = p.t.end;
-        for (; second + POST_SECOND <= now; second += POST_SECOND)
-            stats_tick(s, second + POST_SECOND);
+        pass_seconds(s, &second, now);
         stats_transaction(s, &p.t);
         assert_false(stats_last(s).twin);
         if (how == ONCE)
@@ -250,15 +257,45 @@ static void a_doubling_mirror_changes_nothing(void **state)
     static struct told once, twice;
     once.count = 0;
     struct stats_counters plain = run_world(ONCE, &once);
-    assert_true(plain.transactions == 6000 && plain.twins == 0 && plain.uncertain > 100 && plain.redeliveries > 1000 && once.count > 0);
+    assert_true(plain.transactions == WORLD && plain.twins == 0 && plain.uncertain > 100 && plain.redeliveries > 1000 && once.count > 0);
     for (enum doubling how = SAME_WIRE; how < DOUBLINGS; how++) {
         memset(&twice, 0, sizeof twice);
         struct stats_counters doubled = run_world(how, &twice);
-        assert_int_equal(doubled.twins, 6000);
+        assert_int_equal(doubled.twins, WORLD);
         doubled.twins = 0;
         assert_memory_equal(&doubled, &plain, sizeof plain);
         assert_memory_equal(&twice, &once, sizeof once);
     }
+}
+
+static void reading_ahead_changes_nothing(void **state)
+{
+    (void)state;
+    static struct told plain, ahead;
+    static struct post two[2];
+    plain.count = ahead.count = 0;
+    struct stats_counters counted = run_world(ONCE, &plain);
+    struct stats *s = stats_new(&settings, &(struct stats_sink){.storm = tell, .user = &ahead});
+    uint64_t seed = 20261124;
+    int64_t second = POST_START, now = POST_START;
+    for (uint32_t read = 0, judged = 0; judged < WORLD;) {
+        if (read < WORLD) {
+            random_transaction(&two[read % 2], &seed, read);
+            stats_expect(s, &two[read++ % 2].t);
+        }
+        bool alone = read % 7 == 0 || read == WORLD; /* nothing follows at once */
+        while (judged < read - !alone) {
+            const struct transaction *t = &two[judged++ % 2].t;
+            now = t->end;
+            pass_seconds(s, &second, now);
+            stats_transaction(s, t);
+            assert_false(stats_last(s).twin);
+        }
+    }
+    stats_finish(s, now + POST_SECOND);
+    assert_memory_equal(stats_counters(s), &counted, sizeof counted);
+    assert_memory_equal(&ahead, &plain, sizeof plain);
+    stats_free(s);
 }
 
 /* --- the NHS storm of November 2016: a list of 850,000, 80 who answer all, 111,000 deliveries a second --- */
@@ -435,6 +472,7 @@ int main(void)
         cmocka_unit_test_setup(whole_twin_replaces_the_broken_one, defaults),
         cmocka_unit_test_setup(the_table_of_messages, defaults),
         cmocka_unit_test_setup(a_doubling_mirror_changes_nothing, defaults),
+        cmocka_unit_test_setup(reading_ahead_changes_nothing, defaults),
         cmocka_unit_test_setup(the_nhs_storm, defaults),
         cmocka_unit_test_setup(an_enormous_audience, defaults),
         cmocka_unit_test_setup(marks_against_thousands, defaults),
