@@ -75,8 +75,9 @@ static const struct letter_text ENGLISH = {
     .autoreply = {"An automatic answer of yours answers another one",
         "two addresses answer each other automatically, and your mail server {host} ({address}) sends one side of it.",
         "Between {first} and {last} it sent {copies} such answers.",
-        {"Switch the automatic answer off for now.", "Let it answer each sender once in some days, never a mail with Auto-Submitted, "
-                                                     "Precedence: bulk or an empty envelope sender (RFC 3834)."}},
+        {"Switch the automatic answer off until it is set right.",
+            "Let it answer each sender once in some days, never a mail with Auto-Submitted, Precedence: bulk or an empty envelope sender "
+            "(RFC 3834)."}},
     .resend = {"Your mail server sends the same mail again and again",
         "your mail server {host} ({address}) sends one and the same mail again although it was accepted, probably because the last reply "
         "came too late (RFC 1047).",
